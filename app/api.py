@@ -1,0 +1,168 @@
+"""/v1, for game servers and the studio's tools; errors are application/problem+json (RFC 9457)."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import structlog
+from flask import Flask, Response, current_app, request
+from flask.json import dumps
+from flask_smorest import Api, Blueprint, abort
+from peewee import PeeweeException
+from playhouse.pool import MaxConnectionsExceeded
+from werkzeug.exceptions import HTTPException
+
+from app.claims import acknowledge_claim, lease_claims
+from app.errors import AmbiguousPlayer, BadClaim, DatabaseUnavailable
+from app.guerdon import Guerdon
+from app.models import Grant
+from app.schemas import Acknowledgement, LeaseAnswer, LeaseRequest, Problem
+from app.secret import find_secret
+from app.timeline import describe_event, describe_grant, format_time
+
+log = structlog.get_logger()
+v1 = Blueprint("v1", "v1", url_prefix="/v1", description="For game servers.")
+
+GRANTS_SHOWN = 50
+LARGEST_ID = 2**63 - 1
+
+
+class ProblemApi(Api):  # type: ignore[misc]
+    """flask-smorest with RFC 9457 errors."""
+
+    ERROR_SCHEMA = Problem
+
+    def handle_http_exception(self, error: HTTPException) -> Response:
+        data = getattr(error, "data", None) or {}
+        status = error.code or 500
+        problem = {
+            "type": "about:blank",
+            "title": error.name,
+            "status": status,
+            "detail": data.get("message") or error.description or error.name,
+        }
+        errors = data.get("errors") or data.get("messages")
+        if errors:
+            problem["errors"] = errors.get("json", errors)
+            problem["detail"] = "the input is not valid; see errors"
+        response = Response(dumps(problem), status, mimetype="application/problem+json")
+        for name, value in data.get("headers", {}).items():
+            response.headers[name] = value
+        for name, value in error.get_headers():
+            if name in ("Allow", "Retry-After"):
+                response.headers[name] = value
+        return response
+
+
+def add_api(app: Flask) -> None:
+    """Register /v1, its errors, and its description at /openapi.json."""
+    app.config.update(
+        API_TITLE="Guerdon", API_VERSION="v1", OPENAPI_VERSION="3.0.3", OPENAPI_URL_PREFIX="/",
+        OPENAPI_JSON_PATH="openapi.json", MAX_CONTENT_LENGTH=1 << 20,
+    )  # fmt: skip
+    security = {"key": {"type": "http", "scheme": "bearer"}}
+    spec = {"components": {"securitySchemes": security}, "security": [{"key": []}]}
+    ProblemApi(app, spec_kwargs=spec).register_blueprint(v1)
+
+
+def get_guerdon() -> Guerdon:
+    guerdon: Guerdon = current_app.extensions["guerdon"]
+    return guerdon
+
+
+@v1.before_request
+def check_key() -> None:
+    """Only the holder of one of [api] keys comes in."""
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    key = find_secret(given.strip(), get_guerdon().config.api_keys)
+    if scheme.lower() != "bearer" or key is None:
+        headers = {"WWW-Authenticate": "Bearer"}
+        abort(401, message="send Authorization: Bearer with one of [api] keys", headers=headers)
+
+
+def with_database(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a view with a connection; 503 while the database does not answer."""
+
+    @wraps(view)
+    def connected(*args: Any, **kwargs: Any) -> Any:
+        guerdon = get_guerdon()
+        try:
+            guerdon.require_fit_database()
+            with guerdon.database.connection_context():
+                return view(*args, **kwargs)
+        except (PeeweeException, MaxConnectionsExceeded, DatabaseUnavailable) as error:
+            log.error("database failed", path=request.path, reason=type(error).__name__)
+            abort(503, message="the database does not answer", headers={"Retry-After": "5"})
+
+    return connected
+
+
+@v1.get("/players/<path:nickname>")
+@v1.alt_response(404, schema=Problem)
+@with_database
+def show_player(nickname: str) -> Response:
+    """A player's balance, belongings and latest grants."""
+    guerdon = get_guerdon()
+    try:
+        player = guerdon.find_player(nickname)
+    except AmbiguousPlayer as error:
+        abort(409, message=str(error))
+    if player is None:
+        abort(404, message=f"there is no player {nickname!r}")
+    described: dict[str, Any] = {}
+    answers = guerdon.plugins.hook.describe_player(
+        player=player, db=guerdon.database, settings=guerdon.plugins.settings, now=guerdon.now()
+    )
+    for part in reversed(answers):  # a studio's plugin comes first in answers and has the last word
+        described |= part or {}
+    grants = (
+        Grant.select().where(Grant.player_id == str(player.id))
+        .order_by(Grant.id.desc()).limit(GRANTS_SHOWN)
+    )  # fmt: skip
+    shown = [describe_grant(grant) for grant in grants]
+    return show({"nickname": player.nickname, **described, "grants": shown})
+
+
+@v1.get("/events/<type>/<path:id>")
+@v1.alt_response(404, schema=Problem)
+@with_database
+def show_event(type: str, id: str) -> Response:
+    """What became of an event, step by step."""
+    event = describe_event(get_guerdon().plugins.sources, type, id)
+    if event is None:
+        abort(404, message=f"no event {type} {id!r} has come, or it was refused")
+    return show(event)
+
+
+@v1.post("/claims/lease")
+@v1.arguments(LeaseRequest)
+@v1.response(200, LeaseAnswer)
+@with_database
+def lease(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Lease claims of one server: give them out, then acknowledge each."""
+    guerdon = get_guerdon()
+    leased = lease_claims(
+        guerdon.database, arguments["server_id"], arguments["limit"], arguments["seconds"],
+        guerdon.now(),
+    )  # fmt: skip
+    return leased | {"leased_until": format_time(leased["leased_until"])}
+
+
+@v1.post("/claims/<int:id>/ack")
+@v1.arguments(Acknowledgement, required=False)
+@v1.response(200)
+@with_database
+def acknowledge(arguments: dict[str, Any], id: int) -> Response:
+    """A claim was given out; it is never leased again."""
+    guerdon = get_guerdon()
+    try:
+        if id > LARGEST_ID:
+            raise BadClaim(f"there is no claim {id}", 404)
+        acknowledge_claim(guerdon.database, id, arguments["lease"], guerdon.now())
+    except BadClaim as error:
+        abort(error.status, message=str(error))
+    return show({"id": id, "state": "done"})
+
+
+def show(answer: dict[str, Any]) -> Response:
+    return Response(dumps(answer), mimetype="application/json")

@@ -1,0 +1,67 @@
+"""The claim queue: rewards that wait for a game server, leased, acknowledged, leased again."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from app.database import Database
+from app.errors import BadClaim
+from app.hookspecs import Event, Player
+from app.leases import finish_lease, take_leases
+from app.models import Claim
+from app.rules import dump_json
+
+
+def queue_claims(claims: Iterable[tuple[Event, Player, dict[str, Any]]], now: int) -> None:
+    """Inside: store one claim for each (event, player, payload); `now` in ms."""
+    rows = [
+        {
+            "server_id": event.server_id, "player_id": str(player.id), "nickname": player.nickname,
+            "event_type": event.type, "event_id": event.id, "payload": dump_json(payload),
+            "state": "ready", "lease_token": "", "lease_until": 0, "takes": 0, "created_at": now,
+        }
+        for event, player, payload in claims
+    ]  # fmt: skip
+    for start in range(0, len(rows), 200):
+        Claim.insert_many(rows[start : start + 200]).execute()
+
+
+def lease_claims(
+    database: Database, server_id: str, limit: int, seconds: float, now: int
+) -> dict[str, Any]:
+    """Up to `limit` claims of a server, its own until `seconds` have passed; as JSON."""
+    lease = take_leases(
+        database, Claim, Claim.server_id == server_id, Claim.id, limit, now, int(seconds * 1000)
+    )
+    rows = Claim.select().where(Claim.id << list(lease.ids)).order_by(Claim.id) if lease.ids else []
+    return {
+        "lease": lease.token,
+        "leased_until": lease.until,
+        "claims": [
+            {
+                "id": row.id, "server_id": row.server_id, "nickname": row.nickname,
+                "event": {"type": row.event_type, "id": row.event_id},
+                "payload": json.loads(row.payload), "lease": lease.token,
+            }
+            for row in rows
+        ],
+    }  # fmt: skip
+
+
+def acknowledge_claim(database: Database, id: int, lease: str | None, now: int) -> None:
+    """The game server has given the claim out. Again is fine; raises BadClaim otherwise.
+
+    With `lease`, only its holder may; without, any server may while the claim is leased.
+    """
+    row = Claim.get_or_none(Claim.id == id)
+    if row is None:
+        raise BadClaim(f"there is no claim {id}", 404)
+    if row.state == "done":
+        return
+    token = lease or row.lease_token
+    changes = {"state": "done", "done_at": now}
+    if row.state == "leased" and finish_lease(database, Claim, id, token, changes):
+        return
+    raise BadClaim(
+        "the claim is not leased, or to somebody else by now: lease it again before giving it", 409
+    )

@@ -1,0 +1,203 @@
+"""guerdon …: what a person types. Each command reads the config in GUERDON_CONFIG."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from peewee import IntegrityError, PeeweeException
+
+from app.errors import GuerdonError
+from app.guerdon import Guerdon, open_guerdon
+from app.hookspecs import Command
+from app.models import make_event_key
+from app.timeline import describe_event, list_latest_events
+
+
+class Friendly(click.Group):
+    """Prints our own errors as sentences, with exit code 1; knows the plugins' commands too."""
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        known = super().get_command(context, name)
+        return known or build_plugin_groups(open_configured()).get(name)
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        try:
+            theirs = list(build_plugin_groups(open_configured()))
+        except GuerdonError:
+            theirs = []  # --help works without a config
+        return super().list_commands(context) + theirs
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except GuerdonError as error:
+            click.echo(f"{error}", err=True)
+        except PeeweeException as error:
+            click.echo(f"the database failed: {type(error).__name__}: {error}", err=True)
+        context.exit(1)
+
+
+def open_configured() -> Guerdon:
+    return open_guerdon(Path(os.environ.get("GUERDON_CONFIG", "config/guerdon.toml")))
+
+
+def build_plugin_groups(guerdon: Guerdon) -> dict[str, click.Group]:
+    """The commands that plugins bring, each in its group."""
+    groups: dict[str, click.Group] = {}
+    for commands in guerdon.plugins.hook.commands():
+        for command in commands:
+            group = groups.setdefault(command.group, click.Group(command.group))
+            group.add_command(build_plugin_command(guerdon, command))
+    return groups
+
+
+def build_plugin_command(guerdon: Guerdon, command: Command) -> click.Command:
+    def run(**arguments: str) -> None:
+        with guerdon.database.connection_context():
+            click.echo(command.run(guerdon.database, show_progress, **arguments))
+
+    arguments: list[click.Parameter] = [click.Argument([name]) for name in command.arguments]
+    return click.Command(command.name, params=arguments, callback=run, help=command.help)
+
+
+def show_progress(items: Sequence[Any]) -> Iterator[Any]:
+    """The items, with a progress bar on standard error while it is a terminal."""
+    with click.progressbar(items, file=sys.stderr) as bar:
+        yield from bar
+
+
+@click.group(cls=Friendly)
+@click.version_option(package_name="guerdon")
+def main() -> None:
+    """Turns votes into rewards, exactly once."""
+
+
+@main.command()
+def migrate() -> None:
+    """Create and upgrade the tables; safe to run twice, and twice at once."""
+    done = open_configured().migrate()
+    for line in done or ["the tables are up to date"]:
+        click.echo(line)
+
+
+@main.command()
+def check() -> None:
+    """Read the config, load the plugins, inspect the database; say what is wrong."""
+    guerdon = open_configured()
+    faults = guerdon.inspect()
+    for fault in faults:
+        click.echo(fault, err=True)
+    if faults:
+        raise SystemExit(1)
+    rules = sum(len(some) for some in guerdon.rules.by_type.values())
+    click.echo(f"all is well: {len(guerdon.plugins.origins)} plugins, {rules} rules, database ready")
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("gunicorn_options", nargs=-1, type=click.UNPROCESSED)
+def serve(gunicorn_options: tuple[str, ...]) -> None:
+    """Serve with gunicorn, as config/gunicorn.conf.py says; further options are gunicorn's."""
+    open_configured()  # every fault at once, before gunicorn starts
+    config = Path("config/gunicorn.conf.py")
+    known = ["-c", str(config)] if config.exists() else []
+    command = [sys.executable, "-m", "gunicorn", *known, *gunicorn_options, "wsgi:app"]
+    os.execv(sys.executable, command)
+
+
+@main.command()
+def dispatch() -> None:
+    """Try waiting events again, alone; Ctrl-C or SIGTERM finishes what is in hand."""
+    dispatcher = open_configured().dispatcher
+
+    def stop(number: int, frame: Any) -> None:
+        dispatcher.request_stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    dispatcher.run()
+
+
+@main.command("plugins")
+def list_plugins() -> None:
+    """Each plugin, where it came from, its hooks."""
+    for origin in open_configured().plugins.origins:
+        click.echo(f"{origin.name}  ({origin.place})\n    {', '.join(origin.hooks)}")
+
+
+@main.group()
+def events() -> None:
+    """Look at events, and have waiting or dead ones tried again."""
+
+
+@events.command("list")
+@click.option("--state", type=click.Choice(["waiting", "dead", "settled"]), help="only these")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
+def list_events(state: str | None, limit: int) -> None:
+    """The latest events, those that wait first."""
+    guerdon = open_configured()
+    with guerdon.database.connection_context():
+        for line in list_latest_events(state, limit):
+            click.echo(line)
+
+
+@events.command("show")
+@click.argument("type")
+@click.argument("id")
+def show_event(type: str, id: str) -> None:
+    """What became of one event, step by step."""
+    guerdon = open_configured()
+    with guerdon.database.connection_context():
+        event = describe_event(guerdon.plugins.sources, type, id)
+    if event is None:
+        raise GuerdonError(f"no event {type} {id} has come, or it was refused")
+    click.echo(f"{event['type']} {event['id']} from {event['source']}: {event['state']}")
+    for name in ("nickname", "server_id", "user_id", "last_error"):
+        if event[name]:
+            click.echo(f"  {name}: {event[name]}")
+    for step in event["timeline"]:
+        click.echo(f"  {step['at']}  {step['what']}: {step['detail']}")
+
+
+@events.command("retry")
+@click.argument("type", required=False)
+@click.argument("id", required=False)
+@click.option("--dead", is_flag=True, help="all dead events")
+def retry_events(type: str | None, id: str | None, dead: bool) -> None:
+    """Have one event, or all dead ones, tried again at once."""
+    if dead == bool(type and id):
+        raise click.UsageError("name one event by TYPE and ID, or say --dead")
+    guerdon = open_configured()
+    keys = None
+    if type and id:
+        keys = [make_event_key(source, type, id) for source in guerdon.plugins.sources]
+    count = guerdon.inbox.revive(keys)
+    if not count and keys:
+        raise GuerdonError(f"no event {type} {id} waits or is dead")
+    click.echo(f"{count} will be tried again at once")
+
+
+@main.group()
+def players() -> None:
+    """Our own table of players."""
+
+
+@players.command("add")
+@click.argument("nickname")
+def add_player(nickname: str) -> None:
+    """Add a player to our own table."""
+    guerdon = open_configured()
+    nickname = nickname.strip()
+    if not guerdon.config.players.is_own:
+        raise GuerdonError(f"players live in your table {guerdon.config.players.table}: add them there")
+    if not 0 < len(nickname) <= 255:
+        raise GuerdonError("a nickname has 1 to 255 characters")
+    with guerdon.database.connection_context():
+        try:
+            guerdon.finder.create_player(nickname, guerdon.now())
+        except IntegrityError:
+            raise GuerdonError(f"there is a player {nickname} already") from None
+    click.echo(f"added {nickname}")

@@ -1,0 +1,207 @@
+"""Reads the TOML config into one frozen Config; every fault is found before any is reported."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+
+from app.errors import ConfigError
+from app.secret import ReferableString, Secret, SecretField
+
+IDENTIFIER = validate.Regexp(
+    r"^[A-Za-z_][A-Za-z0-9_$]{0,63}\Z", error="must be a plain table or column name"
+)
+
+
+@dataclass(frozen=True)
+class Players:
+    """Where players live and how they are found; `is_own` when the table is ours to create."""
+
+    table: str = "players"
+    id_column: str = "id"
+    nickname_column: str = "nickname"
+    user_id_column: str = "nickname"
+    match: str = "exact"
+    unknown: str = "fail"
+    is_own: bool = True
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """How waiting events are tried again; all times in seconds."""
+
+    retry: bool = True
+    retry_delays: tuple[float, ...] = (5, 30, 120, 600, 3600)
+    give_up_after: float = 259200
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole config, checked; plugin sections are still raw, their plugins check them."""
+
+    path: Path
+    database_url: str
+    api_keys: tuple[Secret, ...]
+    players: Players
+    rewards_file: Path
+    inbox: Inbox
+    dispatch_in_workers: bool
+    plugins: Mapping[str, Mapping[str, Any]]
+
+
+class StrictSchema(Schema):
+    class Meta:
+        unknown = RAISE
+
+
+class DatabaseSchema(StrictSchema):
+    url = ReferableString(load_default="sqlite:///var/guerdon.db")
+
+
+class ApiSchema(StrictSchema):
+    keys = fields.List(SecretField(), load_default=list)
+
+
+class PlayersSchema(StrictSchema):
+    table = ReferableString(validate=IDENTIFIER)
+    id_column = ReferableString(validate=IDENTIFIER)
+    nickname_column = ReferableString(validate=IDENTIFIER)
+    user_id_column = ReferableString(validate=IDENTIFIER)
+    match = fields.String(validate=validate.OneOf(["exact", "casefold"]))
+    unknown = fields.String(validate=validate.OneOf(["fail", "hold", "create"]))
+
+    @validates_schema
+    def check_own(self, data: dict[str, Any], **kwargs: Any) -> None:
+        if "table" in data and data.get("unknown") == "create":
+            raise ValidationError(
+                '"create" works with our own table only; use "fail" or "hold"', "unknown"
+            )
+        for column in () if "table" in data else ("id_column", "nickname_column"):
+            if column in data:
+                raise ValidationError("needs `table`, the name of your players' table", column)
+        if "table" not in data and data.get("user_id_column", "nickname") != "nickname":
+            raise ValidationError("our own table has only nickname; set `table`", "user_id_column")
+
+
+class RewardsSchema(StrictSchema):
+    file = ReferableString(load_default="rewards.toml")
+
+
+class InboxSchema(StrictSchema):
+    retry = fields.Boolean(truthy={True}, falsy={False})
+    retry_delays = fields.List(
+        fields.Float(validate=validate.Range(min=0.05, max=31_536_000)),
+        validate=validate.Length(min=1),
+    )
+    give_up_after = fields.Float(validate=validate.Range(min=1))
+
+
+class DispatcherSchema(StrictSchema):
+    in_workers = fields.Boolean(truthy={True}, falsy={False}, load_default=True)
+
+
+class ConfigSchema(StrictSchema):
+    database = fields.Nested(DatabaseSchema)
+    api = fields.Nested(ApiSchema)
+    players = fields.Nested(PlayersSchema)
+    rewards = fields.Nested(RewardsSchema)
+    inbox = fields.Nested(InboxSchema)
+    dispatcher = fields.Nested(DispatcherSchema)
+    plugins = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String()))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file; ConfigError names the file, and the line where it is not TOML."""
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: there is no such file"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: cannot be read: {error}"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{path}: is not TOML: {error}"]) from None
+
+
+def read_config(path: Path) -> tuple[Config, list[str]]:
+    """The Config in the file at `path`, and its faults; what is at fault has its default in it.
+
+    So the plugins can be asked for their faults too. Raises ConfigError when it is not even TOML.
+    """
+    faults: list[str] = []
+    try:
+        loaded = ConfigSchema().load(read_toml(path))
+    except ValidationError as error:
+        faults = [f"{path}: {fault}" for fault in list_faults(error.messages)]
+        loaded = drop_broken(error.valid_data)
+    defaults: dict[str, Any] = {"database": {}, "api": {}, "rewards": {}, "dispatcher": {}}
+    sections = {name: ConfigSchema().load(defaults)[name] | loaded.get(name, {}) for name in defaults}
+    players, inbox = loaded.get("players", {}), loaded.get("inbox", {})
+    if "retry_delays" in inbox:
+        inbox["retry_delays"] = tuple(inbox["retry_delays"])
+    config = Config(
+        path=path,
+        database_url=sections["database"]["url"],
+        api_keys=tuple(sections["api"]["keys"]),
+        players=Players(**players, is_own="table" not in players),
+        rewards_file=path.parent / sections["rewards"]["file"],
+        inbox=Inbox(**inbox),
+        dispatch_in_workers=sections["dispatcher"]["in_workers"],
+        plugins={name: dict(raw) for name, raw in loaded.get("plugins", {}).items()},
+    )
+    return config, faults
+
+
+def drop_broken(valid_data: Any) -> dict[str, Any]:
+    """The sections of marshmallow's valid_data that are still tables."""
+    if not isinstance(valid_data, dict):
+        return {}
+    return {name: section for name, section in valid_data.items() if isinstance(section, dict)}
+
+
+def load_checked(schema: Schema, raw: Any, place: str) -> dict[str, Any]:
+    """`raw` through `schema`; ConfigError with one sentence a fault, each beginning with `place`."""
+    try:
+        loaded: dict[str, Any] = schema.load(raw)
+    except ValidationError as error:
+        raise ConfigError([place + fault for fault in list_faults(error.messages)]) from None
+    return loaded
+
+
+def list_faults(messages: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """marshmallow's nested messages, one line each: `[section] key: what is wrong`."""
+    if isinstance(messages, dict):
+        for key, inner in messages.items():
+            named = () if key in ("_schema", "value", "key") and path else (str(key),)
+            yield from list_faults(inner, path + named)
+    else:
+        for message in messages if isinstance(messages, list) else [messages]:
+            yield f"{describe_place(path)}{explain(str(message))}"
+
+
+def describe_place(path: tuple[str, ...]) -> str:
+    if not path:
+        return ""
+    keys = [part for part in path if not part.isdigit()]
+    index = "".join(f"[{part}]" for part in path if part.isdigit())
+    if len(keys) == 1:
+        return f"{keys[0]}{index}: "
+    return f"[{'.'.join(keys[:-1])}] {keys[-1]}{index}: "
+
+
+def explain(message: str) -> str:
+    """marshmallow's short words in ours."""
+    return {
+        "Unknown field.": "is not a setting we know",
+        "Missing data for required field.": "is missing",
+        "Not a valid string.": "must be a string",
+        "Not a valid boolean.": "must be true or false",
+        "Not a valid number.": "must be a number",
+        "Not a valid integer.": "must be a whole number",
+        "Not a valid list.": "must be a list, in [ ]",
+        "Not a valid mapping type.": "must be a table",
+        "Invalid input type.": "must be a table",
+    }.get(message, message[:1].lower() + message[1:] if message.startswith("Must") else message)

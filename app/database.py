@@ -1,0 +1,158 @@
+"""Opens the database: SQLite or MariaDB/MySQL by URL, each set up so that a commit is a promise."""
+
+import random
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from peewee import MySQLDatabase, OperationalError
+from playhouse.db_url import parse
+from playhouse.pool import PooledMySQLDatabase, PooledSqliteDatabase
+
+from app.errors import ConfigError
+from app.transactions import Transactions, classify_error
+
+POOL_SIZE = 32
+POOL_WAIT = 5  # seconds for a free connection
+LOCK_PATIENCE = 15.0  # seconds a SQLite writer waits for its turn
+CONNECT_TIMEOUT = 3  # seconds
+ANSWER_TIMEOUT = 10  # seconds for one statement
+SQLITE_DIGITS = 15  # what SQLite's REAL keeps of a decimal number (sqlite.org, Datatypes, 3)
+STRICT = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO"
+
+
+class Sqlite(Transactions, PooledSqliteDatabase):  # type: ignore[misc]
+    """SQLite in WAL with full syncs; one writer at a time, waited for without blocking others."""
+
+    family = "sqlite"
+    returns_rows = True
+
+    def begin(self, lock_type: str | None = None) -> None:
+        """BEGIN IMMEDIATE. Waits in Python, so that greenlets of this worker go on meanwhile."""
+        cursor = self.connection().cursor()
+        cursor.execute("PRAGMA busy_timeout = 0")
+        deadline = time.monotonic() + LOCK_PATIENCE
+        try:
+            while True:
+                try:
+                    return super().begin("IMMEDIATE")  # type: ignore[no-any-return]
+                except OperationalError as error:
+                    busy = classify_error(error) == "rolled_back"
+                    if not busy or time.monotonic() > deadline:
+                        raise
+                    time.sleep(random.uniform(0.0005, 0.003))
+        finally:
+            cursor.execute("PRAGMA busy_timeout = 5000")
+
+    def is_in_transaction(self) -> bool:
+        return bool(self.connection().in_transaction)
+
+
+class SessionMySQL(MySQLDatabase):
+    """Sets up each new connection; the server's defaults are not ours."""
+
+    def _connect(self) -> Any:
+        connection = super()._connect()  # type: ignore[misc]
+        # The greeting had to come within CONNECT_TIMEOUT; a statement may take longer.
+        connection._read_timeout = ANSWER_TIMEOUT
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            cursor.execute(
+                f"SET SESSION sql_mode = '{STRICT}', SESSION innodb_lock_wait_timeout = 5,"
+                " SESSION time_zone = '+00:00'"
+            )
+            cursor.execute("SHOW SESSION VARIABLES LIKE 'wsrep_on'")
+            if (cursor.fetchone() or ("", "OFF"))[1] == "ON":
+                cursor.execute("SET SESSION wsrep_sync_wait = 1")  # no stale reads in a cluster
+        return connection
+
+
+class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[misc]
+    """MariaDB, MySQL or a Galera cluster through PyMySQL."""
+
+    family = "mysql"
+
+    @property
+    def returns_rows(self) -> bool:
+        """Whether INSERT ... RETURNING works: MariaDB 10.5 and later; MySQL has no version 10."""
+        return bool(self.server_version and self.server_version >= (10, 5))
+
+    def is_in_transaction(self) -> bool:
+        return bool(self.connection().server_status & 1)  # SERVER_STATUS_IN_TRANS
+
+
+Database = Sqlite | MariaDB
+
+
+def add_decimals(balance: Any, amount: str) -> int | str:
+    """SQLite's sum for money: exact, or an error. `balance` is a column's value, NULL counts as 0."""
+    total = Decimal(str(balance or 0)) + Decimal(amount)
+    if total == total.to_integral_value() and abs(total) < 2**63:
+        return int(total)
+    if len(total.normalize().as_tuple().digits) > SQLITE_DIGITS:
+        raise ValueError("more digits than SQLite keeps")
+    return str(total)
+
+
+def open_database(url: str) -> Database:
+    """The database of a URL, sqlite:///PATH or mysql://user:password@host:port/name, not yet connected.
+
+    Raises ConfigError for a URL that names none. No connection is made: a database that is down
+    now may be up later.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme == "sqlite":
+        return open_sqlite(url)
+    if scheme in ("mysql", "mariadb"):
+        return open_mysql(url)
+    raise ConfigError([
+        "[database] url: must begin with sqlite:/// or mysql:// "
+        f"(it begins with {scheme + '://' if scheme else 'no scheme'})"
+    ])  # fmt: skip
+
+
+def open_sqlite(url: str) -> Sqlite:
+    path = url.removeprefix("sqlite://").removeprefix("/")
+    if not path or path == ":memory:":
+        raise ConfigError([
+            "[database] url: name a file, as in sqlite:///var/guerdon.db; "
+            "a database in memory would forget what is paid"
+        ])  # fmt: skip
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    database = Sqlite(
+        path, max_connections=POOL_SIZE, timeout=POOL_WAIT, check_same_thread=False,
+        pragmas={"journal_mode": "wal", "synchronous": "full", "busy_timeout": 5000,
+                 "cache_size": -16384},
+    )  # fmt: skip
+    database.register_function(add_decimals, "add_decimals", 2)
+    database.register_function(str.casefold, "casefold", 1)
+    return database
+
+
+def open_mysql(url: str) -> MariaDB:
+    try:
+        from pymysql.constants import CLIENT
+    except ImportError:
+        raise ConfigError(
+            ["[database] url: MySQL and MariaDB need PyMySQL: pip install 'guerdon[mysql]'"]
+        ) from None
+    try:
+        parts = parse("mysql" + url[url.index(":") :], unquote_password=True, unquote_user=True)
+    except ValueError as error:  # a port that is none
+        raise ConfigError([f"[database] url: {error}"]) from None
+    name = parts.pop("database")
+    if not name:
+        raise ConfigError(["[database] url: has no database name after the host"])
+    options: dict[str, Any] = {
+        "connect_timeout": CONNECT_TIMEOUT,
+        "read_timeout": CONNECT_TIMEOUT,
+        "write_timeout": ANSWER_TIMEOUT,
+        "charset": "utf8mb4",
+        "client_flag": CLIENT.FOUND_ROWS,
+    }
+    return MariaDB(
+        name, max_connections=POOL_SIZE, timeout=POOL_WAIT, stale_timeout=3600, **options | parts
+    )
+

@@ -1,0 +1,151 @@
+"""The way of a delivery: is it paid already? fetch its events; settle them. One at a time a key."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import structlog
+from peewee import PeeweeException
+
+from app.batching import Batcher
+from app.database import Database
+from app.errors import DatabaseUnavailable, GuerdonError, NotReady
+from app.hookspecs import Delivery, Event, Grant, Outcome
+from app.ledger import list_settled_keys
+from app.models import make_event_key
+from app.network import Http
+from app.plugin_manager import Plugins
+from app.settling import Settler, Work, call_plugin
+
+log = structlog.get_logger()
+
+ANSWER_TIMEOUT = 10.0  # seconds for the database to look or to settle
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the database knows of an event: settled, and whether the inbox still holds it."""
+
+    is_settled: bool
+    is_waiting: bool
+
+
+class Deliveries:
+    """Pays deliveries; the same one at the same time is paid once and answered to all who asked."""
+
+    def __init__(self, database: Database, plugins: Plugins, http: Http, settler: Settler) -> None:
+        self._database = database
+        self._plugins = plugins
+        self._http = http
+        self._looking = Batcher("looking", self._look)
+        self._settling = Batcher("settling", self._settle)
+        self._settler = settler
+        self._running: dict[bytes, Future[tuple[Outcome, Standing]]] = {}
+        self._lock = threading.Lock()
+        self._announces = plugins.has("event_settled")
+
+    def look(self, key: bytes) -> Standing:
+        """Where the event of this key stands; asked together with whoever asks at the same time.
+
+        Raises DatabaseUnavailable, also when the answer takes longer than ANSWER_TIMEOUT.
+        """
+        try:
+            return self._looking.ask(key, ANSWER_TIMEOUT)
+        except TimeoutError:
+            raise DatabaseUnavailable("the database answers too slowly") from None
+
+    def pay(self, delivery: Delivery) -> tuple[Outcome, Standing]:
+        """The delivery's outcome, and where it stood before. Never raises for the outside's faults."""
+        key = make_event_key(delivery.source, delivery.type, delivery.id)
+        with self._lock:
+            running = self._running.get(key)
+            if running is None:
+                mine: Future[tuple[Outcome, Standing]] = Future()
+                self._running[key] = mine
+        if running is not None:
+            try:
+                return running.result(4 * ANSWER_TIMEOUT)
+            except TimeoutError:
+                return Outcome("unavailable", "an earlier try still runs"), Standing(False, False)
+        try:
+            result = self._pay_first(delivery, key)
+            mine.set_result(result)
+            return result
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        finally:
+            with self._lock:
+                del self._running[key]
+
+    def _pay_first(self, delivery: Delivery, key: bytes) -> tuple[Outcome, Standing]:
+        standing = Standing(False, False)
+        try:
+            standing = self.look(key)
+            if standing.is_settled:
+                return Outcome("known"), standing
+            events = self._fetch(delivery)
+            outcome = self._settling.ask(Work(events, delivery.token), ANSWER_TIMEOUT)
+        except NotReady as error:
+            return Outcome("waiting", error.reason, error.retry_in), standing
+        except DatabaseUnavailable as error:
+            return Outcome("unavailable", str(error)), standing
+        except PeeweeException as error:
+            log.error("database failed", event_id=delivery.id, exc_info=error)
+            return Outcome("unavailable", "the database cannot answer"), standing
+        except TimeoutError:
+            return Outcome("unavailable", "the database answers too slowly"), standing
+        except GuerdonError as error:
+            name = {"event_type": delivery.type, "event_id": delivery.id}
+            log.error("not settled", **name, exc_info=error)
+            return Outcome("waiting", str(error)), standing
+        if outcome.state == "settled":
+            self.announce(outcome.events, outcome.grants)
+        return outcome, standing
+
+    def _fetch(self, delivery: Delivery) -> list[Event]:
+        events: list[Event] | None = call_plugin(
+            delivery.source, "fetch_events", self._plugins.hook.fetch_events,
+            delivery=delivery, http=self._http, settings=self._plugins.settings,
+        )  # fmt: skip
+        if not events:
+            raise NotReady(f"no plugin fetched the events of a {delivery.type}")
+        first = events[0]
+        if (first.source, first.type, first.id) != (delivery.source, delivery.type, delivery.id):
+            raise NotReady("the first event fetched is another than the one delivered")
+        return events
+
+    def announce(self, events: Sequence[Event], grants: Sequence[Grant]) -> None:
+        """Tell the plugins what was settled; their errors are logged and cost nobody anything."""
+        for event in events:
+            name = {"event_type": event.type, "event_id": event.id, "server_id": event.server_id}
+            mine = [grant for grant in grants if grant.event is event]
+            log.info("settled", source=event.source, **name, grants=len(mine))
+            if not self._announces:
+                continue
+            for impl in self._plugins.hook.event_settled.get_hookimpls():
+                caller = self._plugins.only("event_settled", impl.plugin_name)
+                try:
+                    caller(event=event, grants=mine, settings=self._plugins.settings)
+                except Exception as error:
+                    log.error("event_settled failed", plugin=impl.plugin_name, **name, exc_info=error)
+
+    def _settle(self, works: list[Work]) -> list[Outcome]:
+        self._database.keep_connection()
+        return self._settler.settle(works)
+
+    def _look(self, keys: list[bytes]) -> list[Standing]:
+        self._database.keep_connection()
+
+        def read(attempt: int) -> tuple[set[bytes], set[bytes]]:
+            marks = ", ".join([self._database.param] * len(keys))
+            waiting = self._database.execute_sql(
+                f"SELECT event_key FROM guerdon_inbox WHERE event_key IN ({marks})"
+                " AND state <> 'settled'",
+                keys,
+            ).fetchall()
+            return list_settled_keys(self._database, keys), {bytes(row[0]) for row in waiting}
+
+        settled, waiting = self._database.ask(read)
+        return [Standing(key in settled, key in waiting) for key in keys]

@@ -1,0 +1,65 @@
+"""The loop that serves the boxes: in every worker, or alone as `guerdon dispatch`."""
+
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+from peewee import PeeweeException
+from playhouse.pool import MaxConnectionsExceeded
+
+from app.errors import DatabaseUnavailable
+from app.inbox import Inbox
+
+log = structlog.get_logger()
+
+POLL = 1.0  # seconds between looks at an empty box
+AT_ONCE = 16  # events tried at the same time
+
+
+class Dispatcher:
+    """Takes what is due and tries it, until told to stop; what is in hand is finished first."""
+
+    def __init__(self, inbox: Inbox, poll: float = POLL) -> None:
+        """`poll` is in seconds."""
+        self._inbox = inbox
+        self._poll = poll
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Run in a thread of this process."""
+        self._thread = threading.Thread(target=self.run, name="dispatcher", daemon=True)
+        self._thread.start()
+
+    def request_stop(self) -> None:
+        """Take nothing more; fit for a signal handler."""
+        self._stopping.set()
+
+    def stop(self, timeout: float = 20.0) -> None:
+        """Take nothing more, and wait up to `timeout` seconds for what is in hand."""
+        self.request_stop()
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def run(self) -> None:
+        """Until stop(): serve, and rest when there is nothing to do. An outage is waited out."""
+        with ThreadPoolExecutor(AT_ONCE, "dispatching") as pool:
+            while not self._stopping.is_set():
+                try:
+                    busy = self.serve_once(pool)
+                except (PeeweeException, DatabaseUnavailable, MaxConnectionsExceeded) as error:
+                    log.warning("dispatcher waits", reason=type(error).__name__)
+                    busy = False
+                if not busy:
+                    self._stopping.wait(self._poll * random.uniform(0.8, 1.2))
+
+    def serve_once(self, pool: ThreadPoolExecutor) -> bool:
+        """Try what is due once; True if there may be more."""
+        lease = self._inbox.take_due(AT_ONCE)
+        tries = [pool.submit(self._inbox.retry_one, id_, lease.token) for id_ in lease.ids]
+        for one in tries:
+            error = one.exception()
+            if error is not None:
+                log.error("retry failed", exc_info=error)  # its lease runs out, and it comes again
+        return len(lease.ids) == AT_ONCE

@@ -1,0 +1,139 @@
+"""All parts of one process, put together from a config: what the web, the CLI and tests run."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import structlog
+from peewee import PeeweeException
+from playhouse.pool import MaxConnectionsExceeded
+
+from app.config import Config, read_config
+from app.database import Database, open_database
+from app.deliveries import Deliveries
+from app.dispatcher import Dispatcher
+from app.errors import AmbiguousPlayer, ConfigError, DatabaseUnavailable
+from app.hookspecs import Event, Player
+from app.inbox import Inbox
+from app.inspection import inspect_database
+from app.logs import find_secrets, set_up_logs
+from app.migrating import migrate
+from app.models import LEDGER, OwnPlayer, bind_models
+from app.network import Http
+from app.players import PlayerFinder
+from app.plugin_manager import Plugins, load_plugins
+from app.rules import Rules, read_rules
+from app.secret import Secret
+from app.settling import Settler
+
+log = structlog.get_logger()
+
+INSPECTION_PAUSE = 1.0  # seconds between looks at a database that was not fit
+
+
+def read_clock() -> int:
+    """Now, in ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class Guerdon:
+    """The service without its web: config, plugins, rules, database, and what works on them."""
+
+    def __init__(
+        self,
+        config: Config,
+        plugins: Plugins,
+        rules: Rules,
+        database: Database,
+        now: Callable[[], int],
+        http: Http,
+    ) -> None:
+        self.config = config
+        self.plugins = plugins
+        self.rules = rules
+        self.database = database
+        self.now = now
+        bind_models(database, [*LEDGER, OwnPlayer, *plugins.models])
+        self.finder = PlayerFinder(database, config.players)
+        settler = Settler(database, plugins, rules, self.finder, config.players.unknown, now)
+        self.deliveries = Deliveries(database, plugins, http, settler)
+        self.inbox = Inbox(database, self.deliveries, config.inbox, now)
+        self.dispatcher = Dispatcher(self.inbox)
+        self._is_fit = False
+        self._inspected_at = 0.0
+        self._faults: list[str] = []
+        self._lock = threading.Lock()
+
+    def migrate(self) -> list[str]:
+        """Bring the tables up to date; a line for each thing done."""
+        return migrate(self.database, self.plugins.models, self.config.players.is_own, self.now)
+
+    def inspect(self) -> list[str]:
+        """Every reason not to pay with this database now; [] when there is none."""
+        try:
+            with self.database.connection_context():
+                return inspect_database(
+                    self.database, self.plugins, self.rules, self.config.players
+                )
+        except (PeeweeException, MaxConnectionsExceeded, DatabaseUnavailable) as error:
+            return [f"[database] url: the database does not answer: {describe(error)}"]
+
+    def require_fit_database(self) -> None:
+        """Raise DatabaseUnavailable until the database has once been found fit to pay with."""
+        if self._is_fit:
+            return
+        with self._lock:
+            if not self._is_fit and time.monotonic() > self._inspected_at + INSPECTION_PAUSE:
+                self._faults = self.inspect()
+                self._inspected_at = time.monotonic()
+                self._is_fit = not self._faults
+                for fault in self._faults:
+                    log.error("not fit to pay", fault=fault)
+        if not self._is_fit:
+            raise DatabaseUnavailable("; ".join(self._faults) or "the database is being inspected")
+
+    def find_player(self, nickname: str) -> Player | None:
+        """The one player of this nickname; None if there is none. Raises AmbiguousPlayer."""
+        answer = self.finder.find_players([Event("", "", "", nickname=nickname)])[0]
+        if isinstance(answer, AmbiguousPlayer):
+            raise answer
+        return answer if isinstance(answer, Player) else None
+
+    def start_dispatcher(self) -> None:
+        """In a worker: serve the inbox, if the config wants workers to."""
+        if self.config.dispatch_in_workers and self.config.inbox.retry:
+            self.dispatcher.start()
+
+
+def describe(error: Exception) -> str:
+    """A database error without its address or password."""
+    number = error.args[0] if error.args else ""
+    return f"{type(error).__name__} {number if isinstance(number, int) else ''}".strip()
+
+
+def open_guerdon(
+    path: Path, now: Callable[[], int] = read_clock, http: Http | None = None
+) -> Guerdon:
+    """A Guerdon from the config file at `path`; ConfigError lists every fault of config, plugins, rules."""
+    config, faults = read_config(path)
+    plugins = rules = database = None
+    try:
+        plugins = load_plugins(config)
+    except ConfigError as error:
+        faults += error.faults
+    try:
+        rules = read_rules(config.rewards_file, plugins.kinds if plugins else {})
+    except ConfigError as error:
+        # Without plugins every reward looks unknown: only the file's own faults are worth a line.
+        faults += [fault for fault in error.faults if plugins or "no plugin that is" not in fault]
+    try:
+        database = open_database(config.database_url)
+    except ConfigError as error:
+        faults += [f"{path}: {fault}" for fault in error.faults]
+    if faults or plugins is None or rules is None or database is None:
+        raise ConfigError(faults)
+    password = Secret(unquote(urlsplit(config.database_url).password or ""), "database")
+    set_up_logs([*find_secrets(config.api_keys), *find_secrets(plugins.settings), password])
+    return Guerdon(config, plugins, rules, database, now, http or Http())

@@ -1,0 +1,280 @@
+"""The plugin manual: what a plugin is given, which hooks it may answer, and when each is called.
+
+A plugin is one file, `plugins/NAME.py`, or an installed entry point NAME in the group `guerdon`,
+switched on by the section `[plugins.NAME]` of the config. It marks its functions with `@hookimpl`
+and may leave out any argument it does not need. *Inside* means: within the transaction that pays
+the event, where only the database may be touched. *Outside* means: no transaction is open, and
+the network may be used. No hook does both.
+
+`db` is the Peewee database of the running transaction. Use it, or your own Peewee models (see
+plugin_models), and let every exception pass: raising undoes the whole event, and only that event.
+Never commit, roll back or close. `settings["NAME"]` is the checked section of the plugin NAME, and
+`settings.players` tells which table the players live in.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pluggy
+
+if TYPE_CHECKING:
+    from flask import Request, Response
+    from marshmallow import Schema
+    from peewee import Database, Model
+
+NAME = "guerdon"
+hookspec = pluggy.HookspecMarker(NAME)
+hookimpl = pluggy.HookimplMarker(NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One verified request of a source: what read_delivery makes of the bytes."""
+
+    source: str
+    type: str
+    id: str
+    is_test: bool = False  # signed, but nothing is fetched or paid
+    ignored: str = ""  # why this delivery needs no payment, if it needs none
+    token: str = ""  # the name of the token that signed it
+    data: Mapping[str, Any] = field(default_factory=dict)  # JSON; what fetch_events needs
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to one player. (source, type, id) is paid at most once, for ever."""
+
+    source: str
+    type: str
+    id: str
+    server_id: str = ""
+    nickname: str = ""  # finds the player; if empty, user_id does
+    user_id: str = ""
+    occurred_at: int | None = None  # ms since the epoch, UTC
+    data: Mapping[str, Any] = field(default_factory=dict)  # JSON, kept as it came
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """A row of the players' table: its key, as the database gives it, and its nickname."""
+
+    id: Any
+    nickname: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """What a rule gives: its kind, and its parameters as the kind's schema loaded them."""
+
+    kind: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One reward given to one player for one event, as the ledger keeps it."""
+
+    event: Event
+    rule: str
+    plugin: str
+    reward: Reward
+    player: Player
+    receipt: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a delivery. `state` is one of
+
+    test, ignored           nothing to pay
+    settled, known          paid now, paid before
+    held                    waits for its player; the source need not send it again
+    waiting                 could not be paid; waits and is tried again
+    unavailable             could not even be stored: the source must send it again
+    """
+
+    state: str
+    reason: str = ""  # short, fit to be shown to the source; no secret
+    retry_in: float | None = None  # seconds until we try again ourselves
+    events: Sequence[Event] = ()
+    grants: Sequence[Grant] = ()
+
+    @property
+    def is_done(self) -> bool:
+        """True when the source has nothing more to do."""
+        return self.state in ("test", "ignored", "settled", "known", "held")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`guerdon GROUP NAME ARGUMENT...`: run(db, progress, **arguments) returns what to print.
+
+    The arguments come as strings, by their names in lower case. `progress(items)` yields the items
+    and shows a bar.
+    """
+
+    group: str
+    name: str
+    arguments: Sequence[str]
+    help: str
+    run: Callable[..., str]
+
+
+class Settings(Protocol):
+    """Maps a plugin's name to its checked section; `players` describes the players' table."""
+
+    def __getitem__(self, plugin: str) -> Mapping[str, Any]: ...
+
+    @property
+    def players(self) -> "PlayersTable": ...
+
+
+class PlayersTable(Protocol):
+    """Where players live: our own table, or the studio's."""
+
+    table: str
+    id_column: str
+    nickname_column: str
+    is_own: bool
+
+
+class Batch(Protocol):
+    """What is settled in one transaction, often the events of many requests at once."""
+
+    def gather(self, write: Callable[..., None], row: Any) -> None:
+        """Have `write(rows, db, settings)` called once, inside, after all grants of the batch.
+
+        `rows` is the list of all rows gathered for that function: many events, one statement.
+        If it raises, nothing of the batch is paid and each event is tried alone.
+        """
+
+
+class Http(Protocol):
+    """The worker's one connection pool; see app.network."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        connect: float = 3.0,
+        total: float = 5.0,
+        limit: int = 65536,
+    ) -> Any: ...
+
+
+@hookspec
+def settings_schema() -> "type[Schema]":
+    """At the start: the marshmallow Schema class that checks this plugin's section.
+
+    A plugin without one has no settings, and its section must be empty.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def reward_schemas() -> "dict[str, type[Schema]]":
+    """At the start: the kinds of reward this plugin gives, and the Schema of each one's parameters.
+
+    A plugin of yours may name a kind of ours: then yours gives it.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def plugin_models() -> "Sequence[type[Model]]":
+    """At the start and in `guerdon migrate`: this plugin's Peewee models.
+
+    They are bound to our database, and `guerdon migrate` creates their tables.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def commands() -> Sequence[Command]:
+    """On the command line: the commands this plugin brings."""
+    raise NotImplementedError
+
+
+@hookspec
+def check_plugin(db: "Database", rewards: Sequence[Reward], settings: Settings) -> Sequence[str]:
+    """When the database is first opened and in `guerdon check`: what stops this plugin from paying.
+
+    `rewards` are all rewards of all rules. Return one sentence for each fault, or nothing.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def read_delivery(source: str, request: "Request", settings: Settings) -> Delivery | None:
+    """A request came to POST /webhooks/<source>: verify it and say what it is.
+
+    None: not my source. Raise BadDelivery or BadSignature to refuse it; nothing is stored then.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def fetch_events(delivery: Delivery, http: Http, settings: Settings) -> list[Event] | None:
+    """Outside: the events of a delivery; the first must carry the delivery's own type and id.
+
+    All of them are paid in one commit, or none. Raise NotReady(reason, retry_in=None) for anything
+    that is not a usable answer: the delivery then waits and is tried again.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def write_reply(source: str, outcome: Outcome, settings: Settings) -> "Response | None":
+    """Outside: the answer to the source, if it wants another than ours.
+
+    Ours: 204 when done; otherwise 503 with Retry-After and the reason as plain text.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def find_player(event: Event, db: "Database", settings: Settings) -> Player | None:
+    """Inside: the player of this event, if you know better than the players' table. None: I don't."""
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def grant_reward(
+    reward: Reward,
+    event: Event,
+    player: Player,
+    db: "Database",
+    settings: Settings,
+    batch: Batch,
+    now: int,
+) -> dict[str, Any] | None:
+    """Inside: give this reward and return a receipt, a dict the ledger keeps as JSON.
+
+    None: not my kind. Raising undoes the whole event; raise NotReady when it may work later.
+    `now` is the time of the payment in ms since the epoch, UTC.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def event_settled(event: Event, grants: Sequence[Grant], settings: Settings) -> None:
+    """After the commit, once, as a courtesy: it is lost if we are killed just then.
+
+    An error is logged and changes nothing. Keep it short: the reply waits for it.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def describe_player(
+    player: Player, db: "Database", settings: Settings, now: int
+) -> dict[str, Any]:
+    """GET /v1/players/<nickname>: what this plugin knows of the player, merged into the answer.
+
+    `now` is in ms since the epoch, UTC.
+    """
+    raise NotImplementedError

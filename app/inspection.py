@@ -1,0 +1,104 @@
+"""Is this database fit to pay with? Read back what we set, and what the studio's table must be."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from app.config import Players
+from app.database import Database
+from app.migrating import list_pending
+from app.models import LEDGER, OwnPlayer
+from app.plugin_manager import Plugins
+from app.rules import Rules
+
+BINARY_ENDINGS = ("_bin", "_nopad_bin")
+
+
+def inspect_database(
+    database: Database, plugins: Plugins, rules: Rules, players: Players
+) -> list[str]:
+    """Every reason not to pay with this database, a sentence each; [] when it is fit.
+
+    Raises Peewee's errors when it cannot be asked.
+    """
+    pending = list_pending(database)
+    tables = set(database.get_tables())
+    models = [*LEDGER, *plugins.models, *([OwnPlayer] if players.is_own else [])]
+    missing = [m._meta.table_name for m in models if m._meta.table_name not in tables]
+    if pending or missing:
+        names = ", ".join([*pending, *missing])
+        return [f"the tables are not up to date ({names}): run `guerdon migrate`"]
+    faults = [fault for model in models for fault in inspect_table(database, model)]
+    faults += inspect_players(database, players, tables)
+    own = {model._meta.table_name for model in models}
+    faults += inspect_server(database, own, players) if database.family == "mysql" else inspect_file(database)
+    if not faults:
+        settings = plugins.settings
+        answers = plugins.hook.check_plugin(db=database, rewards=rules.rewards, settings=settings)
+        faults += [fault for answer in answers for fault in answer or ()]
+    return faults
+
+
+def inspect_table(database: Database, model: Any) -> Iterator[str]:
+    """Columns that are missing, and unique indexes: without them an event could be paid twice."""
+    table = model._meta.table_name
+    columns = {column.name.lower() for column in database.get_columns(table)}
+    for field in model._meta.sorted_fields:
+        if field.column_name.lower() not in columns:
+            hint = (
+                "; is it your game's own? then name it in [players] table"
+                if model is OwnPlayer
+                else ""
+            )
+            yield f"the table {table} has no column {field.column_name}{hint}"
+            return
+    present = {tuple(index.columns) for index in database.get_indexes(table) if index.unique}
+    for index in model._meta.fields_to_index():
+        wanted = tuple(field.column_name for field in index._expressions)
+        if index._unique and wanted not in present:
+            yield f"the table {table} has no unique index on {', '.join(wanted)}: run `guerdon migrate`"
+
+
+def inspect_players(database: Database, players: Players, tables: set[str]) -> Iterator[str]:
+    """Whether the studio's table is there and has the columns of [players]."""
+    if players.table not in tables:
+        yield f"[players] table: there is no table {players.table} in this database"
+        return
+    columns = {column.name for column in database.get_columns(players.table)}
+    for setting in ("id_column", "nickname_column", "user_id_column"):
+        column = getattr(players, setting)
+        if column not in columns:
+            yield f"[players] {setting}: the table {players.table} has no column {column}"
+
+
+def inspect_file(database: Database) -> Iterator[str]:
+    mode = database.execute_sql("PRAGMA journal_mode").fetchone()[0]
+    if str(mode).lower() != "wal":
+        yield f"SQLite's journal_mode is {mode}, not wal: is the file on a network drive?"
+    if database.execute_sql("PRAGMA synchronous").fetchone()[0] < 2:
+        yield "SQLite's synchronous is not full: a power cut could lose what is paid"
+
+
+def inspect_server(database: Database, own: set[str], players: Players) -> Iterator[str]:
+    """Engine, character set and collation of the tables, and the session as it really is."""
+    rows = database.execute_sql("SHOW SESSION VARIABLES").fetchall()
+    variables = {str(name): str(value) for name, value in rows}
+    isolation = variables.get("transaction_isolation") or variables.get("tx_isolation", "")
+    if isolation != "READ-COMMITTED":
+        yield f"the session's isolation is {isolation}, not READ-COMMITTED"
+    if "STRICT_" not in variables.get("sql_mode", ""):
+        yield "the session's sql_mode is not strict: values that do not fit would be cut"
+    if variables.get("character_set_connection") != "utf8mb4":
+        yield "the connection's character set is not utf8mb4"
+    tables = database.execute_sql(
+        "SELECT table_name, engine, table_collation FROM information_schema.tables"
+        " WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
+    ).fetchall()
+    for name, engine, collation in tables:
+        if name not in own and name != players.table:
+            continue
+        if engine != "InnoDB":
+            yield f"the table {name} is {engine}, not InnoDB: its writes could not be undone"
+        if name not in own:
+            continue
+        if not str(collation).startswith("utf8mb4") or not collation.endswith(BINARY_ENDINGS):
+            yield f"the table {name} has the collation {collation}, not utf8mb4_bin"

@@ -1,0 +1,107 @@
+"""Creates and upgrades the tables, under a lock of our own: two at once take turns.
+
+GET_LOCK is given to two nodes of a Galera cluster at once; a row changed by compare-and-set is not.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from peewee import BigIntegerField, CharField, IntegerField, IntegrityError, Model
+from playhouse.migrations import Runner
+
+from app.database import Database
+from app.errors import DatabaseUnavailable
+from app.models import LEDGER, OwnPlayer, bind_models
+
+DIRECTORY = Path(__file__).parent / "migrations"
+LEASE = 300_000  # ms after which a migration that was killed gives up its lock
+PATIENCE = 120.0  # seconds to wait for another migration
+
+
+class MigrationLock(Model):  # type: ignore[misc]
+    id = IntegerField(primary_key=True)
+    holder = CharField(32)
+    until = BigIntegerField()
+
+    class Meta:
+        table_name = "guerdon_migration_lock"
+
+
+def make_runner(database: Database) -> Runner:
+    return Runner(database, str(DIRECTORY), table_name="guerdon_migrations")
+
+
+def list_pending(database: Database) -> list[str]:
+    """The names of the migrations this database still needs."""
+    return [m.name for m in make_runner(database).status() if not m.applied and m.path]
+
+
+def migrate(
+    database: Database, plugin_models: Sequence[Any], with_players: bool, now: Callable[[], int]
+) -> list[str]:
+    """Bring every table up to date and return what was done, one line each; safe to run at any time."""
+    logging.getLogger("peewee.migrations").setLevel(logging.WARNING)
+    models = [*plugin_models, *([OwnPlayer] if with_players else [])]
+    with database.connection_context(), hold_lock(database, now):
+        done = [f"migration {name}" for name in make_runner(database).up()]
+        bind_models(database, [*LEDGER, *models])
+        for model in models:
+            if create_table(database, model):
+                done.append(f"table {model._meta.table_name}")
+        for model in (*LEDGER, *models):
+            done += [f"index {name}" for name in create_missing_indexes(database, model)]
+        return done
+
+
+@contextmanager
+def hold_lock(database: Database, now: Callable[[], int]) -> Iterator[None]:
+    """Wait for our turn to migrate; raises DatabaseUnavailable after PATIENCE seconds."""
+    bind_models(database, [MigrationLock])
+    database.create_tables([MigrationLock], safe=True)
+    try:
+        MigrationLock.insert(id=1, holder="", until=0).execute()
+    except IntegrityError:
+        pass  # the row is there already
+    holder = secrets.token_hex(16)
+    deadline = time.monotonic() + PATIENCE
+
+    def take(attempt: int) -> bool:
+        free = (MigrationLock.id == 1) & (
+            (MigrationLock.until < now()) | (MigrationLock.holder == holder)
+        )
+        changes = MigrationLock.update(holder=holder, until=now() + LEASE)
+        return bool(changes.where(free).execute())
+
+    while not database.transact(take):
+        if time.monotonic() > deadline:
+            raise DatabaseUnavailable("another migration has been running for two minutes")
+        time.sleep(0.1)
+    try:
+        yield
+    finally:
+        mine = (MigrationLock.id == 1) & (MigrationLock.holder == holder)
+        MigrationLock.update(until=0, holder="").where(mine).execute()
+
+
+def create_table(database: Database, model: Any) -> bool:
+    """Create a model's table if it is missing; True if it was."""
+    if database.table_exists(model._meta.table_name):
+        return False
+    model._schema.create_table(safe=True)
+    return True
+
+
+def create_missing_indexes(database: Database, model: Any) -> Iterator[str]:
+    """Create what a migration killed between a table and its indexes left out, and name it."""
+    table = model._meta.table_name
+    present = {(tuple(index.columns), index.unique) for index in database.get_indexes(table)}
+    for index in model._meta.fields_to_index():
+        columns = tuple(field.column_name for field in index._expressions)
+        if (columns, bool(index._unique)) not in present:
+            database.execute(index.safe(False))
+            yield f"{table} ({', '.join(columns)})"

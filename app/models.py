@@ -1,0 +1,180 @@
+"""The tables: the ledger (events, grants), the inbox and its attempts, claims, our own players.
+
+Times are ms since the epoch, UTC. An event's `event_key` is a SHA-256: text keys would be compared
+by collation on MySQL. The way of a vote writes these tables with plain SQL; the models are
+for looking.
+"""
+
+import hashlib
+from typing import Any
+
+from peewee import (
+    AutoField,
+    BigAutoField,
+    BigIntegerField,
+    CharField,
+    Database,
+    DecimalField,
+    FixedCharField,
+    IntegerField,
+    Model,
+    TextField,
+)
+
+MYSQL_TABLE = ("ENGINE=InnoDB", "DEFAULT CHARSET=utf8mb4", "COLLATE=utf8mb4_bin")
+
+
+class KeyField(FixedCharField):
+    """32 bytes, BINARY(32) on MySQL."""
+
+    field_type = "BINARY"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=32, **kwargs)
+
+    def adapt(self, value: Any) -> Any:
+        return value
+
+
+class LongTextField(TextField):
+    field_type = "MEDIUMTEXT"
+
+
+class Event(Model):  # type: ignore[misc]
+    """A settled event: that this row exists says that it is paid."""
+
+    id = BigAutoField()
+    event_key = KeyField(unique=True)
+    source = CharField(64)
+    type = CharField(64)
+    event_id = CharField(255)
+    server_id = CharField(255)
+    nickname = CharField(255)
+    user_id = CharField(255)
+    occurred_at = BigIntegerField(null=True)
+    token = CharField(255)
+    settled_at = BigIntegerField()
+    data = LongTextField()
+
+    class Meta:
+        table_name = "guerdon_events"
+
+
+class Grant(Model):  # type: ignore[misc]
+    """One reward given, in the same commit as its event."""
+
+    id = BigAutoField()
+    event = BigIntegerField(index=True)
+    rule = CharField(255)
+    plugin = CharField(64)
+    kind = CharField(64)
+    params = TextField()
+    player_id = CharField(64)
+    nickname = CharField(255)
+    server_id = CharField(255)
+    user_id = CharField(255)
+    receipt = TextField()
+    granted_at = BigIntegerField()
+
+    class Meta:
+        table_name = "guerdon_grants"
+        indexes = ((("player_id", "id"), False),)
+
+
+class Waiting(Model):  # type: ignore[misc]
+    """A delivery that could not be settled at once. States: ready, leased, settled, dead."""
+
+    id = BigAutoField()
+    event_key = KeyField(unique=True)
+    source = CharField(64)
+    type = CharField(64)
+    event_id = CharField(255)
+    token = CharField(255)
+    data = LongTextField()
+    state = CharField(16)
+    due_at = BigIntegerField()
+    lease_token = CharField(32)
+    lease_until = BigIntegerField()
+    takes = IntegerField()
+    attempts = IntegerField()
+    retries = IntegerField()
+    last_error = CharField(500)
+    received_at = BigIntegerField()
+    waiting_since = BigIntegerField()
+
+    class Meta:
+        table_name = "guerdon_inbox"
+        indexes = ((("state", "due_at"), False), (("state", "lease_until"), False))
+
+
+class Attempt(Model):  # type: ignore[misc]
+    """One try to settle a waiting event that did not succeed, or what a person did to it."""
+
+    id = BigAutoField()
+    event_key = KeyField(index=True)
+    at = BigIntegerField()
+    what = CharField(32)
+    detail = CharField(500)
+
+    class Meta:
+        table_name = "guerdon_attempts"
+
+
+class Claim(Model):  # type: ignore[misc]
+    """A reward that waits for its player's game server. States: ready, leased, done, dead."""
+
+    id = BigAutoField()
+    server_id = CharField(255)
+    player_id = CharField(64)
+    nickname = CharField(255)
+    event_type = CharField(64)
+    event_id = CharField(255)
+    payload = TextField()
+    state = CharField(16)
+    lease_token = CharField(32)
+    lease_until = BigIntegerField()
+    takes = IntegerField()
+    created_at = BigIntegerField()
+    done_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "guerdon_claims"
+        indexes = (
+            (("server_id", "state", "id"), False),
+            (("player_id", "id"), False),
+            (("state", "lease_until"), False),
+        )
+
+
+class OwnPlayer(Model):  # type: ignore[misc]
+    """A player in our own table, for a game that has none; `folded` serves match = "casefold"."""
+
+    id = AutoField()
+    nickname = CharField(255, unique=True)
+    folded = CharField(255, index=True)
+    gold = DecimalField(max_digits=18, decimal_places=2, default=0)
+    created_at = BigIntegerField()
+
+    class Meta:
+        table_name = "players"
+
+
+LEDGER = (Event, Grant, Waiting, Attempt, Claim)
+
+
+def make_event_key(source: str, type: str, id: str) -> bytes:
+    """32 bytes that stand for an event; the parts are length-prefixed, so none can pose as another."""
+    digest = hashlib.sha256()
+    for part in (source, type, id):
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(4, "big") + encoded)
+    return digest.digest()
+
+
+def bind_models(database: Database, models: Any) -> None:
+    """Bind models to the database; on MySQL their tables become InnoDB, utf8mb4, binary collation."""
+    is_mysql = getattr(database, "family", "") == "mysql"
+    for model in models:
+        if is_mysql and not model._meta.table_settings:
+            model._meta.table_settings = list(MYSQL_TABLE)
+    database.bind(models)

@@ -1,0 +1,147 @@
+"""Finds players, a whole batch in one query, and adds to their columns, exactly.
+
+"exact" means the same code points; "casefold" the same after Python's str.casefold. The database
+narrows down by its own rules (collation, padding), which differ; the decision is made here.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from app.config import Players
+from app.database import Database
+from app.errors import AmbiguousPlayer, UnknownPlayer
+from app.hookspecs import Event, Player
+
+SEARCH_LIMIT = 500  # values in one query
+# A collation under which whatever Python's casefold makes equal is equal too (UCA, primary level).
+WIDE_COLLATION = "utf8mb4_unicode_520_ci"
+
+
+def fold(name: str, match: str) -> str:
+    return name.casefold() if match == "casefold" else name
+
+
+class PlayerFinder:
+    """Looks players up in the table of the config's [players]."""
+
+    def __init__(self, database: Database, players: Players) -> None:
+        self._database = database
+        self._players = players
+
+    def find_players(self, events: Iterable[Event]) -> dict[int, Player | UnknownPlayer | AmbiguousPlayer]:
+        """By the position of each event: its player, or why there is none. One query a column."""
+        found: dict[int, Player | UnknownPlayer | AmbiguousPlayer] = {}
+        wanted: dict[str, dict[int, str]] = defaultdict(dict)
+        for position, event in enumerate(events):
+            if event.nickname.strip():
+                wanted[self._players.nickname_column][position] = event.nickname.strip()
+            else:
+                wanted[self._players.user_id_column][position] = event.user_id
+        for column, values in wanted.items():
+            matches = self._search(column, set(values.values()))
+            for position, value in values.items():
+                found[position] = choose_player(value, matches[fold(value, self._players.match)])
+        return found
+
+    def _search(self, column: str, values: set[str]) -> dict[str, list[Player]]:
+        match = self._players.match
+        rows: dict[Any, tuple[Any, str, str]] = {}
+        ordered = sorted(value for value in values if value)
+        for start in range(0, len(ordered), SEARCH_LIMIT):
+            for row in self._query(column, ordered[start : start + SEARCH_LIMIT]):
+                rows[row[0]] = row
+        matches: dict[str, list[Player]] = defaultdict(list)
+        for id_, nickname, value in rows.values():
+            matches[fold(as_text(value), match)].append(Player(id_, as_text(nickname)))
+        return matches
+
+    def _query(self, column: str, values: list[str]) -> Iterable[tuple[Any, str, str]]:
+        players, database = self._players, self._database
+        quote = database.quote[0]
+        names = [players.id_column, players.nickname_column, column]
+        select = ", ".join(f"{quote}{name}{quote}" for name in names)
+        compared = f"{quote}{column}{quote}"
+        if players.match == "casefold":
+            if players.is_own:
+                compared, values = "folded", [value.casefold()[:255] for value in values]
+            elif database.family == "sqlite":
+                compared, values = f"casefold({compared})", [value.casefold() for value in values]
+            else:
+                compared = f"CONVERT({compared} USING utf8mb4) COLLATE {WIDE_COLLATION}"
+        marks = ", ".join([database.param] * len(values))
+        sql = f"SELECT {select} FROM {quote}{players.table}{quote} WHERE {compared} IN ({marks})"
+        result: Iterable[tuple[Any, str, str]] = database.execute_sql(sql, values).fetchall()
+        return result
+
+    def drop_equal(self, names: Iterable[str]) -> list[str]:
+        """The names without those that would find the same player as an earlier one."""
+        return list({fold(name, self._players.match): name for name in reversed(list(names))}.values())
+
+    def create_player(self, nickname: str, now: int) -> None:
+        """A new row of our own table; a nickname that is taken fails as the database's unique error."""
+        mark = self._database.param
+        self._database.execute_sql(
+            f"INSERT INTO players (nickname, folded, gold, created_at)"
+            f" VALUES ({mark}, {mark}, 0, {mark})",
+            (nickname, nickname.casefold()[:255], now),
+        )
+
+
+def choose_player(value: str, matches: list[Player]) -> Player | UnknownPlayer | AmbiguousPlayer:
+    if not matches:
+        return UnknownPlayer(f"no player is called {shorten(value)}")
+    if len(matches) > 1:
+        return AmbiguousPlayer(f"{len(matches)} players are called {shorten(value)}")
+    return matches[0]
+
+
+def shorten(value: str) -> str:
+    """A name fit for a message of one line."""
+    plain = "".join(letter if letter.isprintable() else "?" for letter in value)
+    return f'"{plain if len(plain) <= 60 else plain[:57] + "..."}"'
+
+
+def as_text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def add_to_players(
+    database: Database, players: Players, column: str, amounts: Mapping[Any, Decimal]
+) -> None:
+    """Add `amounts` (player id to amount) to a numeric column, in one statement a few hundred players.
+
+    NULL counts as 0; the sum is exact or the database refuses it. Raises UnknownPlayer when a
+    row is gone.
+    """
+    quote, mark = database.quote[0], database.param
+    ids = sorted(amounts, key=str)
+    table, key = (f"{quote}{name}{quote}" for name in (players.table, players.id_column))
+    target = f"{quote}{column}{quote}"
+    for start in range(0, len(ids), SEARCH_LIMIT):
+        some = ids[start : start + SEARCH_LIMIT]
+        marks = ", ".join([mark] * len(some))
+        sums = {amounts[id_] for id_ in some}
+        params: list[Any] = []
+        if len(sums) == 1:
+            amount = mark
+            params = [convert_amount(database, sums.pop())]
+        else:
+            amount = f"CASE {key} {f'WHEN {mark} THEN {mark} ' * len(some)}END"
+            for id_ in some:
+                params += [id_, convert_amount(database, amounts[id_])]
+        if database.family == "sqlite":
+            value = f"add_decimals({target}, {amount})"
+        else:
+            value = f"COALESCE({target}, 0) + {amount}"
+        changed = database.execute_sql(
+            f"UPDATE {table} SET {target} = {value} WHERE {key} IN ({marks})", params + some
+        ).rowcount
+        if changed != len(some):
+            raise UnknownPlayer(f"{len(some) - changed} of the players are gone")
+
+
+def convert_amount(database: Database, amount: Decimal) -> Any:
+    """SQLite's driver takes no Decimal; add_decimals reads its text."""
+    return str(amount) if database.family == "sqlite" else amount

@@ -1,0 +1,219 @@
+"""One section, one plugin: finds it (file first, then entry point), registers it, checks it whole."""
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import Any
+
+import pluggy
+
+import plugins
+from app import hookspecs
+from app.config import Config, Players, StrictSchema, load_checked
+from app.errors import ConfigError
+from app.rules import RewardKind
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a plugin came from, for `guerdon plugins`."""
+
+    name: str
+    place: str
+    is_shipped: bool
+    hooks: tuple[str, ...]
+
+
+class Settings(dict[str, Mapping[str, Any]]):
+    """Each plugin's checked section by its name; `players` tells where players live."""
+
+    def __init__(self, sections: Mapping[str, Mapping[str, Any]], players: Players) -> None:
+        super().__init__(sections)
+        self.players = players
+
+
+class EmptySection(StrictSchema):
+    """The section of a plugin that has no settings_schema."""
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """The loaded plugins: their hooks, settings, kinds of reward and models."""
+
+    manager: pluggy.PluginManager
+    settings: Settings
+    kinds: Mapping[str, RewardKind]
+    models: tuple[Any, ...]
+    origins: tuple[Origin, ...]
+    answered: "Answered"
+
+    @property
+    def hook(self) -> Any:
+        return self.manager.hook
+
+    @property
+    def sources(self) -> list[str]:
+        """Names of the plugins that read deliveries."""
+        return [impl.plugin_name for impl in self.manager.hook.read_delivery.get_hookimpls()]
+
+    def has(self, hook: str) -> bool:
+        """Whether any plugin answers this hook: a call nobody hears is not worth making."""
+        return bool(getattr(self.manager.hook, hook).get_hookimpls())
+
+    def only(self, hook: str, plugin: str) -> Any:
+        """The hook as answered by one plugin alone: for hooks where one's failure is its own."""
+        others = [p for name, p in self.manager.list_name_plugin() if name != plugin]
+        return self.manager.subset_hook_caller(hook, others)
+
+
+class Answered(threading.local):
+    """The plugin whose grant_reward gave the latest receipt: the ledger says who paid."""
+
+    plugin: str = ""
+
+
+def load_plugins(config: Config) -> Plugins:
+    """Import and register the plugin of every [plugins.NAME] section; ours first, yours asked first.
+
+    Raises ConfigError with every fault: a section nobody answers, a misspelt hook or argument, a
+    wrong setting, a kind of reward given by two.
+    """
+    faults: list[str] = []
+    manager = pluggy.PluginManager(hookspecs.NAME)
+    manager.add_hookspecs(hookspecs)
+    origins: list[Origin] = []
+    names = sorted(config.plugins, key=lambda name: name not in plugins.SHIPPED)
+    for name in names:
+        try:
+            plugin, place = import_plugin(name, config)
+            manager.register(plugin, name)
+            manager.check_pending()
+        except ConfigError as error:
+            faults += error.faults
+            continue
+        except pluggy.PluginValidationError as error:
+            faults.append(f"plugin {name}: {explain_misfit(error)}")
+            if manager.has_plugin(name):
+                manager.unregister(name=name)
+            continue
+        hooks = tuple(sorted(caller.name for caller in manager.get_hookcallers(plugin) or ()))
+        if not hooks:
+            faults.append(
+                f"plugin {name} ({place}): answers no hook; mark its functions with @hookimpl"
+            )
+        origins.append(Origin(name, place, name in plugins.SHIPPED, hooks))
+    sections = {}
+    schemas = dict(call_each(manager, "settings_schema", faults))
+    for name in (origin.name for origin in origins):
+        schema = schemas.get(name, EmptySection)
+        try:
+            place = f"{config.path}: [plugins.{name}] "
+            loaded = load_checked(schema(), dict(config.plugins[name]), place)
+            sections[name] = MappingProxyType(loaded)
+        except ConfigError as error:
+            faults += error.faults
+    kinds = gather_kinds(manager, {origin.name for origin in origins if origin.is_shipped}, faults)
+    models = tuple(
+        model for _, some in call_each(manager, "plugin_models", faults) for model in some
+    )
+    if faults:
+        raise ConfigError(faults)
+    answered = Answered()
+    sign_receipts(manager, answered)
+    return Plugins(
+        manager, Settings(sections, config.players), kinds, models, tuple(origins), answered
+    )
+
+
+def import_plugin(name: str, config: Config) -> tuple[Any, str]:
+    """The plugin object of a section, and where it came from."""
+    place = f"{config.path}: [plugins.{name}]"
+    if name.isidentifier() and importlib.util.find_spec(f"plugins.{name}") is not None:
+        try:
+            module = importlib.import_module(f"plugins.{name}")
+        except Exception as error:
+            raise ConfigError([f"{place} plugins/{name}.py cannot be imported: {error!r}"]) from error
+        return module, f"plugins/{name}.py"
+    for entry in entry_points(group=hookspecs.NAME, name=name):
+        try:
+            loaded = entry.load()
+        except Exception as error:
+            raise ConfigError([f"{place} {entry.value} cannot be imported: {error!r}"]) from error
+        plugin = loaded() if inspect.isclass(loaded) else loaded
+        source = entry.dist.name if entry.dist else "an entry point"
+        return plugin, f"{entry.value} of {source}"
+    known = [*plugins.SHIPPED, *(entry.name for entry in entry_points(group=hookspecs.NAME))]
+    guess = difflib.get_close_matches(name, known, 1)
+    hint = f'; did you mean "{guess[0]}"?' if guess else ""
+    raise ConfigError([
+        f"{place} no plugin answers to it: there is neither a file plugins/{name}.py nor "
+        f'an entry point "{name}" in the group "{hookspecs.NAME}"{hint}'
+    ])  # fmt: skip
+
+
+def explain_misfit(error: pluggy.PluginValidationError) -> str:
+    text = " ".join(str(error).split())
+    known = [name for name in dir(hookspecs) if hasattr(getattr(hookspecs, name), "guerdon_spec")]
+    for word in text.replace("'", " ").split():
+        guess = difflib.get_close_matches(word, known, 1, 0.8)
+        if word not in known and guess:
+            return f"{text}; did you mean {guess[0]}?"
+    return text
+
+
+def call_each(
+    manager: pluggy.PluginManager, hook: str, faults: list[str]
+) -> Iterator[tuple[str, Any]]:
+    """Each plugin's own answer to a hook without arguments; one that raises is a fault."""
+    for impl in getattr(manager.hook, hook).get_hookimpls():
+        try:
+            answer = impl.function()
+        except Exception as error:
+            faults.append(f"plugin {impl.plugin_name}: {hook}() failed: {error!r}")
+        else:
+            if answer is not None:
+                yield impl.plugin_name, answer
+
+
+def gather_kinds(
+    manager: pluggy.PluginManager, shipped: set[str], faults: list[str]
+) -> dict[str, RewardKind]:
+    """Each kind of reward and its giver; a studio's plugin takes a kind over from one of ours."""
+    givers: dict[str, list[RewardKind]] = {}
+    for name, schemas in call_each(manager, "reward_schemas", faults):
+        for kind, schema in schemas.items():
+            givers.setdefault(kind, []).append(RewardKind(name, schema))
+    kinds = {}
+    for kind, candidates in givers.items():
+        theirs = [candidate for candidate in candidates if candidate.plugin not in shipped]
+        rivals = theirs or candidates
+        if len(rivals) > 1:
+            both = " and ".join(sorted(rival.plugin for rival in rivals))
+            faults.append(f'reward "{kind}": the plugins {both} both give it; switch one off')
+        kinds[kind] = rivals[0]
+    return kinds
+
+
+def sign_receipts(manager: pluggy.PluginManager, answered: Answered) -> None:
+    """Have each grant_reward leave its plugin's name in `answered` when it gives a receipt."""
+
+    def sign(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        def grant(*args: Any) -> Any:
+            receipt = function(*args)
+            if receipt is not None:
+                answered.plugin = name
+            return receipt
+
+        return grant
+
+    for impl in manager.hook.grant_reward.get_hookimpls():
+        if not impl.wrapper and not impl.hookwrapper:
+            # pluggy calls this final, but offers no other way to know who answered.
+            impl.function = sign(impl.function, impl.plugin_name)  # type: ignore[misc]
+

@@ -1,0 +1,145 @@
+"""Which rewards an event earns: the rules of rewards.toml, checked at the start, applied purely."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from app.config import StrictSchema, list_faults, load_checked, read_toml
+from app.errors import ConfigError
+from app.hookspecs import Event, Reward
+
+
+@dataclass(frozen=True)
+class Gift:
+    """One line of a rule's `give`: the reward, who gives it, its parameters as the ledger keeps them."""
+
+    rule: str
+    plugin: str
+    reward: Reward
+    params_json: str
+
+
+@dataclass(frozen=True)
+class Rules:
+    """All rules, by the event type they are for."""
+
+    by_type: Mapping[str, tuple[tuple[frozenset[str] | None, tuple[Gift, ...]], ...]] = field(
+        default_factory=dict
+    )
+
+    def choose_gifts(self, event: Event) -> list[Gift]:
+        """What this event earns: every rule that matches pays, in the file's order."""
+        return [
+            gift
+            for servers, gifts in self.by_type.get(event.type, ())
+            if servers is None or event.server_id in servers
+            for gift in gifts
+        ]
+
+    @property
+    def rewards(self) -> list[Reward]:
+        """Every reward of every rule."""
+        return [gift.reward for rules in self.by_type.values() for _, gifts in rules for gift in gifts]
+
+
+class ServerField(fields.Field[Any]):
+    """A server's id, or a list of them; numbers and strings mean the same."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> frozenset[str]:
+        values = value if isinstance(value, list) else [value]
+        if not values or not all(
+            isinstance(one, str | int) and not isinstance(one, bool) and str(one) for one in values
+        ):
+            raise ValidationError("must be a server's id, or a list of them")
+        return frozenset(str(one) for one in values)
+
+
+class RuleSchema(StrictSchema):
+    name = fields.String(validate=validate.Length(min=1, max=255))
+    on = fields.String(required=True, validate=validate.Length(min=1, max=64))
+    server = ServerField()
+    give = fields.List(
+        fields.Dict(keys=fields.String()), required=True, validate=validate.Length(min=1)
+    )
+
+
+class RulesSchema(StrictSchema):
+    rules = fields.List(fields.Dict(keys=fields.String()), load_default=list)
+
+
+@dataclass(frozen=True)
+class RewardKind:
+    """A kind of reward: the plugin that gives it and the schema of its parameters."""
+
+    plugin: str
+    schema: type[Schema]
+
+
+def read_rules(path: Path, kinds: Mapping[str, RewardKind]) -> Rules:
+    """The rules in a file; ConfigError with every fault, each naming file, rule, reward and field."""
+    rules = load_checked(RulesSchema(), read_toml(path), f"{path}: ")["rules"]
+    faults: list[str] = []
+    seen: set[str] = set()
+    by_type: dict[str, list[tuple[frozenset[str] | None, tuple[Gift, ...]]]] = {}
+    for number, raw in enumerate(rules, 1):
+        label = f'rule {number} "{raw["name"]}"' if isinstance(raw.get("name"), str) else f"rule {number}"
+        try:
+            rule = RuleSchema().load(raw)
+        except ValidationError as error:
+            faults += [f"{path}: {label}: {fault}" for fault in list_faults(error.messages)]
+            continue
+        name = rule.get("name", f"rule {number}")
+        if name in seen:
+            faults.append(f"{path}: {label}: another rule has this name; the ledger needs to tell them apart")
+        seen.add(name)
+        gifts = []
+        for raw_reward in rule["give"]:
+            try:
+                gifts.append(read_gift(name, raw_reward, kinds))
+            except ConfigError as error:
+                faults += [f"{path}: {label}: {fault}" for fault in error.faults]
+        by_type.setdefault(rule["on"], []).append((rule.get("server"), tuple(gifts)))
+    if faults:
+        raise ConfigError(faults)
+    return Rules({type_: tuple(entries) for type_, entries in by_type.items()})
+
+
+def read_gift(rule: str, raw: Mapping[str, Any], kinds: Mapping[str, RewardKind]) -> Gift:
+    params = dict(raw)
+    name = params.pop("reward", None)
+    if not isinstance(name, str):
+        raise ConfigError(['give: reward is missing: write { reward = "gold", ... }'])
+    if name not in kinds:
+        known = ", ".join(sorted(kinds)) or "none"
+        raise ConfigError([
+            f'reward "{name}": no plugin that is switched on gives it (there are: {known}); '
+            "switch its plugin on with a section [plugins.NAME]"
+        ])  # fmt: skip
+    kind = kinds[name]
+    loaded = load_checked(kind.schema(), params, f'reward "{name}": ')
+    return Gift(rule, kind.plugin, Reward(name, loaded), dump_json(loaded))
+
+
+def dump_json(value: Any) -> str:
+    """Compact JSON; Decimals become strings, and text that has no UTF-8 is escaped."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=describe_value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = json.dumps(value, separators=(",", ":"), default=describe_value)
+    return text
+
+
+def describe_value(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Iterable):
+        return list(value)
+    return str(value)

@@ -1,0 +1,108 @@
+"""A secret from the config: usable, comparable in constant time, and never printed."""
+
+import hmac
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from marshmallow import ValidationError, fields
+
+
+class Secret:
+    """One secret and the name it goes by in logs and the ledger."""
+
+    __slots__ = ("_value", "name")
+
+    def __init__(self, value: str, name: str) -> None:
+        self._value = value
+        self.name = name
+
+    def reveal(self) -> str:
+        """The secret itself, for the one place that needs it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"<secret {self.name}>"
+
+    __str__ = __repr__
+
+
+class SecretField(fields.Field[Secret]):
+    """A string, {env = "NAME"} or {file = "PATH"}; `name = "..."` beside them names it."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> Secret:
+        if isinstance(value, str):
+            text, name = value, attr or "secret"
+        elif isinstance(value, dict):
+            text, name = read_reference(value)
+        else:
+            raise ValidationError('must be a string, {env = "NAME"} or {file = "PATH"}')
+        if not text:
+            raise ValidationError("is empty")
+        return Secret(text, name)
+
+
+class ReferableString(fields.String):
+    """A string, or {env = "NAME", default = "..."} or {file = "PATH"}; any setting may use it."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> str:
+        if isinstance(value, dict):
+            value = read_reference(value)[0]
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class HttpAddress(ReferableString):
+    """The address of a service: http or https, a host, perhaps a path, nothing behind it."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> str:
+        address = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            parts = urlsplit(address)
+            is_whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            is_whole = False
+        if not is_whole or "?" in address or "#" in address or not address.isprintable():
+            raise ValidationError("must be an address as https://host or https://host/path")
+        return address
+
+
+def read_reference(reference: dict[str, Any]) -> tuple[str, str]:
+    """What an {env} or {file} table points at, and its name; ValidationError says what is missing."""
+    unknown = set(reference) - {"env", "file", "default", "name"}
+    if unknown or ("env" in reference) == ("file" in reference):
+        raise ValidationError('takes {env = "NAME"} or {file = "PATH"}, with "default" and "name"')
+    if not all(isinstance(part, str) for part in reference.values()):
+        raise ValidationError("env, file, default and name are strings")
+    default: str | None = reference.get("default")
+    if "env" in reference:
+        variable = reference["env"]
+        text = os.environ.get(variable) or default
+        if text is None:
+            raise ValidationError(f"the environment variable {variable} is not set")
+        return text, reference.get("name", variable)
+    path = Path(reference["file"])
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        if default is None:
+            raise ValidationError(f"the file {path} cannot be read: {error}") from None
+        text = default
+    return text, reference.get("name", path.name)
+
+
+def find_secret(given: str, secrets: Iterable[Secret]) -> Secret | None:
+    """The one of `secrets` that equals `given`; each is compared, in constant time, over bytes."""
+    found = None
+    for secret in secrets:
+        expected = secret.reveal().encode()
+        if hmac.compare_digest(expected, given.encode("utf-8", "surrogatepass")):
+            found = secret
+    return found

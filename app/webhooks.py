@@ -1,0 +1,81 @@
+"""POST /webhooks/<source>: bytes in, a short answer out; the decisions are made below."""
+
+import math
+
+import structlog
+from flask import Blueprint, Response, current_app, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from app.errors import BadDelivery, BadSignature, DatabaseUnavailable
+from app.guerdon import Guerdon
+from app.hookspecs import Delivery, Outcome
+
+log = structlog.get_logger()
+webhooks = Blueprint("webhooks", __name__)
+
+LONGEST_BODY = 1 << 20  # bytes; a source may set less
+RETRY_AFTER = 30.0  # seconds, where nothing better is known
+
+
+@webhooks.post("/webhooks/<source>")
+def receive(source: str) -> Response:
+    """Verify a delivery and pay it, or say shortly why not; nothing is stored of what is refused."""
+    guerdon: Guerdon = current_app.extensions["guerdon"]
+    request.max_content_length = LONGEST_BODY
+    hook, settings = guerdon.plugins.hook, guerdon.plugins.settings
+    try:
+        delivery = hook.read_delivery(source=source, request=request, settings=settings)
+    except BadSignature as error:
+        return refuse(source, 401, str(error))
+    except BadDelivery as error:
+        return refuse(source, error.status, str(error))
+    except RequestEntityTooLarge:
+        return refuse(source, 413, f"the body is longer than {request.max_content_length} bytes")
+    except HTTPException:
+        raise
+    except Exception as error:
+        log.error("read_delivery failed", source=source, exc_info=error)
+        return answer(503, f"the plugin for {source} failed", RETRY_AFTER)
+    if delivery is None:
+        return refuse(source, 404, "nobody here answers for this source")
+    outcome = decide(guerdon, delivery)
+    reply: Response | None = hook.write_reply(source=source, outcome=outcome, settings=settings)
+    return reply or write_usual_reply(outcome)
+
+
+def decide(guerdon: Guerdon, delivery: Delivery) -> Outcome:
+    name = {"source": delivery.source, "event_type": delivery.type, "event_id": delivery.id}
+    if delivery.is_test:
+        log.info("test delivery", **name)
+        return Outcome("test")
+    if delivery.ignored:
+        log.info("ignored", **name, reason=delivery.ignored)
+        return Outcome("ignored", delivery.ignored)
+    try:
+        guerdon.require_fit_database()
+    except DatabaseUnavailable as error:
+        log.error("not stored", **name, reason=str(error))
+        return Outcome("unavailable", "the database is not ready")
+    outcome = guerdon.inbox.accept(delivery)
+    if outcome.state == "unavailable":
+        log.error("not stored", **name, reason=outcome.reason)
+    return outcome
+
+
+def write_usual_reply(outcome: Outcome) -> Response:
+    """204 when the source has nothing more to do, else 503 with Retry-After and the reason."""
+    if outcome.is_done:
+        return Response(status=204)
+    return answer(503, outcome.reason, outcome.retry_in or RETRY_AFTER)
+
+
+def refuse(source: str, status: int, reason: str) -> Response:
+    log.warning("refused", source=source, status=status, reason=reason)
+    return answer(status, reason)
+
+
+def answer(status: int, text: str, retry_after: float | None = None) -> Response:
+    response = Response(text + "\n", status=status, mimetype="text/plain")
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(math.ceil(retry_after))
+    return response

@@ -1,0 +1,100 @@
+"""GAMEMONITORING's server.vote: a signed delivery names a vote, the vote API says whose it is."""
+
+import hmac
+import re
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+import app
+from app import BadDelivery, BadSignature, Delivery, Event, NotReady, hookimpl
+
+NAME, VOTE = "gamemonitoring", "server.vote"
+LARGEST = 65536  # bytes, of a delivery and of a vote
+EVENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")  # it becomes part of a URL
+
+
+class Section(Schema):
+    api_url = app.HttpAddress(load_default="https://api.gamemonitoring.cn")
+    tokens = fields.List(app.SecretField(), required=True, validate=validate.Length(min=1))
+
+
+@hookimpl
+def settings_schema() -> type[Schema]:
+    return Section
+
+
+@hookimpl
+def read_delivery(source: str, request: app.Request, settings: app.Settings) -> Delivery | None:
+    if source != NAME:
+        return None
+    body = app.read_json_object(request, LARGEST)
+    token = find_token(body, settings[NAME]["tokens"])
+    type_, id_ = (write_value(key, body.get(key)) for key in ("event_type", "event_id"))
+    if body.get("is_test") is True:
+        return Delivery(NAME, type_, id_, is_test=True, token=token)
+    if type_ != VOTE:
+        return Delivery(NAME, type_, id_, ignored="not an event_type we handle", token=token)
+    if not EVENT_ID.fullmatch(id_):
+        raise BadDelivery("event_id is not 1 to 128 of A-Z a-z 0-9 _ -")
+    return Delivery(NAME, VOTE, id_, token=token)
+
+
+def find_token(body: dict[str, Any], tokens: list[app.Secret]) -> str:
+    """The name of the token whose HMAC-SHA256 over the fields is the signature (sheet, Signature)."""
+    try:
+        texts = {key.encode(): write_value(key, value).encode() for key, value in body.items()}
+    except UnicodeEncodeError:
+        raise BadDelivery("the body is not valid Unicode") from None
+    given = texts.pop(b"signature", b"")
+    signed = b"&".join(key + b"=" + texts[key] for key in sorted(texts))
+    expected = {hmac.digest(t.reveal().encode(), signed, "sha256").hex(): t.name for t in tokens}
+    names = [expected[each] for each in expected if hmac.compare_digest(each.encode(), given)]
+    if not names:
+        raise BadSignature("the signature is missing or wrong: is this project's token configured?")
+    return names[0]
+
+
+def write_value(key: str, value: Any) -> str:
+    """A value as PHP's (string) writes what json_decode gave; what nobody ever signed is refused."""
+    is_integer = isinstance(value, int) and -(2**63) <= value < 2**63
+    if not (value is None or isinstance(value, str) or is_integer):
+        raise BadDelivery(f"{key[:40]!a} holds a fraction, a list, an object or too large a number")
+    if isinstance(value, bool) or key == "is_test":
+        yes, no = ("true", "false") if key == "is_test" else ("1", "")
+        return yes if value is True else no
+    return "" if value is None else str(value)
+
+
+@hookimpl
+def fetch_events(delivery: Delivery, http: app.Http, settings: app.Settings) -> list[Event] | None:
+    if delivery.source != NAME:
+        return None
+    url = f"{settings[NAME]['api_url'].rstrip('/')}/votes/{delivery.id}"
+    try:
+        return [read_vote(delivery.id, app.fetch_json(http, url, LARGEST)["response"])]
+    except NotReady as error:
+        raise NotReady(f"the vote API: {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise NotReady("the vote API's answer is not a vote") from None
+
+
+def read_vote(id_: str, vote: dict[str, Any]) -> Event:
+    """The event of a vote (sheet, GET /votes/{event_id}); raises for what is not a usable one."""
+    nickname, created_at = vote["nickname"].strip(), vote.get("created_at")
+    servers = {read_id((vote.get("server") or {}).get("id"))}
+    if vote.get("entity_type") == "server":
+        servers.add(read_id(vote.get("entity_id")))
+    servers.discard("")
+    if not nickname or len(servers) > 1 or read_id(vote.get("id", id_)) != id_:
+        raise NotReady("the vote has no nickname, two servers, or another id than was asked for")
+    user = read_id((vote.get("user") or {}).get("id"))
+    time = created_at * 1000 if isinstance(created_at, int) and 0 < created_at < 2**40 else None
+    return Event(NAME, VOTE, id_, "".join(servers), nickname, user, time, vote)
+
+
+def read_id(value: Any) -> str:
+    """An id as text: 1 and "1" are the same."""
+    if isinstance(value, bool) or not (value is None or isinstance(value, str | int)):
+        raise ValueError
+    return "" if value is None else str(value)

@@ -1,0 +1,62 @@
+"""Items: a player's count of each, in a table of our own."""
+
+from collections import defaultdict
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+from peewee import CharField, Database, IntegerField, Model
+
+from app import Batch, Player, Reward, Settings, hookimpl
+
+
+class Item(Model):  # type: ignore[misc]
+    player_id = CharField(64)
+    name = CharField(255)
+    quantity = IntegerField()
+
+    class Meta:
+        table_name = "guerdon_items"
+        indexes = ((("player_id", "name"), True),)
+
+
+class ItemReward(Schema):
+    item = fields.String(required=True, validate=validate.Length(min=1, max=255))
+    quantity = fields.Integer(
+        strict=True, load_default=1, validate=validate.Range(min=1, max=1_000_000)
+    )
+
+
+@hookimpl
+def plugin_models() -> list[type[Model]]:
+    return [Item]
+
+
+@hookimpl
+def reward_schemas() -> dict[str, type[Schema]]:
+    return {"item": ItemReward}
+
+
+@hookimpl
+def grant_reward(reward: Reward, player: Player, batch: Batch) -> dict[str, Any] | None:
+    if reward.kind != "item":
+        return None
+    name, quantity = reward.params["item"], reward.params["quantity"]
+    batch.gather(add_items, (str(player.id), name, quantity))
+    return {"item": name, "quantity": quantity}
+
+
+def add_items(rows: list[tuple[str, str, int]], db: Database, settings: Settings) -> None:
+    """All items of a batch, in one order for everybody, so that two batches never wait in a ring."""
+    sums: dict[tuple[str, str], int] = defaultdict(int)
+    for player_id, name, quantity in rows:
+        sums[player_id, name] += quantity
+    for (player_id, name), quantity in sorted(sums.items()):
+        mine = (Item.player_id == player_id) & (Item.name == name)
+        if not Item.update(quantity=Item.quantity + quantity).where(mine).execute():
+            Item.insert(player_id=player_id, name=name, quantity=quantity).execute()
+
+
+@hookimpl
+def describe_player(player: Player) -> dict[str, Any]:
+    mine = Item.select().where(Item.player_id == str(player.id)).order_by(Item.name)
+    return {"items": {item.name: item.quantity for item in mine}}

@@ -1,0 +1,97 @@
+"""Promo codes: each is given to one player, once; a pool that is empty makes its votes wait."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+from peewee import BigIntegerField, CharField, Database, Model
+
+from app import Command, Event, GuerdonError, NotReady, Player, Reward, hookimpl
+
+
+class PromoCode(Model):  # type: ignore[misc]
+    pool = CharField(64)
+    code = CharField(255)
+    player_id = CharField(64, default="")  # "": not given yet
+    event_type = CharField(64, default="")
+    event_id = CharField(255, default="")
+    given_at = BigIntegerField(null=True)  # ms since the epoch, UTC
+
+    class Meta:
+        table_name = "guerdon_promo_codes"
+        indexes = (
+            (("pool", "code"), True),
+            (("pool", "player_id", "id"), False),
+            (("player_id",), False),
+        )
+
+
+class PromoCodeReward(Schema):
+    pool = fields.String(required=True, validate=validate.Length(min=1, max=64))
+
+
+@hookimpl
+def plugin_models() -> list[type[Model]]:
+    return [PromoCode]
+
+
+@hookimpl
+def reward_schemas() -> dict[str, type[Schema]]:
+    return {"promo_code": PromoCodeReward}
+
+
+@hookimpl
+def grant_reward(
+    reward: Reward, event: Event, player: Player, db: Database, now: int
+) -> dict[str, Any] | None:
+    if reward.kind != "promo_code":
+        return None
+    pool = reward.params["pool"]
+    free = (PromoCode.pool == pool) & (PromoCode.player_id == "")
+    while row := find_free_code(free, db):
+        taken = PromoCode.update(
+            player_id=str(player.id), event_type=event.type, event_id=event.id, given_at=now
+        ).where((PromoCode.id == row.id) & free)
+        if taken.execute():  # the row was still free: this decides, on every database
+            return {"pool": pool, "code": row.code}
+    raise NotReady(f'no promo code is left in the pool "{pool}"')
+
+
+def find_free_code(free: Any, db: Database) -> PromoCode | None:
+    query = PromoCode.select().where(free).order_by(PromoCode.id).limit(1)
+    if db.for_update:  # do not stand in line behind others' codes
+        query = query.for_update("FOR UPDATE SKIP LOCKED")
+    return query.first()
+
+
+@hookimpl
+def describe_player(player: Player) -> dict[str, Any]:
+    mine = PromoCode.select().where(PromoCode.player_id == str(player.id)).order_by(PromoCode.id)
+    return {"promo_codes": [row.code for row in mine]}
+
+
+@hookimpl
+def commands() -> list[Command]:
+    text = "Add the codes in FILE, one a line, to POOL; those it has already are left out."
+    return [Command("promo-codes", "import", ("pool", "file"), text, import_codes)]
+
+
+def import_codes(db: Database, progress: Callable[..., Any], pool: str, file: str) -> str:
+    try:
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise GuerdonError(f"{file} cannot be read: {error}") from None
+    codes = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if too_long := [number for number, line in enumerate(lines, 1) if len(line.strip()) > 255]:
+        raise GuerdonError(f"{file}, line {too_long[0]}: a code has at most 255 characters")
+    added = 0
+    for some in progress([codes[start : start + 500] for start in range(0, len(codes), 500)]):
+        with db.atomic():
+            mine = (PromoCode.pool == pool) & (PromoCode.code << some)
+            known = {row.code for row in PromoCode.select(PromoCode.code).where(mine)}
+            rows = [{"pool": pool, "code": code} for code in some if code not in known]
+            added += len(rows)
+            if rows:
+                PromoCode.insert_many(rows).execute()
+    return f"{added} codes added to the pool {pool}, {len(codes) - added} were there already"

@@ -1,0 +1,59 @@
+"""Roles: held for some days, or without an end. A later end replaces an earlier one."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+from peewee import BigIntegerField, CharField, Model
+
+from app import Player, Reward, format_time, hookimpl
+
+DAY = 86_400_000  # ms
+WITHOUT_END = 2**62  # ms; later than any date
+
+
+class Role(Model):  # type: ignore[misc]
+    player_id = CharField(64)
+    name = CharField(255)
+    until = BigIntegerField()  # ms since the epoch, UTC
+
+    class Meta:
+        table_name = "guerdon_roles"
+        indexes = ((("player_id", "name"), True),)
+
+
+class RoleReward(Schema):
+    role = fields.String(required=True, validate=validate.Length(min=1, max=255))
+    days = fields.Integer(
+        strict=True, load_default=None, validate=validate.Range(min=1, max=36_500)
+    )  # absent: for ever
+
+
+@hookimpl
+def plugin_models() -> list[type[Model]]:
+    return [Role]
+
+
+@hookimpl
+def reward_schemas() -> dict[str, type[Schema]]:
+    return {"role": RoleReward}
+
+
+@hookimpl
+def grant_reward(reward: Reward, player: Player, now: int) -> dict[str, Any] | None:
+    if reward.kind != "role":
+        return None
+    name, days = reward.params["role"], reward.params["days"]
+    until = now + days * DAY if days else WITHOUT_END
+    mine = (Role.player_id == str(player.id)) & (Role.name == name)
+    later = Role.update(until=until).where(mine & (Role.until < until))
+    if not later.execute() and not Role.select().where(mine).exists():
+        Role.insert(player_id=str(player.id), name=name, until=until).execute()
+    return {"role": name, "until": format_time(until) if days else None}
+
+
+@hookimpl
+def describe_player(player: Player, now: int) -> dict[str, Any]:
+    mine = (Role.player_id == str(player.id)) & (Role.until > now)
+    held = Role.select().where(mine).order_by(Role.name)
+    ends = {role.name: None if role.until == WITHOUT_END else role.until for role in held}
+    return {"roles": {name: format_time(until) for name, until in ends.items()}}
