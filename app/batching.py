@@ -18,13 +18,21 @@ class Batcher(Generic[Item, Answer]):
     """Gathers what is asked while the work runs, up to `limit` items, and answers each caller."""
 
     def __init__(
-        self, name: str, work: Callable[[list[Item]], Sequence[Answer]], limit: int = 64
+        self,
+        name: str,
+        work: Callable[[list[Item]], Sequence[Answer]],
+        finish: Callable[[], object],
+        limit: int = 64,
     ) -> None:
-        """`work` takes the items and returns their answers in order; what it raises all get."""
+        """`work` takes the items and returns their answers in order; what it raises all get.
+
+        `finish` is called in the same thread after the last work.
+        """
         self._name = name
         self._work = work
+        self._finish = finish
         self._limit = limit
-        self._queue: queue.SimpleQueue[tuple[Item, Future[Answer]]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Item, Future[Answer]] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -40,6 +48,14 @@ class Batcher(Generic[Item, Answer]):
             future.cancel()
             raise
 
+    def stop(self, timeout: float = 10.0) -> None:
+        """Work off what was asked, then end the thread; waits up to `timeout` seconds for it."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._queue.put(None)
+            thread.join(timeout)
+
     def _start(self) -> None:
         with self._lock:
             if self._thread is None:
@@ -47,7 +63,8 @@ class Batcher(Generic[Item, Answer]):
                 self._thread.start()
 
     def _run(self) -> None:
-        while True:
+        waiting: list[tuple[Item, Future[Answer]] | None] = []
+        while None not in waiting:
             waiting = [self._queue.get()]
             while len(waiting) < self._limit:
                 try:
@@ -55,9 +72,10 @@ class Batcher(Generic[Item, Answer]):
                 except queue.Empty:
                     break
             # Who has stopped waiting is not worked for; the rest cannot be cancelled any more.
-            live = [one for one in waiting if one[1].set_running_or_notify_cancel()]
+            live = [one for one in waiting if one and one[1].set_running_or_notify_cancel()]
             if live:
                 self._answer(live)
+        self._finish()
 
     def _answer(self, live: list[tuple[Item, Future[Answer]]]) -> None:
         try:

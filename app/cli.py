@@ -201,3 +201,7 @@ def add_player(nickname: str) -> None:
         except IntegrityError:
             raise GuerdonError(f"there is a player {nickname} already") from None
     click.echo(f"added {nickname}")
+
+
+if __name__ == "__main__":
+    main()

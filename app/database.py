@@ -142,6 +142,8 @@ def open_mysql(url: str) -> MariaDB:
         parts = parse("mysql" + url[url.index(":") :], unquote_password=True, unquote_user=True)
     except ValueError as error:  # a port that is none
         raise ConfigError([f"[database] url: {error}"]) from None
+    if "passwd" in parts:
+        parts["password"] = parts.pop("passwd")
     name = parts.pop("database")
     if not name:
         raise ConfigError(["[database] url: has no database name after the host"])

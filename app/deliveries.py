@@ -38,12 +38,17 @@ class Deliveries:
         self._database = database
         self._plugins = plugins
         self._http = http
-        self._looking = Batcher("looking", self._look)
-        self._settling = Batcher("settling", self._settle)
+        self._looking = Batcher("looking", self._look, database.close)
+        self._settling = Batcher("settling", self._settle, database.close)
         self._settler = settler
         self._running: dict[bytes, Future[tuple[Outcome, Standing]]] = {}
         self._lock = threading.Lock()
         self._announces = plugins.has("event_settled")
+
+    def stop(self) -> None:
+        """End the threads that look and settle, after what they have in hand."""
+        self._looking.stop()
+        self._settling.stop()
 
     def look(self, key: bytes) -> Standing:
         """Where the event of this key stands; asked together with whoever asks at the same time.

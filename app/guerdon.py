@@ -55,6 +55,7 @@ class Guerdon:
         self.rules = rules
         self.database = database
         self.now = now
+        self._http = http
         bind_models(database, [*LEDGER, OwnPlayer, *plugins.models])
         self.finder = PlayerFinder(database, config.players)
         settler = Settler(database, plugins, rules, self.finder, config.players.unknown, now)
@@ -105,6 +106,13 @@ class Guerdon:
         """In a worker: serve the inbox, if the config wants workers to."""
         if self.config.dispatch_in_workers and self.config.inbox.retry:
             self.dispatcher.start()
+
+    def close(self) -> None:
+        """End the threads, after what they have in hand, and close every connection."""
+        self.dispatcher.stop()
+        self.deliveries.stop()
+        self.database.close_all()
+        self._http.close()
 
 
 def describe(error: Exception) -> str:

@@ -175,6 +175,6 @@ def bind_models(database: Database, models: Any) -> None:
     """Bind models to the database; on MySQL their tables become InnoDB, utf8mb4, binary collation."""
     is_mysql = getattr(database, "family", "") == "mysql"
     for model in models:
-        if is_mysql and not model._meta.table_settings:
-            model._meta.table_settings = list(MYSQL_TABLE)
+        if model._meta.table_settings in (None, list(MYSQL_TABLE)):  # not the model's own
+            model._meta.table_settings = list(MYSQL_TABLE) if is_mysql else None
     database.bind(models)

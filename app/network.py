@@ -87,6 +87,10 @@ class Http:
         )
         self._pool.pool_classes_by_scheme = {"http": PlainPool, "https": TLSPool}
 
+    def close(self) -> None:
+        """Close every kept connection."""
+        self._pool.clear()
+
     def request(
         self,
         method: str,

@@ -27,7 +27,7 @@ def post_worker_init(worker):
 
 
 def worker_exit(server, worker):
-    """A worker ends: what its dispatcher has in hand is finished first."""
+    """A worker ends: what it has in hand is finished first."""
     guerdon = getattr(worker.wsgi, "extensions", {}).get("guerdon")
     if guerdon is not None:
-        guerdon.dispatcher.stop()
+        guerdon.close()

@@ -1,0 +1,183 @@
+"""Fixtures: a fresh database, a config, a clock and a vote API for each test, all of them real."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app import create_app
+from app.guerdon import Guerdon, open_guerdon
+from app.models import OwnPlayer
+from tests.sending import API_KEY, TOKEN, make_delivery
+from tests.servers import Gunicorn, MariaDBServer, require
+from tests.vote_api import VoteApi
+
+REWARDS = """
+[[rules]]
+name = "every vote"
+on = "server.vote"
+give = [{ reward = "gold", amount = "100.00" }]
+"""
+ALL_PLUGINS = """
+[plugins.gamemonitoring]
+api_url = "{vote_api}"
+tokens = ["{token}"]
+[plugins.gold]
+[plugins.items]
+[plugins.roles]
+[plugins.vip]
+[plugins.promo_codes]
+[plugins.claim_queue]
+"""
+
+
+class Clock:
+    """Time as an argument: ms since the epoch, moved by the test alone."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += int(seconds * 1000)
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDBServer]:
+    require(shutil.which("mariadbd") or Path("/usr/sbin/mariadbd").exists(), "mariadb-server")
+    server = MariaDBServer(tmp_path_factory.mktemp("mariadb"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh, empty database of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/guerdon.db"
+    server: MariaDBServer = request.getfixturevalue("mariadb")
+    return server.url(server.create_database())
+
+
+@pytest.fixture
+def vote_api() -> Iterator[VoteApi]:
+    api = VoteApi()
+    yield api
+    api.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def write_config(tmp_path: Path, database_url: str, vote_api: VoteApi) -> Callable[..., Path]:
+    """Write a config and its rules; returns the config's path. `more` is TOML put at its end."""
+
+    def write(
+        rewards: str = REWARDS, more: str = "", plugins: str = ALL_PLUGINS, url: str = database_url
+    ) -> Path:
+        path = tmp_path / "guerdon.toml"
+        sections = plugins.format(vote_api=vote_api.url, token=TOKEN)
+        path.write_text(
+            f'[database]\nurl = "{url}"\n[api]\nkeys = ["{API_KEY}"]\n{sections}\n{more}\n'
+        )
+        (tmp_path / "rewards.toml").write_text(rewards)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def open_service(
+    write_config: Callable[..., Path], clock: Clock
+) -> Iterator[Callable[..., Guerdon]]:
+    """Open a migrated Guerdon in this process; its player is Bob. Arguments are write_config's."""
+    opened: list[Guerdon] = []
+
+    def open_one(*args: Any, **kwargs: Any) -> Guerdon:
+        guerdon = open_guerdon(write_config(*args, **kwargs), clock)
+        opened.append(guerdon)
+        guerdon.migrate()
+        if guerdon.config.players.is_own:
+            add_player(guerdon, "Bob")
+        return guerdon
+
+    yield open_one
+    for guerdon in opened:
+        guerdon.close()
+
+
+def add_player(guerdon: Guerdon, nickname: str) -> None:
+    with guerdon.database.connection_context():
+        guerdon.finder.create_player(nickname, guerdon.now())
+
+
+@pytest.fixture
+def guerdon(open_service: Callable[..., Guerdon]) -> Guerdon:
+    return open_service()
+
+
+@pytest.fixture
+def app(guerdon: Guerdon) -> Flask:
+    """For pytest-flask's `client`."""
+    app = create_app(guerdon)
+    app.testing = True
+    return app
+
+
+@pytest.fixture
+def deliver(client: Any) -> Callable[..., Any]:
+    """POST a delivery of a vote, signed unless bytes are given; returns the response."""
+
+    def post(id: Any, **changes: Any) -> Any:
+        body = id if isinstance(id, bytes) else make_delivery(id, **changes)
+        return client.post("/webhooks/gamemonitoring", data=body)
+
+    return post
+
+
+@pytest.fixture
+def read_gold(guerdon: Guerdon) -> Callable[..., str]:
+    """A player's balance, straight from the table."""
+
+    def read(nickname: str = "Bob") -> str:
+        with guerdon.database.connection_context():
+            row = OwnPlayer.get(OwnPlayer.nickname == nickname)
+            return f"{row.gold:.2f}"
+
+    return read
+
+
+@pytest.fixture
+def ask(client: Any) -> Callable[[str], Any]:
+    """GET a path of /v1 with the key; returns the JSON."""
+
+    def get(path: str) -> Any:
+        response = client.get(path, headers={"Authorization": f"Bearer {API_KEY}"})
+        assert response.status_code == 200, response.text
+        return response.get_json()
+
+    return get
+
+
+@pytest.fixture
+def start_gunicorn() -> Iterator[Callable[..., Gunicorn]]:
+    """Start gunicorn on a config; arguments are Gunicorn's. All are ended with the test."""
+    started: list[Gunicorn] = []
+
+    def start(*args: Any, **kwargs: Any) -> Gunicorn:
+        server = Gunicorn(*args, **kwargs)
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        server.stop()

@@ -1,0 +1,165 @@
+"""Real servers for tests: MariaDB and gunicorn, each on a free port, each ended by its test."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+import requests
+
+ROOT = Path(__file__).parent.parent
+REQUIRE_ALL = os.environ.get("GUERDON_REQUIRE_ALL") == "1"
+
+
+def require(found: Any, what: str) -> None:
+    """Skip the test that lacks something; with GUERDON_REQUIRE_ALL=1, fail it."""
+    if not found:
+        (pytest.fail if REQUIRE_ALL else pytest.skip)(f"{what} is not installed")
+
+
+def find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], Any], timeout: float = 20.0, pause: float = 0.05) -> Any:
+    """What `condition` returns once it is true; the test fails after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(pause)
+    raise AssertionError(f"not within {timeout} s: {condition}")
+
+
+class MariaDBServer:
+    """mariadbd in a folder of its own, with durable commits and its own bad defaults left as they are."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = find_free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._databases = 0
+        user = ["--user=root"] if os.geteuid() == 0 else []
+        subprocess.run(
+            ["mariadb-install-db", "--no-defaults", *user, f"--datadir={folder}/data",
+             "--auth-root-authentication-method=normal", "--skip-test-db"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        self._command = [
+            shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults", *user,
+            f"--datadir={folder}/data", f"--socket={folder}/socket", f"--port={self.port}",
+            "--bind-address=127.0.0.1", f"--pid-file={folder}/pid", "--max-connections=500",
+            "--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=128M",
+        ]  # fmt: skip
+        self.start()
+        self.run("CREATE USER game@'127.0.0.1' IDENTIFIED BY 'p@ss'")
+        self.run("GRANT ALL ON *.* TO game@'127.0.0.1'")
+
+    def connect(self, database: str | None = None) -> Any:
+        return pymysql.connect(
+            unix_socket=f"{self.folder}/socket", user="root", database=database, autocommit=True
+        )
+
+    def run(self, sql: str, params: Any = None, database: str | None = None) -> Any:
+        """All rows of one statement."""
+        connection = self.connect(database)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql, params)
+                return cursor.fetchall()
+        finally:
+            connection.close()
+
+    def start(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        wait_until(self.is_up, 60)
+
+    def is_up(self) -> bool:
+        with socket.socket() as probe:  # PyMySQL leaks its socket where nobody listens yet
+            if probe.connect_ex(("127.0.0.1", self.port)):
+                return False
+        self.connect().close()
+        return True
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(60)
+            self._process = None
+
+    def create_database(self) -> str:
+        """A fresh database with the server's own default character set; its name."""
+        self._databases += 1
+        name = f"guerdon_{self._databases}"
+        self.run(f"CREATE DATABASE {name}")
+        return name
+
+    def url(self, name: str) -> str:
+        return f"mysql://game:p%40ss@127.0.0.1:{self.port}/{name}"
+
+
+class Gunicorn:
+    """`guerdon serve` with its own session, so that all of it can be killed at once."""
+
+    def __init__(self, config: Path, workers: int = 2, log: Path | None = None) -> None:
+        self.port = find_free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = log or config.parent / f"gunicorn-{self.port}.log"
+        self._environment = os.environ | {
+            "GUERDON_CONFIG": str(config),
+            "GUERDON_BIND": f"127.0.0.1:{self.port}",
+            "WEB_CONCURRENCY": str(workers),
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, wait: bool = True) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "app.cli", "serve"], cwd=ROOT, env=self._environment,
+                stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        if wait:
+            wait_until(self.is_ready, 30)
+
+    def is_ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def list_workers(self) -> list[int]:
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    def kill_all(self) -> None:
+        """kill -9 of the master and every worker."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def stop(self) -> None:
+        """SIGTERM, as an init system would; SIGKILL when it does not end."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(40)
+            self.process = None
+        except subprocess.TimeoutExpired:
+            self.kill_all()
