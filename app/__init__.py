@@ -6,6 +6,7 @@ from flask import Flask, Request
 
 from app.api import add_api
 from app.claims import queue_claims
+from app.database import Database
 from app.errors import (
     BadDelivery,
     BadSignature,
@@ -38,6 +39,7 @@ __all__ = [
     "BadSignature",
     "Batch",
     "Command",
+    "Database",
     "Delivery",
     "Event",
     "Grant",

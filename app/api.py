@@ -108,7 +108,7 @@ def show_player(nickname: str) -> Response:
     except AmbiguousPlayer as error:
         abort(409, message=str(error))
     if player is None:
-        abort(404, message=f"there is no player {nickname!r}")
+        return abort(404, message=f"there is no player {nickname!r}")  # type: ignore[no-any-return]
     described: dict[str, Any] = {}
     answers = guerdon.plugins.hook.describe_player(
         player=player, db=guerdon.database, settings=guerdon.plugins.settings, now=guerdon.now()
@@ -130,7 +130,7 @@ def show_event(type: str, id: str) -> Response:
     """What became of an event, step by step."""
     event = describe_event(get_guerdon().plugins.sources, type, id)
     if event is None:
-        abort(404, message=f"no event {type} {id!r} has come, or it was refused")
+        return abort(404, message=f"no event {type} {id!r} has come")  # type: ignore[no-any-return]
     return show(event)
 
 

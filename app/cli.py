@@ -38,7 +38,7 @@ class Friendly(click.Group):
             click.echo(f"{error}", err=True)
         except PeeweeException as error:
             click.echo(f"the database failed: {type(error).__name__}: {error}", err=True)
-        context.exit(1)
+        raise SystemExit(1)
 
 
 def open_configured() -> Guerdon:
@@ -94,7 +94,9 @@ def check() -> None:
     if faults:
         raise SystemExit(1)
     rules = sum(len(some) for some in guerdon.rules.by_type.values())
-    click.echo(f"all is well: {len(guerdon.plugins.origins)} plugins, {rules} rules, database ready")
+    click.echo(
+        f"all is well: {len(guerdon.plugins.origins)} plugins, {rules} rules, database ready"
+    )
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -105,7 +107,7 @@ def serve(gunicorn_options: tuple[str, ...]) -> None:
     config = Path("config/gunicorn.conf.py")
     known = ["-c", str(config)] if config.exists() else []
     command = [sys.executable, "-m", "gunicorn", *known, *gunicorn_options, "wsgi:app"]
-    os.execv(sys.executable, command)
+    os.execv(sys.executable, command)  # noqa: S606  (no shell is what we want)
 
 
 @main.command()
@@ -192,7 +194,9 @@ def add_player(nickname: str) -> None:
     guerdon = open_configured()
     nickname = nickname.strip()
     if not guerdon.config.players.is_own:
-        raise GuerdonError(f"players live in your table {guerdon.config.players.table}: add them there")
+        raise GuerdonError(
+            f"players live in your table {guerdon.config.players.table}: add them there"
+        )
     if not 0 < len(nickname) <= 255:
         raise GuerdonError("a nickname has 1 to 255 characters")
     with guerdon.database.connection_context():

@@ -71,7 +71,10 @@ class PlayersSchema(StrictSchema):
     nickname_column = ReferableString(validate=IDENTIFIER)
     user_id_column = ReferableString(validate=IDENTIFIER)
     match = fields.String(validate=validate.OneOf(["exact", "casefold"]))
-    unknown = fields.String(validate=validate.OneOf(["fail", "hold", "create"]))
+    # A field; the metaclass takes it from the class before marshmallow's own attribute is read.
+    unknown = fields.String(  # type: ignore[assignment]
+        validate=validate.OneOf(["fail", "hold", "create"])
+    )
 
     @validates_schema
     def check_own(self, data: dict[str, Any], **kwargs: Any) -> None:
@@ -138,7 +141,9 @@ def read_config(path: Path) -> tuple[Config, list[str]]:
         faults = [f"{path}: {fault}" for fault in list_faults(error.messages)]
         loaded = drop_broken(error.valid_data)
     defaults: dict[str, Any] = {"database": {}, "api": {}, "rewards": {}, "dispatcher": {}}
-    sections = {name: ConfigSchema().load(defaults)[name] | loaded.get(name, {}) for name in defaults}
+    sections = {
+        name: ConfigSchema().load(defaults)[name] | loaded.get(name, {}) for name in defaults
+    }
     players, inbox = loaded.get("players", {}), loaded.get("inbox", {})
     if "retry_delays" in inbox:
         inbox["retry_delays"] = tuple(inbox["retry_delays"])

@@ -80,7 +80,8 @@ class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[
         return bool(self.server_version and self.server_version >= (10, 5))
 
     def is_in_transaction(self) -> bool:
-        return bool(self.connection().server_status & 1)  # SERVER_STATUS_IN_TRANS
+        connection: Any = self.connection()  # type: ignore[no-untyped-call]
+        return bool(connection.server_status & 1)  # SERVER_STATUS_IN_TRANS
 
 
 Database = Sqlite | MariaDB
@@ -133,7 +134,7 @@ def open_sqlite(url: str) -> Sqlite:
 
 def open_mysql(url: str) -> MariaDB:
     try:
-        from pymysql.constants import CLIENT
+        from pymysql.constants import CLIENT  # noqa: PLC0415  (the extra may be missing)
     except ImportError:
         raise ConfigError(
             ["[database] url: MySQL and MariaDB need PyMySQL: pip install 'guerdon[mysql]'"]
@@ -157,4 +158,3 @@ def open_mysql(url: str) -> MariaDB:
     return MariaDB(
         name, max_connections=POOL_SIZE, timeout=POOL_WAIT, stale_timeout=3600, **options | parts
     )
-

@@ -134,7 +134,9 @@ class Deliveries:
                 try:
                     caller(event=event, grants=mine, settings=self._plugins.settings)
                 except Exception as error:
-                    log.error("event_settled failed", plugin=impl.plugin_name, **name, exc_info=error)
+                    log.error(
+                        "event_settled failed", plugin=impl.plugin_name, **name, exc_info=error
+                    )
 
     def _settle(self, works: list[Work]) -> list[Outcome]:
         self._database.keep_connection()

@@ -133,10 +133,14 @@ class Settings(Protocol):
 class PlayersTable(Protocol):
     """Where players live: our own table, or the studio's."""
 
-    table: str
-    id_column: str
-    nickname_column: str
-    is_own: bool
+    @property
+    def table(self) -> str: ...
+    @property
+    def id_column(self) -> str: ...
+    @property
+    def nickname_column(self) -> str: ...
+    @property
+    def is_own(self) -> bool: ...
 
 
 class Batch(Protocol):
@@ -150,8 +154,19 @@ class Batch(Protocol):
         """
 
 
+class HttpAnswer(Protocol):
+    """Status, headers and whole body of an answer."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def body(self) -> bytes: ...
+
+
 class Http(Protocol):
-    """The worker's one connection pool; see app.network."""
+    """The worker's one connection pool; app.network tells what it does and raises."""
 
     def request(
         self,
@@ -163,7 +178,7 @@ class Http(Protocol):
         connect: float = 3.0,
         total: float = 5.0,
         limit: int = 65536,
-    ) -> Any: ...
+    ) -> HttpAnswer: ...
 
 
 @hookspec
@@ -270,9 +285,7 @@ def event_settled(event: Event, grants: Sequence[Grant], settings: Settings) -> 
 
 
 @hookspec
-def describe_player(
-    player: Player, db: "Database", settings: Settings, now: int
-) -> dict[str, Any]:
+def describe_player(player: Player, db: "Database", settings: Settings, now: int) -> dict[str, Any]:
     """GET /v1/players/<nickname>: what this plugin knows of the player, merged into the answer.
 
     `now` is in ms since the epoch, UTC.

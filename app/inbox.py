@@ -27,7 +27,11 @@ class Inbox:
     """Accepts deliveries and keeps those that could not be settled."""
 
     def __init__(
-        self, database: Database, deliveries: Deliveries, config: InboxConfig, now: Callable[[], int]
+        self,
+        database: Database,
+        deliveries: Deliveries,
+        config: InboxConfig,
+        now: Callable[[], int],
     ) -> None:
         self._database = database
         self._deliveries = deliveries
@@ -156,13 +160,14 @@ class Inbox:
         changeable = chosen & (Waiting.state << ["dead", "ready"])
 
         def revive(attempt: int) -> int:
-            rows = [bytes(row[0]) for row in Waiting.select(Waiting.event_key).where(changeable).tuples()]
-            for key in rows:
+            rows: Any = Waiting.select(Waiting.event_key).where(changeable).tuples()
+            found = [bytes(row[0]) for row in rows]
+            for key in found:
                 Attempt.insert(event_key=key, at=now, what="retry by hand", detail="").execute()
-            Waiting.update(
-                state="ready", due_at=now, takes=0, retries=0, waiting_since=now
-            ).where(changeable).execute()
-            return len(rows)
+            Waiting.update(state="ready", due_at=now, takes=0, retries=0, waiting_since=now).where(
+                changeable
+            ).execute()
+            return len(found)
 
         with self._database.connection_context():
             return self._database.transact(revive)

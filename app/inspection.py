@@ -30,7 +30,11 @@ def inspect_database(
     faults = [fault for model in models for fault in inspect_table(database, model)]
     faults += inspect_players(database, players, tables)
     own = {model._meta.table_name for model in models}
-    faults += inspect_server(database, own, players) if database.family == "mysql" else inspect_file(database)
+    faults += (
+        inspect_server(database, own, players)
+        if database.family == "mysql"
+        else inspect_file(database)
+    )
     if not faults:
         settings = plugins.settings
         answers = plugins.hook.check_plugin(db=database, rewards=rules.rewards, settings=settings)

@@ -69,9 +69,7 @@ def insert_events(
     return ids
 
 
-def insert_grants(
-    database: Database, grants: Iterable[tuple[int, Grant, str]], now: int
-) -> None:
+def insert_grants(database: Database, grants: Iterable[tuple[int, Grant, str]], now: int) -> None:
     """Insert (event row id, grant, its parameters as JSON) into the ledger."""
     rows = list(grants)
     for start in range(0, len(rows), ROWS_AT_ONCE):

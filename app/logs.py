@@ -19,10 +19,9 @@ def set_up_logs(secrets: Iterable[Secret], stream: Any = None) -> None:
 
     def mask(logger: Any, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         for key, value in line.items():
-            if isinstance(value, str):
+            if isinstance(value, str) and any(secret in value for secret in hidden):
                 for secret in hidden:
-                    if secret in value:
-                        value = line[key] = value.replace(secret, MASK)
+                    line[key] = line[key].replace(secret, MASK)
         return line
 
     shared: list[Any] = [

@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ LEASE = 300_000  # ms after which a migration that was killed gives up its lock
 PATIENCE = 120.0  # seconds to wait for another migration
 
 
-class MigrationLock(Model):  # type: ignore[misc]
+class MigrationLock(Model):
     id = IntegerField(primary_key=True)
     holder = CharField(32)
     until = BigIntegerField()
@@ -63,10 +63,8 @@ def hold_lock(database: Database, now: Callable[[], int]) -> Iterator[None]:
     """Wait for our turn to migrate; raises DatabaseUnavailable after PATIENCE seconds."""
     bind_models(database, [MigrationLock])
     database.create_tables([MigrationLock], safe=True)
-    try:
+    with suppress(IntegrityError):  # the row is there already
         MigrationLock.insert(id=1, holder="", until=0).execute()
-    except IntegrityError:
-        pass  # the row is there already
     holder = secrets.token_hex(16)
     deadline = time.monotonic() + PATIENCE
 

@@ -40,7 +40,7 @@ class LongTextField(TextField):
     field_type = "MEDIUMTEXT"
 
 
-class Event(Model):  # type: ignore[misc]
+class Event(Model):
     """A settled event: that this row exists says that it is paid."""
 
     id = BigAutoField()
@@ -60,7 +60,7 @@ class Event(Model):  # type: ignore[misc]
         table_name = "guerdon_events"
 
 
-class Grant(Model):  # type: ignore[misc]
+class Grant(Model):
     """One reward given, in the same commit as its event."""
 
     id = BigAutoField()
@@ -81,7 +81,7 @@ class Grant(Model):  # type: ignore[misc]
         indexes = ((("player_id", "id"), False),)
 
 
-class Waiting(Model):  # type: ignore[misc]
+class Waiting(Model):
     """A delivery that could not be settled at once. States: ready, leased, settled, dead."""
 
     id = BigAutoField()
@@ -107,7 +107,7 @@ class Waiting(Model):  # type: ignore[misc]
         indexes = ((("state", "due_at"), False), (("state", "lease_until"), False))
 
 
-class Attempt(Model):  # type: ignore[misc]
+class Attempt(Model):
     """One try to settle a waiting event that did not succeed, or what a person did to it."""
 
     id = BigAutoField()
@@ -120,7 +120,7 @@ class Attempt(Model):  # type: ignore[misc]
         table_name = "guerdon_attempts"
 
 
-class Claim(Model):  # type: ignore[misc]
+class Claim(Model):
     """A reward that waits for its player's game server. States: ready, leased, done, dead."""
 
     id = BigAutoField()
@@ -146,7 +146,7 @@ class Claim(Model):  # type: ignore[misc]
         )
 
 
-class OwnPlayer(Model):  # type: ignore[misc]
+class OwnPlayer(Model):
     """A player in our own table, for a game that has none; `folded` serves match = "casefold"."""
 
     id = AutoField()

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import urllib3
@@ -54,10 +55,8 @@ class Watch:
 def shut(connection: urllib3.connection.HTTPConnection) -> None:
     socket = connection.sock
     if socket is not None:
-        try:
+        with suppress(OSError):  # already gone, which is what we wanted
             socket.shutdown(2)  # SHUT_RDWR: whoever reads from it sees the end
-        except OSError:
-            pass  # already gone, which is what we wanted
 
 
 _current = threading.local()
@@ -111,7 +110,9 @@ class Http:
         timeout = urllib3.Timeout(connect=min(connect, total), read=total)
         for last_try in (method != "GET", True):
             try:
-                return self._exchange(method, url, body, dict(headers or {}), timeout, deadline, limit)
+                return self._exchange(
+                    method, url, body, dict(headers or {}), timeout, deadline, limit
+                )
             except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 if time.monotonic() > deadline:
                     raise NetworkFailed(f"no whole answer within {total:g} s") from None

@@ -12,7 +12,7 @@ from typing import Any
 from app.config import Players
 from app.database import Database
 from app.errors import AmbiguousPlayer, UnknownPlayer
-from app.hookspecs import Event, Player
+from app.hookspecs import Event, Player, PlayersTable
 
 SEARCH_LIMIT = 500  # values in one query
 # A collation under which whatever Python's casefold makes equal is equal too (UCA, primary level).
@@ -30,7 +30,9 @@ class PlayerFinder:
         self._database = database
         self._players = players
 
-    def find_players(self, events: Iterable[Event]) -> dict[int, Player | UnknownPlayer | AmbiguousPlayer]:
+    def find_players(
+        self, events: Iterable[Event]
+    ) -> dict[int, Player | UnknownPlayer | AmbiguousPlayer]:
         """By the position of each event: its player, or why there is none. One query a column."""
         found: dict[int, Player | UnknownPlayer | AmbiguousPlayer] = {}
         wanted: dict[str, dict[int, str]] = defaultdict(dict)
@@ -77,7 +79,9 @@ class PlayerFinder:
 
     def drop_equal(self, names: Iterable[str]) -> list[str]:
         """The names without those that would find the same player as an earlier one."""
-        return list({fold(name, self._players.match): name for name in reversed(list(names))}.values())
+        return list(
+            {fold(name, self._players.match): name for name in reversed(list(names))}.values()
+        )
 
     def create_player(self, nickname: str, now: int) -> None:
         """A new row of our own table; a nickname that is taken fails as the database's unique error."""
@@ -108,7 +112,7 @@ def as_text(value: Any) -> str:
 
 
 def add_to_players(
-    database: Database, players: Players, column: str, amounts: Mapping[Any, Decimal]
+    database: Database, players: PlayersTable, column: str, amounts: Mapping[Any, Decimal]
 ) -> None:
     """Add `amounts` (player id to amount) to a numeric column, in one statement a few hundred players.
 

@@ -138,7 +138,9 @@ def import_plugin(name: str, config: Config) -> tuple[Any, str]:
         try:
             module = importlib.import_module(f"plugins.{name}")
         except Exception as error:
-            raise ConfigError([f"{place} plugins/{name}.py cannot be imported: {error!r}"]) from error
+            raise ConfigError(
+                [f"{place} plugins/{name}.py cannot be imported: {error!r}"]
+            ) from error
         return module, f"plugins/{name}.py"
     for entry in entry_points(group=hookspecs.NAME, name=name):
         try:
@@ -216,4 +218,3 @@ def sign_receipts(manager: pluggy.PluginManager, answered: Answered) -> None:
         if not impl.wrapper and not impl.hookwrapper:
             # pluggy calls this final, but offers no other way to know who answered.
             impl.function = sign(impl.function, impl.plugin_name)  # type: ignore[misc]
-

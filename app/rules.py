@@ -44,13 +44,17 @@ class Rules:
     @property
     def rewards(self) -> list[Reward]:
         """Every reward of every rule."""
-        return [gift.reward for rules in self.by_type.values() for _, gifts in rules for gift in gifts]
+        return [
+            gift.reward for rules in self.by_type.values() for _, gifts in rules for gift in gifts
+        ]
 
 
 class ServerField(fields.Field[Any]):
     """A server's id, or a list of them; numbers and strings mean the same."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> frozenset[str]:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> frozenset[str]:
         values = value if isinstance(value, list) else [value]
         if not values or not all(
             isinstance(one, str | int) and not isinstance(one, bool) and str(one) for one in values
@@ -87,7 +91,11 @@ def read_rules(path: Path, kinds: Mapping[str, RewardKind]) -> Rules:
     seen: set[str] = set()
     by_type: dict[str, list[tuple[frozenset[str] | None, tuple[Gift, ...]]]] = {}
     for number, raw in enumerate(rules, 1):
-        label = f'rule {number} "{raw["name"]}"' if isinstance(raw.get("name"), str) else f"rule {number}"
+        label = (
+            f'rule {number} "{raw["name"]}"'
+            if isinstance(raw.get("name"), str)
+            else f"rule {number}"
+        )
         try:
             rule = RuleSchema().load(raw)
         except ValidationError as error:
@@ -95,7 +103,9 @@ def read_rules(path: Path, kinds: Mapping[str, RewardKind]) -> Rules:
             continue
         name = rule.get("name", f"rule {number}")
         if name in seen:
-            faults.append(f"{path}: {label}: another rule has this name; the ledger needs to tell them apart")
+            faults.append(
+                f"{path}: {label}: another rule has this name; the ledger needs to tell them apart"
+            )
         seen.add(name)
         gifts = []
         for raw_reward in rule["give"]:

@@ -12,9 +12,7 @@ class LeaseRequest(Schema):
         unknown = RAISE
 
     server_id = fields.String(required=True, validate=ID)
-    limit = fields.Integer(
-        strict=True, load_default=10, validate=validate.Range(min=1, max=100)
-    )
+    limit = fields.Integer(strict=True, load_default=10, validate=validate.Range(min=1, max=100))
     seconds = fields.Float(load_default=60, validate=validate.Range(min=1, max=3600))
 
 

@@ -32,9 +32,7 @@ class Secret:
 class SecretField(fields.Field[Secret]):
     """A string, {env = "NAME"} or {file = "PATH"}; `name = "..."` beside them names it."""
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Any, **kwargs: Any
-    ) -> Secret:
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Secret:
         if isinstance(value, str):
             text, name = value, attr or "secret"
         elif isinstance(value, dict):
@@ -49,9 +47,7 @@ class SecretField(fields.Field[Secret]):
 class ReferableString(fields.String):
     """A string, or {env = "NAME", default = "..."} or {file = "PATH"}; any setting may use it."""
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Any, **kwargs: Any
-    ) -> str:
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if isinstance(value, dict):
             value = read_reference(value)[0]
         return super()._deserialize(value, attr, data, **kwargs)
@@ -60,9 +56,7 @@ class ReferableString(fields.String):
 class HttpAddress(ReferableString):
     """The address of a service: http or https, a host, perhaps a path, nothing behind it."""
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Any, **kwargs: Any
-    ) -> str:
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         address = super()._deserialize(value, attr, data, **kwargs)
         try:
             parts = urlsplit(address)

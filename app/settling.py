@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -103,20 +104,18 @@ class Settler:
         for tries_left in reversed(range(DUPLICATE_TRIES)):
             look_first = tries_left < DUPLICATE_TRIES - 1
             try:
-                return self._database.transact(
-                    lambda attempt, look=look_first: self._pay(works, look or attempt > 0)
-                )
+                return self._database.transact(partial(self._pay, works, look_first))
             except IntegrityError as error:
                 # Somebody settled one of them meanwhile: look, and settle the rest.
                 if classify_error(error) != "duplicate" or not tries_left:
                     raise
         raise AssertionError("the last try returns or raises")
 
-    def _pay(self, works: Sequence[Work], look_first: bool) -> list[Outcome]:
+    def _pay(self, works: Sequence[Work], look_first: bool, attempt: int) -> list[Outcome]:
         outcomes: list[Outcome | None] = [None] * len(works)
         settled = set()
         keys = [key_of(work.events[0]) for work in works]
-        if look_first:
+        if look_first or attempt:
             settled = list_settled_keys(self._database, keys)
         first_of: dict[bytes, int] = {}
         payments: dict[int, Payment] = {}
@@ -205,7 +204,9 @@ class Settler:
         if not payments:
             return
         now = self._now()
-        rows = [(event, payment.work.token) for payment in payments for event in payment.work.events]
+        rows = [
+            (event, payment.work.token) for payment in payments for event in payment.work.events
+        ]
         ids = insert_events(self._database, rows, now)
         batch = GatheredWrites()
         ledger = []
@@ -231,12 +232,12 @@ class Settler:
         )  # fmt: skip
         if not isinstance(receipt, dict):
             raise NotReady(f"no plugin gave a receipt for the reward {gift.reward.kind}")
-        return Grant(
-            event, gift.rule, self._plugins.answered.plugin, gift.reward, player, receipt
-        )
+        return Grant(event, gift.rule, self._plugins.answered.plugin, gift.reward, player, receipt)
 
 
-def call_plugin(plugin: str, hook: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def call_plugin(
+    plugin: str, hook: str, function: Callable[..., Any], *args: Any, **kwargs: Any
+) -> Any:
     """Call into a plugin; its own exceptions become PluginFailed, the database's pass for transact."""
     try:
         return function(*args, **kwargs)

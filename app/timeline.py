@@ -26,8 +26,9 @@ def format_time(ms: int | None) -> str | None:
 def describe_event(sources: Sequence[str], type: str, id: str) -> dict[str, Any] | None:
     """The event of this type and id from any of `sources`, as JSON; None if we never heard of it."""
     keys = [make_event_key(source, type, id) for source in sources]
-    waiting = Waiting.get_or_none(Waiting.event_key << keys) if keys else None
-    settled = Event.get_or_none(Event.event_key << keys) if keys else None
+    # Any: the stubs know fields, not the values they hold.
+    waiting: Any = Waiting.get_or_none(Waiting.event_key << keys) if keys else None
+    settled: Any = Event.get_or_none(Event.event_key << keys) if keys else None
     if settled is None and waiting is None:
         return None
     grants = list(Grant.select().where(Grant.event == settled.id)) if settled else []
@@ -113,7 +114,7 @@ def list_latest_events(state: str | None, limit: int) -> list[str]:
             when = format_time(row.received_at)
             lines.append(f"{when}  {shown:8} {row.type}  {row.event_id}  {row.last_error}")
     if state in (None, "settled"):
-        for row in Event.select().order_by(Event.id.desc()).limit(limit):
-            when = format_time(row.settled_at)
-            lines.append(f"{when}  settled  {row.type}  {row.event_id}  {row.nickname}")
+        for event in Event.select().order_by(Event.id.desc()).limit(limit):
+            when = format_time(event.settled_at)
+            lines.append(f"{when}  settled  {event.type}  {event.event_id}  {event.nickname}")
     return lines[:limit]

@@ -3,9 +3,8 @@
 from typing import Any
 
 from marshmallow import Schema, fields, validate
-from peewee import Database
 
-from app import Batch, Event, Player, Reward, Settings, hookimpl, queue_claims
+from app import Batch, Database, Event, Player, Reward, Settings, hookimpl, queue_claims
 
 
 class ClaimReward(Schema):

@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
-from peewee import Database
 
 import app
 from app import Player, Reward, Settings, add_to_players, hookimpl
@@ -49,7 +48,7 @@ def reward_schemas() -> dict[str, type[Schema]]:
 
 
 @hookimpl
-def check_plugin(db: Database, rewards: Sequence[Reward], settings: Settings) -> Iterator[str]:
+def check_plugin(db: app.Database, rewards: Sequence[Reward], settings: Settings) -> Iterator[str]:
     """The column must be there, hold numbers exactly, and have room for the amounts' decimals."""
     table, name = settings.players.table, settings[NAME]["column"]
     columns = [column for column in db.get_columns(table) if column.name == name]
@@ -63,10 +62,9 @@ def check_plugin(db: Database, rewards: Sequence[Reward], settings: Settings) ->
     scale = rest.partition(")")[0].partition(",")[2].strip()
     places = int(scale) if scale.isdigit() else 0
     for reward in rewards:
-        amount = reward.params.get("amount")
-        if reward.kind == NAME and isinstance(amount, Decimal):
-            if amount != round(amount, places):
-                yield f"gold {amount}: {table}.{name} keeps {places} decimals; it would be rounded"
+        amount = reward.params["amount"] if reward.kind == NAME else None
+        if isinstance(amount, Decimal) and amount != round(amount, places):
+            yield f"gold {amount}: {table}.{name} keeps {places} decimals; it would be rounded"
 
 
 @hookimpl
@@ -80,7 +78,7 @@ def grant_reward(
     return {"added": str(amount), "column": settings[NAME]["column"]}
 
 
-def add_gold(rows: list[tuple[Any, Decimal]], db: Database, settings: Settings) -> None:
+def add_gold(rows: list[tuple[Any, Decimal]], db: app.Database, settings: Settings) -> None:
     """All the gold of a batch in one statement."""
     sums: dict[Any, Decimal] = defaultdict(Decimal)
     for player_id, amount in rows:
@@ -89,9 +87,11 @@ def add_gold(rows: list[tuple[Any, Decimal]], db: Database, settings: Settings) 
 
 
 @hookimpl
-def describe_player(player: Player, db: Database, settings: Settings) -> dict[str, Any]:
+def describe_player(player: Player, db: app.Database, settings: Settings) -> dict[str, Any]:
     where = settings.players
-    column, table, key = (f"`{n}`" for n in (settings[NAME]["column"], where.table, where.id_column))
+    column, table, key = (
+        f"`{n}`" for n in (settings[NAME]["column"], where.table, where.id_column)
+    )
     sql = f"SELECT {column} FROM {table} WHERE {key} = {db.param}"
     row = db.execute_sql(sql, (player.id,)).fetchone()
     return {"gold": f"{Decimal(str(row[0] or 0)):.2f}" if row else "0.00"}

@@ -4,12 +4,12 @@ from collections import defaultdict
 from typing import Any
 
 from marshmallow import Schema, fields, validate
-from peewee import CharField, Database, IntegerField, Model
+from peewee import CharField, IntegerField, Model
 
-from app import Batch, Player, Reward, Settings, hookimpl
+from app import Batch, Database, Player, Reward, Settings, hookimpl
 
 
-class Item(Model):  # type: ignore[misc]
+class Item(Model):
     player_id = CharField(64)
     name = CharField(255)
     quantity = IntegerField()

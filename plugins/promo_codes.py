@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from marshmallow import Schema, fields, validate
-from peewee import BigIntegerField, CharField, Database, Model
+from peewee import AutoField, BigIntegerField, CharField, Model
 
-from app import Command, Event, GuerdonError, NotReady, Player, Reward, hookimpl
+from app import Command, Database, Event, GuerdonError, NotReady, Player, Reward, hookimpl
 
 
-class PromoCode(Model):  # type: ignore[misc]
+class PromoCode(Model):
+    id = AutoField()
     pool = CharField(64)
     code = CharField(255)
     player_id = CharField(64, default="")  # "": not given yet
@@ -61,8 +62,9 @@ def grant_reward(
 def find_free_code(free: Any, db: Database) -> PromoCode | None:
     query = PromoCode.select().where(free).order_by(PromoCode.id).limit(1)
     if db.for_update:  # do not stand in line behind others' codes
-        query = query.for_update("FOR UPDATE SKIP LOCKED")
-    return query.first()
+        query = query.for_update(skip_locked=True)
+    free_code: PromoCode | None = query.first()
+    return free_code
 
 
 @hookimpl

@@ -11,7 +11,7 @@ DAY = 86_400_000  # ms
 WITHOUT_END = 2**62  # ms; later than any date
 
 
-class Role(Model):  # type: ignore[misc]
+class Role(Model):
     player_id = CharField(64)
     name = CharField(255)
     until = BigIntegerField()  # ms since the epoch, UTC

@@ -10,7 +10,7 @@ from app import Player, Reward, format_time, hookimpl
 DAY = 86_400_000  # ms
 
 
-class Vip(Model):  # type: ignore[misc]
+class Vip(Model):
     player_id = CharField(64, primary_key=True)
     until = BigIntegerField()  # ms since the epoch, UTC
 

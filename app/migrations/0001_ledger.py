@@ -1,5 +1,7 @@
 """The ledger, the inbox with its attempts, and the claim queue, as they first were."""
 
+from typing import Any
+
 from peewee import BigAutoField, BigIntegerField, CharField, IntegerField, Model, TextField
 
 from app.models import KeyField, LongTextField, bind_models
@@ -101,8 +103,8 @@ class Claim(Model):
         )
 
 
-def up(migrator, db):
-    tables = (Event, Grant, Waiting, Attempt, Claim)
+def up(migrator: Any, db: Any) -> None:
+    tables: tuple[Any, ...] = (Event, Grant, Waiting, Attempt, Claim)
     bind_models(db, tables)
     # Where DDL commits by itself, a killed run may have made some already: `safe` goes on, and
     # `guerdon migrate` adds whatever index is missing after the last migration.
