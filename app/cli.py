@@ -14,6 +14,7 @@ from app.errors import GuerdonError
 from app.guerdon import Guerdon, open_guerdon
 from app.hookspecs import Command
 from app.models import make_event_key
+from app.playground.commands import playground, run
 from app.timeline import describe_event, list_latest_events
 
 
@@ -206,6 +207,9 @@ def add_player(nickname: str) -> None:
             raise GuerdonError(f"there is a player {nickname} already") from None
     click.echo(f"added {nickname}")
 
+
+main.add_command(playground)
+main.add_command(run)
 
 if __name__ == "__main__":
     main()

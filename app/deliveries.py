@@ -12,7 +12,6 @@ from app.batching import Batcher
 from app.database import Database
 from app.errors import DatabaseUnavailable, GuerdonError, NotReady
 from app.hookspecs import Delivery, Event, Grant, Outcome
-from app.ledger import list_settled_keys
 from app.models import make_event_key
 from app.network import Http
 from app.plugin_manager import Plugins
@@ -147,12 +146,14 @@ class Deliveries:
 
         def read(attempt: int) -> tuple[set[bytes], set[bytes]]:
             marks = ", ".join([self._database.param] * len(keys))
-            waiting = self._database.execute_sql(
-                f"SELECT event_key FROM guerdon_inbox WHERE event_key IN ({marks})"
+            rows = self._database.execute_sql(
+                f"SELECT event_key, 1 FROM guerdon_events WHERE event_key IN ({marks}) UNION ALL"
+                f" SELECT event_key, 0 FROM guerdon_inbox WHERE event_key IN ({marks})"
                 " AND state <> 'settled'",
-                keys,
+                keys + keys,
             ).fetchall()
-            return list_settled_keys(self._database, keys), {bytes(row[0]) for row in waiting}
+            settled = {bytes(key) for key, is_settled in rows if is_settled}
+            return settled, {bytes(key) for key, is_settled in rows if not is_settled}
 
         settled, waiting = self._database.ask(read)
         return [Standing(key in settled, key in waiting) for key in keys]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
 
 import urllib3
 
@@ -78,17 +79,16 @@ class WatchedTLSConnection(urllib3.connection.HTTPSConnection):
 
 
 class Http:
-    """The worker's connection pool. Redirects are never followed and nothing is tried twice."""
+    """The worker's connections, kept a host. Redirects are never followed; a POST goes out once."""
 
     def __init__(self) -> None:
-        self._pool = urllib3.PoolManager(
-            num_pools=16, maxsize=CONNECTIONS_PER_HOST, block=False, retries=False
-        )
-        self._pool.pool_classes_by_scheme = {"http": PlainPool, "https": TLSPool}
+        self._pools: dict[tuple[str, str], PlainPool | TLSPool] = {}
 
     def close(self) -> None:
         """Close every kept connection."""
-        self._pool.clear()
+        for pool in list(self._pools.values()):
+            pool.close()
+        self._pools.clear()
 
     def request(
         self,
@@ -121,6 +121,16 @@ class Http:
                     raise NetworkFailed(describe_failure(error)) from None
         raise AssertionError("the second try returns or raises")
 
+    def _find_pool(self, parts: SplitResult) -> "PlainPool | TLSPool":
+        pool = self._pools.get((parts.scheme, parts.netloc))
+        if pool is None:
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("not an http or https address")
+            pool_class = TLSPool if parts.scheme == "https" else PlainPool
+            pool = pool_class(parts.hostname, parts.port, maxsize=CONNECTIONS_PER_HOST, block=False)
+            self._pools[parts.scheme, parts.netloc] = pool
+        return pool
+
     def _exchange(
         self,
         method: str,
@@ -131,11 +141,13 @@ class Http:
         deadline: float,
         limit: int,
     ) -> HttpResponse:
+        parts = urlsplit(url)
+        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         _current.deadline, _current.connection = deadline, None
         response = None
         try:
-            response = self._pool.urlopen(
-                method, url, body=body, headers=headers, redirect=False, retries=False,
+            response = self._find_pool(parts).urlopen(
+                method, path, body=body, headers=headers, redirect=False, retries=False,
                 preload_content=False, timeout=timeout,
             )  # fmt: skip
             content = read_body(response, deadline, limit)
