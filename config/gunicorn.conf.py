@@ -15,7 +15,7 @@ preload_app = False
 
 timeout = 60  # seconds without a sign of life before a worker is killed
 graceful_timeout = 30  # seconds for the requests in hand when told to stop
-keepalive = 75  # seconds; longer than the proxy in front keeps idle connections
+keepalive = 5  # seconds; a worker told to stop waits so long for connections that idle
 
 # gunicorn's control socket is one per user: a second instance would take the first one's away.
 control_socket_disable = True
