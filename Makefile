@@ -1,0 +1,52 @@
+# run: try Guerdon here. test, lint, bench: for those who change it. All of it stays in .venv and var.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+
+# Debian packages that the tests need and that are not here.
+MISSING = $(strip \
+	$(if $(shell command -v mariadbd 2>/dev/null),,mariadb-server) \
+	$(if $(shell command -v chromium 2>/dev/null),,chromium) \
+	$(if $(shell command -v chromedriver 2>/dev/null),,chromium-driver))
+
+.PHONY: run test lint bench debian clean
+
+run: .venv/.for-run
+	@.venv/bin/guerdon run
+
+test: .venv/.for-test debian
+	.venv/bin/pytest $(ARGS)
+
+lint: .venv/.for-test
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+bench: .venv/.for-test debian
+	.venv/bin/python -m bench $(ARGS)
+
+# A stamp is as old as the last install; setup.cfg says what to install.
+.venv/.for-run: setup.cfg | .venv
+	@echo "installing Guerdon into .venv (once, about a minute)"
+	@$(PIP) -e '.[mysql]'
+	@touch $@
+
+.venv/.for-test: setup.cfg | .venv
+	@echo "installing Guerdon and its tools into .venv (once, about a minute)"
+	@$(PIP) -e '.[test,dev]'
+	@touch $@
+
+.venv:
+	@test -n "$(PYTHON)" || { echo "Guerdon needs Python 3.11 or later" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || test $$(id -u) != 0 \
+		|| { apt-get update -qq && apt-get install -qq -y --no-install-recommends python3-venv; }
+	@$(PYTHON) -m venv .venv
+
+# Without root, tests that need what is missing are skipped.
+debian:
+	$(if $(MISSING),test $$(id -u) != 0 || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -qq -y --no-install-recommends $(MISSING); })
+
+clean:  # var stays: it holds what was paid
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

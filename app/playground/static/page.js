@@ -1,0 +1,105 @@
+// Keeps the page alive: buttons without a reload, and what is still open, followed as it happens.
+// Without it the page works too; then every button loads the page anew.
+"use strict";
+
+const POLL = 700; // ms
+const opened = new Map(); // what a person opened or closed, by id
+let latest = 0; // only the newest request may change the page
+let shown = "";
+
+async function load(url, options) {
+  const mine = ++latest;
+  const response = await fetch(url, options);
+  const text = await response.text();
+  if (mine !== latest) return;
+  const page = new DOMParser().parseFromString(text, "text/html");
+  if (!page.getElementById("live")) throw new Error(`${response.status} ${response.statusText}`);
+  show(page);
+  if (options) follow(page, response.url);
+}
+
+function show(page) {
+  const fresh = page.getElementById("live");
+  if (fresh.outerHTML === shown) return;
+  shown = fresh.outerHTML;
+  const gold = document.getElementById("gold")?.textContent;
+  const known = new Set([...document.querySelectorAll("details")].map((one) => one.id));
+  const focused = document.activeElement?.id;
+  for (const one of fresh.querySelectorAll("details")) {
+    if (opened.has(one.id)) one.open = opened.get(one.id);
+    if (!known.has(one.id)) one.classList.add("new");
+  }
+  document.getElementById("live").replaceWith(fresh);
+  const now = document.getElementById("gold");
+  if (now && gold !== undefined && gold !== now.textContent) now.classList.add("changed");
+  if (focused) document.getElementById(focused)?.focus();
+  count();
+}
+
+// After a button: the address, the choice and what may be pressed are those of the new page.
+function follow(page, url) {
+  history.replaceState(null, "", url);
+  document.getElementById("nickname").value = page.getElementById("nickname").value;
+  for (const one of page.querySelectorAll("[data-follow]")) {
+    document.getElementById(one.id).disabled = one.disabled;
+  }
+  const live = document.getElementById("live");
+  if (live.getBoundingClientRect().top > innerHeight / 2) live.scrollIntoView(); // on a phone
+  const newest = page.querySelector("details");
+  const said = newest ? `${newest.querySelector(".status").textContent}, ${newest.dataset.state}` : "";
+  document.getElementById("said").textContent = said; // for those who hear the page
+}
+
+function count() {
+  for (const one of document.querySelectorAll("[data-until]")) {
+    const left = Math.ceil((Date.parse(one.dataset.until) - Date.now()) / 1000);
+    const { before = "", after = "", over } = one.dataset;
+    const text = left > 0 ? `${before}${left} s${after}` : over;
+    if (one.textContent !== text) one.textContent = text;
+  }
+}
+
+async function poll() {
+  const live = document.getElementById("live");
+  const busy = document.body.hasAttribute("aria-busy");
+  if (live.hasAttribute("data-moving") && !busy && !document.hidden) {
+    await load(location.href).catch(() => {}); // it may be back the next time
+  }
+  setTimeout(poll, POLL);
+}
+
+document.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (document.body.hasAttribute("aria-busy")) return;
+  const { target: form, submitter } = event;
+  const url = submitter?.getAttribute("formaction") ?? form.getAttribute("action");
+  document.body.setAttribute("aria-busy", "true");
+  try {
+    await load(url, { method: "POST", body: new URLSearchParams(new FormData(form, submitter)) });
+  } catch {
+    location.reload(); // the playground is gone, or refused: show what it says
+  } finally {
+    document.body.removeAttribute("aria-busy");
+  }
+});
+
+document.addEventListener("click", (event) => {
+  const details = event.target.closest("summary")?.parentElement;
+  if (details) opened.set(details.id, !details.open);
+  const name = event.target.closest("[data-nickname]");
+  if (!name || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  const server = document.querySelector("[name=server]:checked").value;
+  const choice = new URLSearchParams({ nickname: name.dataset.nickname, server });
+  load(`/?${choice}`, {}).catch(() => location.reload());
+});
+
+document.getElementById("nickname").addEventListener("change", (event) => {
+  const server = document.querySelector("[name=server]:checked").value;
+  const nickname = event.target.value.trim();
+  if (nickname) load(`/?${new URLSearchParams({ nickname, server })}`, {}).catch(() => {});
+});
+
+setInterval(count, 250);
+count();
+poll();

@@ -1,0 +1,95 @@
+"""The playground's plain sentences: what a reward is, what became of a delivery."""
+
+import json
+from datetime import UTC, datetime
+from http.client import responses
+from typing import Any
+
+from app.hookspecs import Event
+from app.playground.journal import Entry
+from app.rules import Rules
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+BADGES = {
+    "paid": "paid",
+    "again": "paid before",
+    "healed": "healed",
+    "waiting": "waiting",
+    "dead": "given up",
+    "test": "test",
+    "refused": "refused",
+    "lost": "no answer",
+}
+
+VERDICTS = {
+    "paid": "Guerdon asked for the vote and paid it, in one commit.",
+    "again": "This vote is in the ledger already: answered as done, and nothing is paid twice.",
+    "healed": "It could not be paid at first. It was kept, tried again, and is paid now.",
+    "waiting": "It cannot be paid now. It is kept, and tried again by itself until it can.",
+    "dead": "Tried for too long, so it is kept as dead: `guerdon events retry` tries it once more.",
+    "test": "A test: well signed, so answered as done. Nothing is asked for and nothing is paid.",
+    "refused": "Not accepted. Nothing of it is kept, and nothing is paid.",
+    "lost": "Guerdon did not answer. Does it run?",
+}
+
+
+def describe_reward(kind: str, params: dict[str, Any]) -> str:
+    """A reward in a few words; one that we do not know by its kind and its parameters."""
+    days = f"{params.get('days')} day{'' if params.get('days') == 1 else 's'}"
+    match kind:
+        case "gold":
+            return f"{params['amount']} gold"
+        case "item":
+            return f"{params['quantity']} {TIMES} {params['item']}"
+        case "role":
+            return f"role {params['role']}, {days if params.get('days') else 'for ever'}"
+        case "vip":
+            return f"VIP, {days}"
+        case "promo_code":
+            return f"a code from {params['pool']}"
+        case "claim":
+            return "a claim for the game server"
+    return f"{kind} {json.dumps(params, ensure_ascii=False)}"
+
+
+def describe_server(rules: Rules, server_id: str) -> list[str]:
+    """What a vote on this server earns by the rules, a reward each."""
+    gifts = rules.choose_gifts(Event("", "server.vote", "", server_id=server_id))
+    return [describe_reward(gift.reward.kind, json.loads(gift.params_json)) for gift in gifts]
+
+
+def describe_grants(entry: Entry) -> list[str]:
+    """What this delivery's event has been paid, a reward each."""
+    grants = entry.event["grants"] if entry.event else []
+    return [describe_reward(grant["reward"], grant["params"]) for grant in grants]
+
+
+def describe_status(status: int) -> str:
+    """A reply's status line."""
+    return f"{status} {responses.get(status, '')}".strip() if status else "none"
+
+
+def format_body(body: bytes) -> str:
+    """A delivery's JSON, a field a line."""
+    return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+
+
+def format_clock(moment: float | str) -> str:
+    """The wall clock of a time in seconds, or in ISO 8601, on this machine."""
+    when = datetime.fromtimestamp(moment) if isinstance(moment, float) else read_time(moment)
+    return when.strftime("%H:%M:%S")
+
+
+def format_date(moment: str) -> str:
+    """Day and minute of a time in ISO 8601, on this machine."""
+    return f"{read_time(moment):%-d %B %Y, %H:%M}"
+
+
+def read_time(moment: str) -> datetime:
+    return datetime.fromisoformat(moment).astimezone()
+
+
+def format_moment(seconds: float) -> str:
+    """A time in seconds since the epoch, in ISO 8601."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
