@@ -32,6 +32,7 @@ from app.players import add_to_players, shorten
 from app.secret import HttpAddress, ReferableString, Secret, SecretField
 from app.strict_json import fetch_json, read_json_object
 from app.timeline import format_time
+from app.upserting import upsert_rows
 from app.webhooks import webhooks
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "queue_claims",
     "read_json_object",
     "shorten",
+    "upsert_rows",
 ]
 
 

@@ -5,11 +5,13 @@ from functools import wraps
 from typing import Any
 
 import structlog
-from flask import Flask, Response, current_app, request
+from flask import Flask, Request, Response, current_app, request
 from flask.json import dumps
 from flask_smorest import Api, Blueprint, abort
 from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
+from webargs import missing
+from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException
 
 from app.claims import acknowledge_claim, lease_claims
@@ -18,6 +20,7 @@ from app.guerdon import Guerdon
 from app.models import Grant
 from app.schemas import Acknowledgement, LeaseAnswer, LeaseRequest, Problem
 from app.secret import find_secret
+from app.strict_json import read_float, read_json
 from app.timeline import describe_event, describe_grant, format_time
 
 log = structlog.get_logger()
@@ -25,6 +28,20 @@ v1 = Blueprint("v1", "v1", url_prefix="/v1", description="For game servers.")
 
 GRANTS_SHOWN = 50
 LARGEST_ID = 2**63 - 1
+
+
+class JsonParser(FlaskParser):
+    """Reads a body as JSON whatever its Content-Type says: a lease that is given must not be missed."""
+
+    def load_json(self, req: Request, schema: Any) -> Any:
+        raw = req.get_data()
+        try:
+            return read_json(raw, read_float) if raw else missing
+        except ValueError:
+            return abort(400, message="the body is not JSON in UTF-8")
+
+
+v1.ARGUMENTS_PARSER = JsonParser()
 
 
 class ProblemApi(Api):  # type: ignore[misc]
@@ -46,7 +63,7 @@ class ProblemApi(Api):  # type: ignore[misc]
             problem["errors"] = errors.get("json", errors)
             problem["detail"] = "the input is not valid; see errors"
         response = Response(dumps(problem), status, mimetype="application/problem+json")
-        for name, value in data.get("headers", {}).items():
+        for name, value in (data.get("headers") or {}).items():
             response.headers[name] = value
         for name, value in error.get_headers():
             if name in ("Allow", "Retry-After"):
@@ -74,7 +91,9 @@ def get_guerdon() -> Guerdon:
 def check_key() -> None:
     """Only the holder of one of [api] keys comes in."""
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    key = find_secret(given.strip(), get_guerdon().config.api_keys)
+    # WSGI hands the header's bytes over as Latin-1.
+    raw = given.strip(" ").encode("latin-1", "replace")
+    key = find_secret(raw, get_guerdon().config.api_keys)
     if scheme.lower() != "bearer" or key is None:
         headers = {"WWW-Authenticate": "Bearer"}
         abort(401, message="send Authorization: Bearer with one of [api] keys", headers=headers)

@@ -79,10 +79,10 @@ class Batcher(Generic[Item, Answer]):
 
     def _answer(self, live: list[tuple[Item, Future[Answer]]]) -> None:
         try:
-            answers = self._work([item for item, _ in live])
+            answered = list(zip(live, self._work([item for item, _ in live]), strict=True))
         except BaseException as error:
             for _, future in live:
                 future.set_exception(error)
         else:
-            for (_, future), answer in zip(live, answers, strict=True):
+            for (_, future), answer in answered:
                 future.set_result(answer)

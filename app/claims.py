@@ -11,6 +11,8 @@ from app.leases import finish_lease, take_leases
 from app.models import Claim
 from app.rules import dump_json
 
+FOR_EVER = 2**31 - 1  # takes: a player may stay away for long, and nothing of ours dies of a claim
+
 
 def queue_claims(claims: Iterable[tuple[Event, Player, dict[str, Any]]], now: int) -> None:
     """Inside: store one claim for each (event, player, payload); `now` in ms."""
@@ -31,8 +33,9 @@ def lease_claims(
 ) -> dict[str, Any]:
     """Up to `limit` claims of a server, its own until `seconds` have passed; as JSON."""
     lease = take_leases(
-        database, Claim, Claim.server_id == server_id, Claim.id, limit, now, int(seconds * 1000)
-    )
+        database, Claim, Claim.server_id == server_id, Claim.id, limit, now, int(seconds * 1000),
+        FOR_EVER,
+    )  # fmt: skip
     rows = Claim.select().where(Claim.id << list(lease.ids)).order_by(Claim.id) if lease.ids else []
     return {
         "lease": lease.token,

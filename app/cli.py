@@ -43,7 +43,10 @@ class Friendly(click.Group):
 
 
 def open_configured() -> Guerdon:
-    return open_guerdon(Path(os.environ.get("GUERDON_CONFIG", "config/guerdon.toml")))
+    """The Guerdon of GUERDON_CONFIG, closed when the command ends."""
+    guerdon = open_guerdon(Path(os.environ.get("GUERDON_CONFIG", "config/guerdon.toml")))
+    click.get_current_context().call_on_close(guerdon.close)
+    return guerdon
 
 
 def build_plugin_groups(guerdon: Guerdon) -> dict[str, click.Group]:
@@ -80,6 +83,8 @@ def main() -> None:
 @main.command()
 def migrate() -> None:
     """Create and upgrade the tables; safe to run twice, and twice at once."""
+    # Told to stop, it leaves through the door: the next one need not wait for its lock to run out.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     done = open_configured().migrate()
     for line in done or ["the tables are up to date"]:
         click.echo(line)
@@ -201,6 +206,8 @@ def add_player(nickname: str) -> None:
     if not 0 < len(nickname) <= 255:
         raise GuerdonError("a nickname has 1 to 255 characters")
     with guerdon.database.connection_context():
+        if guerdon.find_player(nickname) is not None:  # also by casefold, where the config says so
+            raise GuerdonError(f"there is a player {nickname} already")
         try:
             guerdon.finder.create_player(nickname, guerdon.now())
         except IntegrityError:

@@ -2,8 +2,9 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
@@ -40,16 +41,19 @@ class Inbox:
 
 @dataclass(frozen=True)
 class Config:
-    """The whole config, checked; plugin sections are still raw, their plugins check them."""
+    """The whole config, checked; plugin sections are still raw, their plugins check them.
+
+    What may hold a secret as plain text is left out of its repr.
+    """
 
     path: Path
-    database_url: str
+    database_url: str = field(repr=False)
     api_keys: tuple[Secret, ...]
     players: Players
     rewards_file: Path
     inbox: Inbox
     dispatch_in_workers: bool
-    plugins: Mapping[str, Mapping[str, Any]]
+    plugins: Mapping[str, Mapping[str, Any]] = field(repr=False)
 
 
 class StrictSchema(Schema):
@@ -155,7 +159,7 @@ def read_config(path: Path) -> tuple[Config, list[str]]:
         rewards_file=path.parent / sections["rewards"]["file"],
         inbox=Inbox(**inbox),
         dispatch_in_workers=sections["dispatcher"]["in_workers"],
-        plugins={name: dict(raw) for name, raw in loaded.get("plugins", {}).items()},
+        plugins=MappingProxyType(loaded.get("plugins", {})),
     )
     return config, faults
 
@@ -180,11 +184,16 @@ def list_faults(messages: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
     """marshmallow's nested messages, one line each: `[section] key: what is wrong`."""
     if isinstance(messages, dict):
         for key, inner in messages.items():
-            named = () if key in ("_schema", "value", "key") and path else (str(key),)
+            named = () if is_wrapper(key, inner) and path else (str(key),)
             yield from list_faults(inner, path + named)
     else:
         for message in messages if isinstance(messages, list) else [messages]:
             yield f"{describe_place(path)}{explain(str(message))}"
+
+
+def is_wrapper(key: Any, inner: Any) -> bool:
+    """Whether a key of marshmallow's messages is its own word, not a setting of that name."""
+    return key == "_schema" or (key in ("value", "key") and inner != ["Unknown field."])
 
 
 def describe_place(path: tuple[str, ...]) -> str:

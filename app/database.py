@@ -46,6 +46,10 @@ class Sqlite(Transactions, PooledSqliteDatabase):  # type: ignore[misc]
         finally:
             cursor.execute("PRAGMA busy_timeout = 5000")
 
+    def rollback(self) -> Any:
+        """As Peewee's; where SQLite has rolled back itself (a full disk), again would be an error."""
+        return super().rollback() if self.is_in_transaction() else None
+
     def is_in_transaction(self) -> bool:
         return bool(self.connection().in_transaction)
 
@@ -79,6 +83,15 @@ class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[
         """Whether INSERT ... RETURNING works: MariaDB 10.5 and later; MySQL has no version 10."""
         return bool(self.server_version and self.server_version >= (10, 5))
 
+    def _is_closed(self, connection: Any) -> bool:
+        """Whether a kept connection is dead. Then the others are let go too, not waited for in turn."""
+        connection._read_timeout = CONNECT_TIMEOUT
+        closed = bool(super()._is_closed(connection))
+        connection._read_timeout = ANSWER_TIMEOUT
+        if closed:
+            self.close_idle()
+        return closed
+
     def is_in_transaction(self) -> bool:
         connection: Any = self.connection()  # type: ignore[no-untyped-call]
         return bool(connection.server_status & 1)  # SERVER_STATUS_IN_TRANS
@@ -95,6 +108,11 @@ def add_decimals(balance: Any, amount: str) -> int | str:
     if len(total.normalize().as_tuple().digits) > SQLITE_DIGITS:
         raise ValueError("more digits than SQLite keeps")
     return str(total)
+
+
+def fold_text(value: Any) -> str | None:
+    """SQLite's casefold(): of any column's value as text; NULL stays NULL."""
+    return None if value is None else str(value).casefold()
 
 
 def open_database(url: str) -> Database:
@@ -128,7 +146,7 @@ def open_sqlite(url: str) -> Sqlite:
                  "cache_size": -16384},
     )  # fmt: skip
     database.register_function(add_decimals, "add_decimals", 2)
-    database.register_function(str.casefold, "casefold", 1)
+    database.register_function(fold_text, "casefold", 1)
     return database
 
 
@@ -141,8 +159,11 @@ def open_mysql(url: str) -> MariaDB:
         ) from None
     try:
         parts = parse("mysql" + url[url.index(":") :], unquote_password=True, unquote_user=True)
-    except ValueError as error:  # a port that is none
-        raise ConfigError([f"[database] url: {error}"]) from None
+    except ValueError:  # its own message would show a piece of a password that holds a / or a #
+        raise ConfigError([
+            "[database] url: must be mysql://user:password@host:port/name; write / # ? @ : in the "
+            "password as %2F %23 %3F %40 %3A"
+        ]) from None  # fmt: skip
     if "passwd" in parts:
         parts["password"] = parts.pop("passwd")
     name = parts.pop("database")

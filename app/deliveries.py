@@ -11,11 +11,12 @@ from peewee import PeeweeException
 from app.batching import Batcher
 from app.database import Database
 from app.errors import DatabaseUnavailable, GuerdonError, NotReady
+from app.granting import call_plugin
 from app.hookspecs import Delivery, Event, Grant, Outcome
 from app.models import make_event_key
 from app.network import Http
 from app.plugin_manager import Plugins
-from app.settling import Settler, Work, call_plugin
+from app.settling import Settler, Work
 
 log = structlog.get_logger()
 

@@ -24,6 +24,7 @@ from app.models import LEDGER, OwnPlayer, bind_models
 from app.network import Http
 from app.players import PlayerFinder
 from app.plugin_manager import Plugins, load_plugins
+from app.recipients import Recipients
 from app.rules import Rules, read_rules
 from app.secret import Secret
 from app.settling import Settler
@@ -58,8 +59,10 @@ class Guerdon:
         self._http = http
         bind_models(database, [*LEDGER, OwnPlayer, *plugins.models])
         self.finder = PlayerFinder(database, config.players)
-        settler = Settler(database, plugins, rules, self.finder, config.players.unknown, now)
-        self.deliveries = Deliveries(database, plugins, http, settler)
+        unknown = config.players.unknown
+        recipients = Recipients(database, plugins, self.finder, unknown, now)
+        self.settler = Settler(database, plugins, rules, recipients, now)
+        self.deliveries = Deliveries(database, plugins, http, self.settler)
         self.inbox = Inbox(database, self.deliveries, config.inbox, now)
         self.dispatcher = Dispatcher(self.inbox)
         self._is_fit = False
@@ -104,7 +107,7 @@ class Guerdon:
 
     def start_dispatcher(self) -> None:
         """In a worker: serve the inbox, if the config wants workers to."""
-        if self.config.dispatch_in_workers and self.config.inbox.retry:
+        if self.config.dispatch_in_workers:
             self.dispatcher.start()
 
     def close(self) -> None:
@@ -142,6 +145,7 @@ def open_guerdon(
         faults += [f"{path}: {fault}" for fault in error.faults]
     if faults or plugins is None or rules is None or database is None:
         raise ConfigError(faults)
-    password = Secret(unquote(urlsplit(config.database_url).password or ""), "database")
-    set_up_logs([*find_secrets(config.api_keys), *find_secrets(plugins.settings), password])
+    quoted = urlsplit(config.database_url).password or ""
+    passwords = [Secret(text, "database") for text in (quoted, unquote(quoted))]
+    set_up_logs([*find_secrets(config.api_keys), *find_secrets(plugins.settings), *passwords])
     return Guerdon(config, plugins, rules, database, now, http or Http())

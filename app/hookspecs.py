@@ -150,7 +150,8 @@ class Batch(Protocol):
         """Have `write(rows, db, settings)` called once, inside, after all grants of the batch.
 
         `rows` is the list of all rows gathered for that function: many events, one statement.
-        If it raises, nothing of the batch is paid and each event is tried alone.
+        It may still fill in the receipts that grant_reward returned. If it raises, nothing of the
+        batch is paid and each event is tried alone.
         """
 
 

@@ -21,6 +21,7 @@ log = structlog.get_logger()
 
 LEASE_LENGTH = 120_000  # ms; longer than any single try takes
 LONGEST_ERROR = 500  # characters
+AT_ONCE = 0  # due_at of what a person sent again: tried even where nothing is by itself
 
 
 class Inbox:
@@ -104,11 +105,12 @@ class Inbox:
         self._database.transact(close)
 
     def take_due(self, limit: int) -> Lease:
-        """Lease up to `limit` events that are due."""
+        """Lease up to `limit` events that are due; without [inbox] retry, those a person sent again."""
         now = self._now()
+        latest = now if self._config.retry else AT_ONCE
         with self._database.connection_context():
             return take_leases(
-                self._database, Waiting, Waiting.due_at <= now, Waiting.due_at, limit, now,
+                self._database, Waiting, Waiting.due_at <= latest, Waiting.due_at, limit, now,
                 LEASE_LENGTH,
             )  # fmt: skip
 
@@ -164,9 +166,9 @@ class Inbox:
             found = [bytes(row[0]) for row in rows]
             for key in found:
                 Attempt.insert(event_key=key, at=now, what="retry by hand", detail="").execute()
-            Waiting.update(state="ready", due_at=now, takes=0, retries=0, waiting_since=now).where(
-                changeable
-            ).execute()
+            Waiting.update(
+                state="ready", due_at=AT_ONCE, takes=0, retries=0, waiting_since=now
+            ).where(changeable).execute()
             return len(found)
 
         with self._database.connection_context():

@@ -24,10 +24,20 @@ class Lease:
 
 
 def take_leases(
-    database: Database, model: Any, where: Any, order: Any, limit: int, now: int, length: int
+    database: Database,
+    model: Any,
+    where: Any,
+    order: Any,
+    limit: int,
+    now: int,
+    length: int,
+    max_takes: int = MAX_TAKES,
 ) -> Lease:
-    """Lease up to `limit` ready rows of `model` that match `where`, for `length` ms."""
-    free_expired_leases(database, model, now)
+    """Lease up to `limit` ready rows of `model` that match `where`, for `length` ms.
+
+    A row whose lease ran out `max_takes` times is dead.
+    """
+    free_expired_leases(database, model, now, max_takes)
     candidates = [
         row[0]
         for row in model.select(model.id)
@@ -47,12 +57,12 @@ def take_leases(
     return Lease(token, tuple(sorted(row[0] for row in owned.tuples())), until)
 
 
-def free_expired_leases(database: Database, model: Any, now: int) -> None:
-    """Make rows whose lease ran out ready again, or dead after MAX_TAKES."""
+def free_expired_leases(database: Database, model: Any, now: int, max_takes: int) -> None:
+    """Make rows whose lease ran out ready again, or dead after `max_takes`."""
     expired = (model.state == "leased") & (model.lease_until < now)
     if not model.select(model.id).where(expired).limit(1).tuples():
         return
-    for state, takes in (("dead", model.takes >= MAX_TAKES), ("ready", model.takes < MAX_TAKES)):
+    for state, takes in (("dead", model.takes >= max_takes), ("ready", model.takes < max_takes)):
 
         def free(attempt: int, state: str = state, takes: Any = takes) -> None:
             model.update(state=state, lease_token="").where(expired & takes).execute()

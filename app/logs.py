@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import structlog
@@ -19,9 +19,7 @@ def set_up_logs(secrets: Iterable[Secret], stream: Any = None) -> None:
 
     def mask(logger: Any, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         for key, value in line.items():
-            if isinstance(value, str) and any(secret in value for secret in hidden):
-                for secret in hidden:
-                    line[key] = line[key].replace(secret, MASK)
+            line[key] = mask_secrets(value, hidden)
         return line
 
     shared: list[Any] = [
@@ -50,6 +48,21 @@ def set_up_logs(secrets: Iterable[Secret], stream: Any = None) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
+
+
+def mask_secrets(value: Any, hidden: Sequence[str]) -> Any:
+    """The value as JSON can write it, with every secret in it replaced, however deep."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        pairs = value.items()
+        return {mask_secrets(str(key), hidden): mask_secrets(inner, hidden) for key, inner in pairs}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [mask_secrets(inner, hidden) for inner in value]
+    text = str(value)
+    for secret in hidden:
+        text = text.replace(secret, MASK)
+    return text
 
 
 def find_secrets(value: Any) -> Iterable[Secret]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import structlog
 from peewee import BigIntegerField, CharField, IntegerField, IntegrityError, Model
 from playhouse.migrations import Runner
 
@@ -18,9 +19,11 @@ from app.database import Database
 from app.errors import DatabaseUnavailable
 from app.models import LEDGER, OwnPlayer, bind_models
 
+log = structlog.get_logger()
+
 DIRECTORY = Path(__file__).parent / "migrations"
 LEASE = 300_000  # ms after which a migration that was killed gives up its lock
-PATIENCE = 120.0  # seconds to wait for another migration
+PATIENCE = 330.0  # seconds to wait for another migration: longer than one that was killed holds on
 
 
 class MigrationLock(Model):
@@ -75,9 +78,13 @@ def hold_lock(database: Database, now: Callable[[], int]) -> Iterator[None]:
         changes = MigrationLock.update(holder=holder, until=now() + LEASE)
         return bool(changes.where(free).execute())
 
+    is_told = False
     while not database.transact(take):
+        if not is_told:
+            log.warning("waiting for another migration to end", seconds=PATIENCE)
+            is_told = True
         if time.monotonic() > deadline:
-            raise DatabaseUnavailable("another migration has been running for two minutes")
+            raise DatabaseUnavailable("another migration has been running for five minutes")
         time.sleep(0.1)
     try:
         yield
@@ -95,8 +102,14 @@ def create_table(database: Database, model: Any) -> bool:
 
 
 def create_missing_indexes(database: Database, model: Any) -> Iterator[str]:
-    """Create what a migration killed between a table and its indexes left out, and name it."""
+    """Create what a migration killed between a table and its indexes left out, and name it.
+
+    A table without our columns is somebody else's: it stays as it is, and `guerdon check` says so.
+    """
     table = model._meta.table_name
+    columns_there = {column.name for column in database.get_columns(table)}
+    if not columns_there.issuperset(field.column_name for field in model._meta.sorted_fields):
+        return
     present = {(tuple(index.columns), index.unique) for index in database.get_indexes(table)}
     for index in model._meta.fields_to_index():
         columns = tuple(field.column_name for field in index._expressions)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import urllib3
@@ -28,11 +29,11 @@ class Watch:
     """
 
     def __init__(self) -> None:
-        self._running: dict[int, tuple[float, urllib3.connection.HTTPConnection]] = {}
+        self._running: dict[int, tuple[float, AnyConnection]] = {}
         self._lock = threading.Lock()
         self._started = False
 
-    def begin(self, connection: urllib3.connection.HTTPConnection, deadline: float) -> None:
+    def begin(self, connection: "AnyConnection", deadline: float) -> None:
         self._running[id(connection)] = (deadline, connection)
         if not self._started:
             with self._lock:
@@ -40,7 +41,7 @@ class Watch:
                     self._started = True
                     threading.Thread(target=self._run, daemon=True, name="http-watch").start()
 
-    def end(self, connection: urllib3.connection.HTTPConnection) -> bool:
+    def end(self, connection: "AnyConnection") -> bool:
         """False when the exchange had ended already."""
         return self._running.pop(id(connection), None) is not None
 
@@ -53,8 +54,8 @@ class Watch:
                     shut(connection)
 
 
-def shut(connection: urllib3.connection.HTTPConnection) -> None:
-    socket = connection.sock
+def shut(connection: "AnyConnection") -> None:
+    socket = connection.sock or connection.last_socket
     if socket is not None:
         with suppress(OSError):  # already gone, which is what we wanted
             socket.shutdown(2)  # SHUT_RDWR: whoever reads from it sees the end
@@ -64,18 +65,27 @@ _current = threading.local()
 _watch = Watch()
 
 
-class WatchedConnection(urllib3.connection.HTTPConnection):
+class Watched:
+    """Remembers its socket: http.client lets go of it where the answer ends with the connection."""
+
+    last_socket: Any = None
+
     def request(self, *args, **kwargs):  # type: ignore[no-untyped-def]
-        _current.connection = self
-        _watch.begin(self, _current.deadline)
-        return super().request(*args, **kwargs)
+        self.last_socket, _current.connection = None, self
+        _watch.begin(self, _current.deadline)  # type: ignore[arg-type]
+        super().request(*args, **kwargs)  # type: ignore[misc]
+        self.last_socket = self.sock  # type: ignore[attr-defined]
 
 
-class WatchedTLSConnection(urllib3.connection.HTTPSConnection):
-    def request(self, *args, **kwargs):  # type: ignore[no-untyped-def]
-        _current.connection = self
-        _watch.begin(self, _current.deadline)
-        return super().request(*args, **kwargs)
+class WatchedConnection(Watched, urllib3.connection.HTTPConnection):
+    pass
+
+
+class WatchedTLSConnection(Watched, urllib3.connection.HTTPSConnection):
+    pass
+
+
+AnyConnection = WatchedConnection | WatchedTLSConnection
 
 
 class Http:
@@ -163,24 +173,26 @@ class Http:
 def read_body(response: urllib3.BaseHTTPResponse, deadline: float, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
-    while chunk := response.read(limit + 1 - size):
+    while True:
+        chunk = response.read(limit + 1 - size)
+        if time.monotonic() > deadline:
+            raise TimeoutError  # what the watch has cut short may look whole
+        if not chunk:
+            return b"".join(parts)
         parts.append(chunk)
         size += len(chunk)
         if size > limit:
             raise NetworkFailed(f"the answer is longer than {limit} bytes")
-        if time.monotonic() > deadline:
-            raise TimeoutError
-    return b"".join(parts)
 
 
 def describe_failure(error: BaseException) -> str:
     """A short cause without addresses or secrets."""
+    if isinstance(error, urllib3.exceptions.NewConnectionError):  # urllib3 derives it from the next
+        return "no connection"
     if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
         return "no connection in time"
     if isinstance(error, urllib3.exceptions.ReadTimeoutError):
         return "no answer in time"
-    if isinstance(error, urllib3.exceptions.NewConnectionError):
-        return "no connection"
     if isinstance(error, urllib3.exceptions.SSLError):
         return "no trusted TLS connection"
     return f"the exchange failed ({type(error).__name__})"

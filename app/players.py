@@ -15,7 +15,8 @@ from app.errors import AmbiguousPlayer, UnknownPlayer
 from app.hookspecs import Event, Player, PlayersTable
 
 SEARCH_LIMIT = 500  # values in one query
-# A collation under which whatever Python's casefold makes equal is equal too (UCA, primary level).
+# A collation under which what Python's casefold makes equal is equal too (UCA, primary level), but
+# for some letters younger than it and the Greek iota below: for them it is given other spellings.
 WIDE_COLLATION = "utf8mb4_unicode_520_ci"
 
 
@@ -29,11 +30,12 @@ class PlayerFinder:
     def __init__(self, database: Database, players: Players) -> None:
         self._database = database
         self._players = players
+        self._alphabets: dict[str, tuple[str | None, str | None]] = {}
 
     def find_players(
         self, events: Iterable[Event]
-    ) -> dict[int, Player | UnknownPlayer | AmbiguousPlayer]:
-        """By the position of each event: its player, or why there is none. One query a column."""
+    ) -> list[Player | UnknownPlayer | AmbiguousPlayer]:
+        """For each event its player, or why there is none, in order. One query a column."""
         found: dict[int, Player | UnknownPlayer | AmbiguousPlayer] = {}
         wanted: dict[str, dict[int, str]] = defaultdict(dict)
         for position, event in enumerate(events):
@@ -45,7 +47,7 @@ class PlayerFinder:
             matches = self._search(column, set(values.values()))
             for position, value in values.items():
                 found[position] = choose_player(value, matches[fold(value, self._players.match)])
-        return found
+        return [found[position] for position in range(len(found))]
 
     def _search(self, column: str, values: set[str]) -> dict[str, list[Player]]:
         match = self._players.match
@@ -72,10 +74,32 @@ class PlayerFinder:
                 compared, values = f"casefold({compared})", [value.casefold() for value in values]
             else:
                 compared = f"CONVERT({compared} USING utf8mb4) COLLATE {WIDE_COLLATION}"
-        marks = ", ".join([database.param] * len(values))
+                values = list({form for value in values for form in list_spellings(value)})
+        mark = self._mark_for(column) if players.match == "exact" else database.param
+        marks = ", ".join([mark] * len(values))
         sql = f"SELECT {select} FROM {quote}{players.table}{quote} WHERE {compared} IN ({marks})"
         result: Iterable[tuple[Any, str, str]] = database.execute_sql(sql, values).fetchall()
         return result
+
+    def _mark_for(self, column: str) -> str:
+        """A placeholder that the column can be compared with, whatever the value.
+
+        MariaDB refuses to compare a latin1 column with a nickname that has no latin1.
+        """
+        database = self._database
+        if database.family != "mysql" or self._players.is_own:
+            return database.param
+        if column not in self._alphabets:
+            row = database.execute_sql(
+                "SELECT character_set_name, collation_name FROM information_schema.columns WHERE"
+                " table_schema = DATABASE() AND table_name = %s AND column_name = %s",
+                (self._players.table, column),
+            ).fetchone()
+            self._alphabets[column] = row or (None, None)
+        alphabet, collation = self._alphabets[column]
+        if alphabet in (None, "binary", "utf8mb4"):
+            return database.param
+        return f"CONVERT({database.param} USING {alphabet}) COLLATE {collation}"
 
     def drop_equal(self, names: Iterable[str]) -> list[str]:
         """The names without those that would find the same player as an earlier one."""
@@ -93,6 +117,10 @@ class PlayerFinder:
         )
 
 
+def list_spellings(name: str) -> set[str]:
+    return {name, name.casefold(), name.lower(), name.upper(), name.title()}
+
+
 def choose_player(value: str, matches: list[Player]) -> Player | UnknownPlayer | AmbiguousPlayer:
     if not matches:
         return UnknownPlayer(f"no player is called {shorten(value)}")
@@ -108,6 +136,8 @@ def shorten(value: str) -> str:
 
 
 def as_text(value: Any) -> str:
+    if value is None:
+        return ""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
@@ -122,6 +152,8 @@ def add_to_players(
     quote, mark = database.quote[0], database.param
     ids = sorted(amounts, key=str)
     table, key = (f"{quote}{name}{quote}" for name in (players.table, players.id_column))
+    # A Decimal may be written as 1E+3, which MySQL would read as a float.
+    number = mark if database.family == "sqlite" else f"CAST({mark} AS DECIMAL(38, 9))"
     target = f"{quote}{column}{quote}"
     for start in range(0, len(ids), SEARCH_LIMIT):
         some = ids[start : start + SEARCH_LIMIT]
@@ -129,12 +161,12 @@ def add_to_players(
         sums = {amounts[id_] for id_ in some}
         params: list[Any] = []
         if len(sums) == 1:
-            amount = mark
-            params = [convert_amount(database, sums.pop())]
+            amount = number
+            params = [str(sums.pop())]
         else:
-            amount = f"CASE {key} {f'WHEN {mark} THEN {mark} ' * len(some)}END"
+            amount = f"CASE {key} {f'WHEN {mark} THEN {number} ' * len(some)}END"
             for id_ in some:
-                params += [id_, convert_amount(database, amounts[id_])]
+                params += [id_, str(amounts[id_])]
         if database.family == "sqlite":
             value = f"add_decimals({target}, {amount})"
         else:
@@ -144,8 +176,3 @@ def add_to_players(
         ).rowcount
         if changed != len(some):
             raise UnknownPlayer(f"{len(some) - changed} of the players are gone")
-
-
-def convert_amount(database: Database, amount: Decimal) -> Any:
-    """SQLite's driver takes no Decimal; add_decimals reads its text."""
-    return str(amount) if database.family == "sqlite" else amount

@@ -4,6 +4,7 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from types import MappingProxyType
 from typing import Any
 
 import pluggy
+from marshmallow import Schema
+from peewee import Model
 
 import plugins
 from app import hookspecs
@@ -145,9 +148,9 @@ def import_plugin(name: str, config: Config) -> tuple[Any, str]:
     for entry in entry_points(group=hookspecs.NAME, name=name):
         try:
             loaded = entry.load()
+            plugin = loaded() if inspect.isclass(loaded) else loaded
         except Exception as error:
             raise ConfigError([f"{place} {entry.value} cannot be imported: {error!r}"]) from error
-        plugin = loaded() if inspect.isclass(loaded) else loaded
         source = entry.dist.name if entry.dist else "an entry point"
         return plugin, f"{entry.value} of {source}"
     known = [*plugins.SHIPPED, *(entry.name for entry in entry_points(group=hookspecs.NAME))]
@@ -162,11 +165,31 @@ def import_plugin(name: str, config: Config) -> tuple[Any, str]:
 def explain_misfit(error: pluggy.PluginValidationError) -> str:
     text = " ".join(str(error).split())
     known = [name for name in dir(hookspecs) if hasattr(getattr(hookspecs, name), "guerdon_spec")]
-    for word in text.replace("'", " ").split():
-        guess = difflib.get_close_matches(word, known, 1, 0.8)
-        if word not in known and guess:
-            return f"{text}; did you mean {guess[0]}?"
-    return text
+    unknown = re.search(r"unknown hook '(\w+)'", text)
+    guess = difflib.get_close_matches(unknown[1], known, 1) if unknown else []
+    return f"{text}; did you mean {guess[0]}?" if guess else text
+
+
+def is_class_of(value: Any, base: type) -> bool:
+    return inspect.isclass(value) and issubclass(value, base)
+
+
+ANSWERS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "settings_schema": (
+        "a marshmallow Schema class",
+        lambda answer: is_class_of(answer, Schema),
+    ),
+    "reward_schemas": (
+        "a dict of kinds and their marshmallow Schema classes",
+        lambda answer: isinstance(answer, dict)
+        and all(is_class_of(schema, Schema) for schema in answer.values()),
+    ),
+    "plugin_models": (
+        "a list of Peewee models",
+        lambda answer: isinstance(answer, list | tuple)
+        and all(is_class_of(model, Model) for model in answer),
+    ),
+}
 
 
 def call_each(
@@ -179,7 +202,9 @@ def call_each(
         except Exception as error:
             faults.append(f"plugin {impl.plugin_name}: {hook}() failed: {error!r}")
         else:
-            if answer is not None:
+            if answer is not None and not ANSWERS[hook][1](answer):
+                faults.append(f"plugin {impl.plugin_name}: {hook}() must return {ANSWERS[hook][0]}")
+            elif answer is not None:
                 yield impl.plugin_name, answer
 
 

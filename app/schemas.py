@@ -1,8 +1,17 @@
 """marshmallow: what may come in through /v1, and what goes out."""
 
-from marshmallow import EXCLUDE, RAISE, Schema, fields, validate
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
-ID = validate.Length(min=1, max=255)
+
+def check_unicode(text: str) -> None:
+    """Lone surrogates are fit for JSON's escapes, but for no database."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValidationError("Is not valid Unicode.") from None
+
+
+ID = validate.And(validate.Length(min=1, max=255), check_unicode)
 
 
 class LeaseRequest(Schema):
@@ -42,7 +51,9 @@ class Acknowledgement(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    lease = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=64))
+    lease = fields.String(
+        load_default=None, allow_none=True, validate=[validate.Length(max=64), check_unicode]
+    )
 
 
 class Problem(Schema):

@@ -92,11 +92,11 @@ def read_reference(reference: dict[str, Any]) -> tuple[str, str]:
     return text, reference.get("name", path.name)
 
 
-def find_secret(given: str, secrets: Iterable[Secret]) -> Secret | None:
+def find_secret(given: bytes, secrets: Iterable[Secret]) -> Secret | None:
     """The one of `secrets` that equals `given`; each is compared, in constant time, over bytes."""
     found = None
     for secret in secrets:
         expected = secret.reveal().encode()
-        if hmac.compare_digest(expected, given.encode("utf-8", "surrogatepass")):
+        if hmac.compare_digest(expected, given):
             found = secret
     return found

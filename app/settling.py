@@ -1,27 +1,19 @@
 """Pays events, exactly once: the payment and the row that says it was paid are one commit."""
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import structlog
-from peewee import IntegrityError, PeeweeException
+from peewee import IntegrityError
 
 from app.database import Database
-from app.errors import (
-    AmbiguousPlayer,
-    DatabaseUnavailable,
-    GuerdonError,
-    NotReady,
-    PluginFailed,
-    UnknownPlayer,
-)
+from app.errors import DatabaseUnavailable, GuerdonError, NotReady
+from app.granting import GatheredWrites, give_gift
 from app.hookspecs import Event, Grant, Outcome, Player
 from app.ledger import insert_events, insert_grants, key_of, list_settled_keys
-from app.players import PlayerFinder
 from app.plugin_manager import Plugins
+from app.recipients import Recipients
 from app.rules import Gift, Rules
 from app.transactions import classify_error
 
@@ -37,21 +29,6 @@ class Work:
 
     events: Sequence[Event]
     token: str = ""
-
-
-class GatheredWrites:
-    """What plugins want written once for the whole batch; hookspecs.Batch is its contract."""
-
-    def __init__(self) -> None:
-        self._rows: dict[Callable[..., None], list[Any]] = defaultdict(list)
-
-    def gather(self, write: Callable[..., None], row: Any) -> None:
-        self._rows[write].append(row)
-
-    def flush(self, plugins: Plugins, database: Database) -> None:
-        for write, rows in self._rows.items():
-            plugin = write.__module__.rpartition(".")[2]
-            call_plugin(plugin, write.__name__, write, rows, database, plugins.settings)
 
 
 @dataclass(slots=True)
@@ -72,18 +49,15 @@ class Settler:
         database: Database,
         plugins: Plugins,
         rules: Rules,
-        finder: PlayerFinder,
-        unknown: str,
+        recipients: Recipients,
         now: Callable[[], int],
     ) -> None:
-        """`unknown` is [players] unknown; `now` gives ms since the epoch."""
+        """`now` gives ms since the epoch."""
         self._database = database
         self._plugins = plugins
         self._rules = rules
-        self._finder = finder
-        self._unknown = unknown
+        self._recipients = recipients
         self._now = now
-        self._asks_for_players = plugins.has("find_player")
 
     def settle(self, works: Sequence[Work]) -> list[Outcome]:
         """An outcome for each work, in order. Never raises for what a work or a plugin did wrong.
@@ -144,60 +118,19 @@ class Settler:
     def _find_players(self, payments: dict[int, Payment]) -> dict[int, Outcome]:
         """Put the players of all events that earn something into the payments; the rest's outcomes."""
         places = [
-            (position, index, event)
+            (position, index)
             for position, payment in payments.items()
-            for index, event in enumerate(payment.work.events)
+            for index in range(len(payment.gifts))
             if payment.gifts[index]
         ]
+        events = [payments[position].work.events[index] for position, index in places]
         problems: dict[int, Outcome] = {}
-        unasked = []
-        for position, index, event in places:
-            try:
-                player = self._ask_for_player(event)
-            except NotReady as error:
-                problems[position] = Outcome("waiting", error.reason, error.retry_in)
-                continue
-            payments[position].players[index] = player
-            if player is None:
-                unasked.append((position, index, event))
-        if not unasked:
-            return problems
-        events = [event for _, _, event in unasked]
-        found = self._finder.find_players(events)
-        if self._unknown == "create" and self._create_missing(events, found):
-            found = self._finder.find_players(events)
-        for number, (position, index, _) in enumerate(unasked):
-            answer = found[number]
+        for (position, index), answer in zip(places, self._recipients.find(events), strict=True):
             if isinstance(answer, Player):
                 payments[position].players[index] = answer
-            elif isinstance(answer, UnknownPlayer) and self._unknown == "hold":
-                problems.setdefault(position, Outcome("held", answer.reason))
-            else:
-                problems[position] = Outcome("waiting", answer.reason)
+            elif answer.state == "waiting" or position not in problems:
+                problems[position] = answer
         return problems
-
-    def _ask_for_player(self, event: Event) -> Player | None:
-        if not self._asks_for_players:
-            return None
-        player: Player | None = call_plugin(
-            "", "find_player", self._plugins.hook.find_player,
-            event=event, db=self._database, settings=self._plugins.settings,
-        )  # fmt: skip
-        return player
-
-    def _create_missing(
-        self, events: Sequence[Event], found: dict[int, Player | UnknownPlayer | AmbiguousPlayer]
-    ) -> bool:
-        missing = {
-            name: None
-            for number, event in enumerate(events)
-            if isinstance(found[number], UnknownPlayer)
-            and (name := event.nickname.strip() or event.user_id.strip())
-        }
-        now = self._now()
-        for name in self._finder.drop_equal(missing):
-            self._finder.create_player(name, now)
-        return bool(missing)
 
     def _write(self, payments: Sequence[Payment]) -> None:
         """The events, their rewards, the ledger: all that one commit holds."""
@@ -216,35 +149,11 @@ class Settler:
             ):
                 for gift in gifts:
                     assert player is not None  # _find_players left no payment without
-                    grant = self._grant(gift, event, player, batch, now)
+                    grant = give_gift(self._plugins, self._database, gift, event, player, batch, now)
                     payment.grants.append(grant)
                     ledger.append((ids[key_of(event)], grant, gift.params_json))
         batch.flush(self._plugins, self._database)
         insert_grants(self._database, ledger, now)
-
-    def _grant(
-        self, gift: Gift, event: Event, player: Player, batch: GatheredWrites, now: int
-    ) -> Grant:
-        receipt = call_plugin(
-            gift.plugin, "grant_reward", self._plugins.hook.grant_reward,
-            reward=gift.reward, event=event, player=player, db=self._database,
-            settings=self._plugins.settings, batch=batch, now=now,
-        )  # fmt: skip
-        if not isinstance(receipt, dict):
-            raise NotReady(f"no plugin gave a receipt for the reward {gift.reward.kind}")
-        return Grant(event, gift.rule, self._plugins.answered.plugin, gift.reward, player, receipt)
-
-
-def call_plugin(
-    plugin: str, hook: str, function: Callable[..., Any], *args: Any, **kwargs: Any
-) -> Any:
-    """Call into a plugin; its own exceptions become PluginFailed, the database's pass for transact."""
-    try:
-        return function(*args, **kwargs)
-    except (GuerdonError, PeeweeException):
-        raise
-    except Exception as error:
-        raise PluginFailed(plugin, hook, error) from error
 
 
 def find_misfit(events: Sequence[Event]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from app.leases import MAX_TAKES
 from app.models import Attempt, Event, Grant, Waiting, make_event_key
 
 SENTENCES = {
@@ -41,7 +42,7 @@ def describe_event(sources: Sequence[str], type: str, id: str) -> dict[str, Any]
         "state": state,
         "attempts": (waiting.attempts if waiting else 0) + (1 if settled else 0),
         "last_error": waiting.last_error or None if waiting and not settled else None,
-        "next_try_at": format_time(waiting.due_at) if state == "waiting" else None,
+        "next_try_at": format_time(find_next_try(waiting)) if state == "waiting" else None,
         "server_id": settled.server_id if settled else None,
         "nickname": settled.nickname if settled else None,
         "user_id": settled.user_id if settled else None,
@@ -92,9 +93,19 @@ def build_timeline(
         for grant in grants:
             detail = f"{grant.kind} {grant.params} to {grant.nickname} by the rule {grant.rule!r}"
             steps.append(make_step(grant.granted_at, "granted", detail))
+    elif waiting and waiting.state == "dead" and waiting.takes >= MAX_TAKES:
+        detail = f"taken {waiting.takes} times and never finished: it seems to end whoever tries it"
+        steps.append(make_step(waiting.lease_until, "gave up", detail))
     elif waiting and waiting.state != "dead":
-        steps.append(make_step(waiting.due_at, "next try", "will be tried again at this time"))
+        steps.append(
+            make_step(find_next_try(waiting), "next try", "will be tried again at this time")
+        )
     return steps
+
+
+def find_next_try(waiting: Any) -> int:
+    """When a waiting event is due, in ms; one that a person sent again is due since then."""
+    return max(int(waiting.due_at), int(waiting.waiting_since))
 
 
 def make_step(at: int, what: str, detail: str) -> dict[str, Any]:

@@ -5,13 +5,14 @@ back what went before, and whoever swallowed the error would commit the other ha
 """
 
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from peewee import InterfaceError, OperationalError, PeeweeException
+from peewee import InterfaceError, OperationalError, PeeweeException, _savepoint
 from playhouse.pool import MaxConnectionsExceeded
 
 from app.errors import DatabaseUnavailable, TransactionBroken
@@ -23,6 +24,13 @@ ROLLED_BACK = {1213, 1205, 1020, 3572}  # deadlock, lock wait, row changed, NOWA
 LOST = {2006, 2013, 2014, 2055, 1927, 1053, 1152, 1153, 1158, 1159, 1160, 1161}
 AWAY = {2002, 2003, 2005, 1040, 1047, 1129, 1130, 1203, 1226, 1290, 1836, 4031}
 DUPLICATE = {1062, 1586}
+
+# What ends a transaction, in words or, on MySQL, silently: tables are made by `guerdon migrate`.
+ENDS_TRANSACTION = re.compile(
+    r"\s*(COMMIT|END|BEGIN|START|ROLLBACK(?!\s+(WORK\s+)?TO)|XA|SET\s+[\w@.\s]*AUTOCOMMIT"
+    r"|CREATE|ALTER|DROP|TRUNCATE|RENAME|LOCK|UNLOCK)\b",
+    re.IGNORECASE,
+)
 
 TRIES_AFTER_ROLLBACK = 10
 TRIES_AFTER_LOSS = 3
@@ -77,15 +85,26 @@ def classify_one(error: BaseException) -> str:
     return ""
 
 
+class Block(_savepoint):
+    """A plugin's own `with db.atomic():`; a duplicate it meets and undoes there is its own affair."""
+
+    def __enter__(self) -> Any:
+        entered = super().__enter__()
+        self.db.count_blocks(+1)
+        return entered
+
+    def __exit__(self, *error: Any) -> Any:
+        self.db.count_blocks(-1)
+        return super().__exit__(*error)
+
+
 class Transactions:
     """Mixed into a pooled Peewee database: `transact`, and the guard that keeps a unit whole."""
 
     if False:  # what Peewee brings; its stubs and the pool's absence of them meet here
         connect: Any
-        manual_close: Any
         is_closed: Any
         atomic: Any
-        transaction_depth: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._unit = threading.local()
@@ -100,6 +119,7 @@ class Transactions:
         was kept. Raises DatabaseUnavailable when the database cannot be reached, and whatever the
         unit raised after rolling back.
         """
+        self._refuse_in_unit("transact")  # the inner one would run half a unit again
         return self._insist(unit, self._run_unit)
 
     def _insist(
@@ -158,7 +178,7 @@ class Transactions:
 
     def _refuse_in_unit(self, action: str) -> None:
         if getattr(self._unit, "guarded", False):
-            raise TransactionBroken(f"a plugin called {action}() inside the transaction that pays")
+            raise TransactionBroken(f"a plugin asked for {action} inside the transaction that pays")
 
     def keep_connection(self) -> None:
         """From now on this thread keeps its connection between units: one check-out for its life."""
@@ -186,14 +206,24 @@ class Transactions:
             self.manual_close()
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
-        """As Peewee's; an error at the top of a unit dooms the unit."""
+        """As Peewee's; an error at the top of a unit dooms the unit, and nothing in it may end it."""
+        if ends := ENDS_TRANSACTION.match(sql):
+            self._refuse_in_unit(ends[1].upper())
         try:
             return super().execute_sql(sql, params)  # type: ignore[misc]
         except PeeweeException as error:
-            hidden = self.transaction_depth() > 1 and classify_error(error) == "duplicate"
-            if getattr(self._unit, "guarded", False) and not hidden:
+            undone = self.count_blocks(0) > 0 and classify_error(error) == "duplicate"
+            if getattr(self._unit, "guarded", False) and not undone:
                 self._unit.doomed = error
             raise
+
+    def savepoint(self) -> Block:
+        return Block(self)
+
+    def count_blocks(self, change: int) -> int:
+        """How many blocks within the transaction this thread is in, after `change`."""
+        self._unit.blocks = getattr(self._unit, "blocks", 0) + change
+        return int(self._unit.blocks)
 
     def commit(self) -> Any:
         self._refuse_in_unit("commit")
@@ -206,3 +236,7 @@ class Transactions:
     def close(self) -> Any:
         self._refuse_in_unit("close")
         return super().close()  # type: ignore[misc]
+
+    def manual_close(self) -> Any:
+        self._refuse_in_unit("manual_close")
+        return super().manual_close()  # type: ignore[misc]

@@ -1,6 +1,7 @@
 """POST /webhooks/<source>: bytes in, a short answer out; the decisions are made below."""
 
 import math
+from collections import Counter
 
 import structlog
 from flask import Blueprint, Response, current_app, request
@@ -16,6 +17,8 @@ webhooks = Blueprint("webhooks", __name__)
 LONGEST_BODY = 1 << 20  # bytes; a source may set less
 RETRY_AFTER = 30.0  # seconds, where nothing better is known
 
+ignored: Counter[str] = Counter()  # deliveries a source, in this worker since it started
+
 
 @webhooks.post("/webhooks/<source>")
 def receive(source: str) -> Response:
@@ -30,7 +33,7 @@ def receive(source: str) -> Response:
     except BadDelivery as error:
         return refuse(source, error.status, str(error))
     except RequestEntityTooLarge:
-        return refuse(source, 413, f"the body is longer than {request.max_content_length} bytes")
+        return refuse(source, 413, "the body is too long")
     except HTTPException:
         raise
     except Exception as error:
@@ -39,8 +42,12 @@ def receive(source: str) -> Response:
     if delivery is None:
         return refuse(source, 404, "nobody here answers for this source")
     outcome = decide(guerdon, delivery)
-    reply: Response | None = hook.write_reply(source=source, outcome=outcome, settings=settings)
-    return reply or write_usual_reply(outcome)
+    try:
+        reply = hook.write_reply(source=source, outcome=outcome, settings=settings)
+    except Exception as error:
+        log.error("write_reply failed", source=source, event_id=delivery.id, exc_info=error)
+        reply = None
+    return reply if isinstance(reply, Response) else write_usual_reply(outcome)
 
 
 def decide(guerdon: Guerdon, delivery: Delivery) -> Outcome:
@@ -49,7 +56,8 @@ def decide(guerdon: Guerdon, delivery: Delivery) -> Outcome:
         log.info("test delivery", **name)
         return Outcome("test")
     if delivery.ignored:
-        log.info("ignored", **name, reason=delivery.ignored)
+        ignored[delivery.source] += 1
+        log.info("ignored", **name, reason=delivery.ignored, count=ignored[delivery.source])
         return Outcome("ignored", delivery.ignored)
     try:
         guerdon.require_fit_database()

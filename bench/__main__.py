@@ -150,7 +150,7 @@ def measure_round(
     result = run_wrk(server.url, bodies, args.connections, args.seconds)
     cpu = read_cpu(workers) - cpu
     assert result["requests"] <= args.seconds * 6000, "the deliveries ran out: make more"
-    assert not result["not_2xx"] and not result["broken"], result
+    assert result["not_2xx"] == result["broken"] == 0, result
     result["votes_per_second"] = result["requests"] / result["seconds"]
     result["cpu_us_per_vote"] = 1e6 * cpu / result["requests"]
     return result

@@ -28,6 +28,7 @@ def post_worker_init(worker):
 
 def worker_exit(server, worker):
     """A worker ends: what it has in hand is finished first."""
-    guerdon = getattr(worker.wsgi, "extensions", {}).get("guerdon")
+    wsgi = getattr(worker, "wsgi", None)  # absent where the app failed to load
+    guerdon = getattr(wsgi, "extensions", {}).get("guerdon")
     if guerdon is not None:
         guerdon.close()

@@ -16,7 +16,10 @@ EXACT_TYPES = ("decimal", "numeric", "tinyint", "smallint", "mediumint", "int", 
 
 class Section(Schema):
     column = app.ReferableString(
-        load_default="gold", validate=validate.Regexp(r"^[A-Za-z_][A-Za-z0-9_$]{0,63}\Z")
+        load_default="gold",
+        validate=validate.Regexp(
+            r"^[A-Za-z_][A-Za-z0-9_$]{0,63}\Z", error="must be a plain column name"
+        ),
     )
 
 
@@ -60,9 +63,9 @@ def check_plugin(db: app.Database, rewards: Sequence[Reward], settings: Settings
         yield f"[plugins.gold] column: {table}.{name} is {kind}, which is not exact: make it DECIMAL"
         return
     scale = rest.partition(")")[0].partition(",")[2].strip()
-    places = int(scale) if scale.isdigit() else 0
+    places = min(int(scale), 9) if scale.isdigit() else 0  # an amount has nine at most
     for reward in rewards:
-        amount = reward.params["amount"] if reward.kind == NAME else None
+        amount = reward.params.get("amount") if reward.kind == NAME else None
         if isinstance(amount, Decimal) and amount != round(amount, places):
             yield f"gold {amount}: {table}.{name} keeps {places} decimals; it would be rounded"
 
@@ -75,7 +78,7 @@ def grant_reward(
         return None
     amount = reward.params["amount"]
     batch.gather(add_gold, (player.id, amount))
-    return {"added": str(amount), "column": settings[NAME]["column"]}
+    return {"added": f"{amount:f}", "column": settings[NAME]["column"]}
 
 
 def add_gold(rows: list[tuple[Any, Decimal]], db: app.Database, settings: Settings) -> None:

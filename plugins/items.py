@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 from peewee import CharField, IntegerField, Model
 
-from app import Batch, Database, Player, Reward, Settings, hookimpl
+from app import Batch, Database, Player, Reward, Settings, hookimpl, upsert_rows
 
 
 class Item(Model):
@@ -46,14 +46,15 @@ def grant_reward(reward: Reward, player: Player, batch: Batch) -> dict[str, Any]
 
 
 def add_items(rows: list[tuple[str, str, int]], db: Database, settings: Settings) -> None:
-    """All items of a batch, in one order for everybody, so that two batches never wait in a ring."""
+    """All items of a batch in one statement."""
     sums: dict[tuple[str, str], int] = defaultdict(int)
     for player_id, name, quantity in rows:
         sums[player_id, name] += quantity
-    for (player_id, name), quantity in sorted(sums.items()):
-        mine = (Item.player_id == player_id) & (Item.name == name)
-        if not Item.update(quantity=Item.quantity + quantity).where(mine).execute():
-            Item.insert(player_id=player_id, name=name, quantity=quantity).execute()
+    new = [
+        {"player_id": player_id, "name": name, "quantity": quantity}
+        for (player_id, name), quantity in sorted(sums.items())
+    ]
+    upsert_rows(db, Item, ("player_id", "name"), new, {"quantity": "{old} + {new}"})
 
 
 @hookimpl

@@ -81,7 +81,7 @@ def commands() -> list[Command]:
 
 def import_codes(db: Database, progress: Callable[..., Any], pool: str, file: str) -> str:
     try:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
+        lines = Path(file).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise GuerdonError(f"{file} cannot be read: {error}") from None
     codes = list(dict.fromkeys(line.strip() for line in lines if line.strip()))

@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 from peewee import BigIntegerField, CharField, Model
 
-from app import Player, Reward, format_time, hookimpl
+from app import Batch, Database, Player, Reward, Settings, format_time, hookimpl, upsert_rows
 
 DAY = 86_400_000  # ms
 WITHOUT_END = 2**62  # ms; later than any date
@@ -39,16 +39,20 @@ def reward_schemas() -> dict[str, type[Schema]]:
 
 
 @hookimpl
-def grant_reward(reward: Reward, player: Player, now: int) -> dict[str, Any] | None:
+def grant_reward(reward: Reward, player: Player, batch: Batch, now: int) -> dict[str, Any] | None:
     if reward.kind != "role":
         return None
     name, days = reward.params["role"], reward.params["days"]
     until = now + days * DAY if days else WITHOUT_END
-    mine = (Role.player_id == str(player.id)) & (Role.name == name)
-    later = Role.update(until=until).where(mine & (Role.until < until))
-    if not later.execute() and not Role.select().where(mine).exists():
-        Role.insert(player_id=str(player.id), name=name, until=until).execute()
+    batch.gather(give_roles, (str(player.id), name, until))
     return {"role": name, "until": format_time(until) if days else None}
+
+
+def give_roles(rows: list[tuple[str, str, int]], db: Database, settings: Settings) -> None:
+    """All roles of a batch in one statement; whichever end is later stays."""
+    new = [{"player_id": id_, "name": name, "until": until} for id_, name, until in sorted(rows)]
+    later = "CASE WHEN {old} > {new} THEN {old} ELSE {new} END"
+    upsert_rows(db, Role, ("player_id", "name"), new, {"until": later})
 
 
 @hookimpl

@@ -1,11 +1,12 @@
 """VIP time: added to what is left of it, or to now."""
 
+from collections import defaultdict
 from typing import Any
 
 from marshmallow import Schema, fields, validate
-from peewee import BigIntegerField, Case, CharField, Model
+from peewee import BigIntegerField, CharField, Model
 
-from app import Player, Reward, format_time, hookimpl
+from app import Batch, Database, Player, Reward, Settings, format_time, hookimpl, upsert_rows
 
 DAY = 86_400_000  # ms
 
@@ -33,16 +34,27 @@ def reward_schemas() -> dict[str, type[Schema]]:
 
 
 @hookimpl
-def grant_reward(reward: Reward, player: Player, now: int) -> dict[str, Any] | None:
+def grant_reward(reward: Reward, player: Player, batch: Batch, now: int) -> dict[str, Any] | None:
     if reward.kind != "vip":
         return None
-    length = reward.params["days"] * DAY
-    mine = Vip.player_id == str(player.id)
-    # The sum is made by the database: two payments at once both count.
-    start = Case(None, [(Vip.until > now, Vip.until)], now)
-    if not Vip.update(until=start + length).where(mine).execute():
-        Vip.insert(player_id=str(player.id), until=now + length).execute()
-    return {"vip_until": format_time(Vip.select(Vip.until).where(mine).scalar())}
+    receipt = {"days": reward.params["days"]}
+    batch.gather(add_time, (str(player.id), now, receipt))
+    return receipt
+
+
+def add_time(rows: list[tuple[str, int, dict[str, Any]]], db: Database, settings: Settings) -> None:
+    """All VIP time of a batch in one statement; each receipt then says until when."""
+    lengths: dict[str, int] = defaultdict(int)
+    for player_id, _, receipt in rows:
+        lengths[player_id] += receipt["days"] * DAY
+    now = rows[0][1]
+    new = [{"player_id": id_, "until": now + length} for id_, length in sorted(lengths.items())]
+    stacked = f"CASE WHEN {{old}} > {now} THEN {{old}} - {now} ELSE 0 END + {{new}}"
+    upsert_rows(db, Vip, ("player_id",), new, {"until": stacked})
+    held = Vip.select().where(Vip.player_id << list(lengths))
+    ends = {vip.player_id: format_time(vip.until) for vip in held}
+    for player_id, _, receipt in rows:
+        receipt["vip_until"] = ends[player_id]
 
 
 @hookimpl

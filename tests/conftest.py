@@ -1,6 +1,10 @@
 """Fixtures: a fresh database, a config, a clock and a vote API for each test, all of them real."""
 
+import importlib
+import os
 import shutil
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+import plugins
 from app import create_app
 from app.guerdon import Guerdon, open_guerdon
 from app.models import OwnPlayer
@@ -45,6 +50,14 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.now += int(seconds * 1000)
+
+
+@pytest.fixture(autouse=True)
+def forget_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the shell that runs the tests has set for Guerdon is not for the tests."""
+    for name in list(os.environ):
+        if name.startswith(("GUERDON_", "GAMEMONITORING_")) and name != "GUERDON_REQUIRE_ALL":
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")
@@ -117,6 +130,26 @@ def open_service(
 def add_player(guerdon: Guerdon, nickname: str) -> None:
     with guerdon.database.connection_context():
         guerdon.finder.create_player(nickname, guerdon.now())
+
+
+@pytest.fixture
+def add_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """Drop a studio's plugin beside ours: its source and name; returns its section, empty."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    monkeypatch.setattr(plugins, "__path__", [*plugins.__path__, str(folder)])
+    added: list[str] = []
+
+    def add(source: str, name: str = "studio") -> str:
+        (folder / f"{name}.py").write_text(textwrap.dedent(source))
+        importlib.invalidate_caches()
+        added.append(name)
+        return f"\n[plugins.{name}]\n"
+
+    yield add
+    for name in added:
+        sys.modules.pop(f"plugins.{name}", None)
+        vars(plugins).pop(name, None)
 
 
 @pytest.fixture

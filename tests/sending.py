@@ -5,6 +5,9 @@ import hmac
 import json
 from typing import Any
 
+from app import create_app
+from app.guerdon import Guerdon
+
 TOKEN = "paste-webhook-token-here"
 API_KEY = "a-key-for-tests"
 
@@ -26,3 +29,17 @@ def make_delivery(id: Any, *, token: str = TOKEN, **changes: Any) -> bytes:
     """A signed server.vote delivery of one vote; `changes` are signed too."""
     fields = {"event_id": id, "event_type": "server.vote", "is_test": False} | changes
     return json.dumps(fields | {"signature": sign(fields, token)}).encode()
+
+
+def post_vote(guerdon: Guerdon, id: Any, **changes: Any) -> Any:
+    """The reply to a delivery of a vote, from a service that is no fixture."""
+    client = create_app(guerdon).test_client()
+    return client.post("/webhooks/gamemonitoring", data=make_delivery(id, **changes))
+
+
+def get_v1(guerdon: Guerdon, path: str) -> Any:
+    """GET a path of /v1 with the key; the JSON of its answer."""
+    headers = {"Authorization": f"Bearer {API_KEY}"}
+    response = create_app(guerdon).test_client().get(f"/v1{path}", headers=headers)
+    assert response.status_code == 200, response.text
+    return response.get_json()

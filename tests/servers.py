@@ -6,8 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,11 @@ class MariaDBServer:
             self._process.wait(60)
             self._process = None
 
+    def send_signal(self, how: int) -> None:
+        """SIGSTOP makes a server that accepts TCP and never answers; SIGCONT heals it."""
+        assert self._process is not None
+        self._process.send_signal(how)
+
     def create_database(self) -> str:
         """A fresh database with the server's own default character set; its name."""
         self._databases += 1
@@ -163,3 +170,88 @@ class Gunicorn:
             self.process = None
         except subprocess.TimeoutExpired:
             self.kill_all()
+
+
+class Proxy:
+    """Stands between us and a server on loopback; cuts a connection, or freezes all of them.
+
+    A frozen proxy accepts and says nothing, like a server that hangs.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._target = ("127.0.0.1", port)
+        self._cuts: list[tuple[bytes, bool]] = []
+        self._flowing = threading.Event()
+        self._flowing.set()
+        self._sockets: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = int(self._listener.getsockname()[1])
+        self._run(self._accept)
+
+    def cut(self, at: bytes, *, forwarded: bool, times: int = 1) -> None:
+        """Hang up when `at` is sent; if `forwarded`, after the server has done it and replied."""
+        self._cuts += [(at, forwarded)] * times
+
+    @property
+    def cuts_left(self) -> int:
+        return len(self._cuts)
+
+    def freeze(self) -> None:
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        self._flowing.set()
+
+    def close(self) -> None:
+        self.thaw()
+        for one in [self._listener, *self._sockets]:
+            hang_up(one)
+
+    def _run(self, function: Callable[..., None], *args: Any) -> None:
+        threading.Thread(target=function, args=args, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # closed
+            while True:
+                self._run(self._serve, self._listener.accept()[0])
+
+    def _serve(self, client: socket.socket) -> None:
+        self._sockets.append(client)
+        self._flowing.wait()
+        server = socket.create_connection(self._target)
+        self._sockets.append(server)
+        muted, replied = threading.Event(), threading.Event()
+        self._run(self._answer, client, server, muted, replied)
+        with suppress(OSError):
+            while data := client.recv(65536):
+                self._flowing.wait()
+                cut = next((one for one in self._cuts if one[0] in data), None)
+                if cut is not None:
+                    self._cuts.remove(cut)
+                    if cut[1]:
+                        muted.set()
+                        server.sendall(data)
+                        assert replied.wait(10)
+                    break
+                server.sendall(data)
+        hang_up(client)
+        hang_up(server)
+
+    def _answer(
+        self, client: socket.socket, server: socket.socket, muted: Any, replied: Any
+    ) -> None:
+        with suppress(OSError):
+            while data := server.recv(65536):
+                self._flowing.wait()
+                if muted.is_set():
+                    replied.set()
+                    return
+                client.sendall(data)
+        if not muted.is_set():
+            hang_up(client)
+
+
+def hang_up(one: socket.socket) -> None:
+    with suppress(OSError):  # not connected any more
+        one.shutdown(socket.SHUT_RDWR)
+    one.close()

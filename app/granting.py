@@ -1,0 +1,60 @@
+"""Asks the plugins to give a reward, inside the transaction that pays, and keeps what they gather."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from peewee import PeeweeException
+
+from app.database import Database
+from app.errors import GuerdonError, NotReady, PluginFailed
+from app.hookspecs import Event, Grant, Player
+from app.plugin_manager import Plugins
+from app.rules import Gift
+
+
+class GatheredWrites:
+    """What plugins want written once for the whole batch; hookspecs.Batch is its contract."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Callable[..., None], list[Any]] = defaultdict(list)
+
+    def gather(self, write: Callable[..., None], row: Any) -> None:
+        self._rows[write].append(row)
+
+    def flush(self, plugins: Plugins, database: Database) -> None:
+        for write, rows in self._rows.items():
+            plugin = write.__module__.rpartition(".")[2]
+            call_plugin(plugin, write.__name__, write, rows, database, plugins.settings)
+
+
+def call_plugin(
+    plugin: str, hook: str, function: Callable[..., Any], *args: Any, **kwargs: Any
+) -> Any:
+    """Call into a plugin; its own exceptions become PluginFailed, the database's pass for transact."""
+    try:
+        return function(*args, **kwargs)
+    except (GuerdonError, PeeweeException):
+        raise
+    except Exception as error:
+        raise PluginFailed(plugin, hook, error) from error
+
+
+def give_gift(
+    plugins: Plugins,
+    database: Database,
+    gift: Gift,
+    event: Event,
+    player: Player,
+    batch: GatheredWrites,
+    now: int,
+) -> Grant:
+    """Have a plugin give one reward; the line for the ledger. Raises what undoes the event."""
+    plugins.answered.plugin = gift.plugin  # a wrapper may give a receipt without asking
+    receipt = call_plugin(
+        gift.plugin, "grant_reward", plugins.hook.grant_reward, reward=gift.reward, event=event,
+        player=player, db=database, settings=plugins.settings, batch=batch, now=now,
+    )  # fmt: skip
+    if not isinstance(receipt, dict):
+        raise NotReady(f"no plugin gave a receipt for the reward {gift.reward.kind}")
+    return Grant(event, gift.rule, plugins.answered.plugin, gift.reward, player, receipt)

@@ -1,0 +1,285 @@
+"""Keeps the laws of the house by reading its source: floors, the porch, what plugins never do."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import app
+import plugins
+from app import hookspecs
+from tests.servers import ROOT
+
+# A module may import what is strictly below it. A new module needs a floor here.
+FLOORS = {
+    "app.errors": 0, "app.hookspecs": 0, "app.secret": 0, "app.strict_json": 0.1,
+    "app.batching": 1, "app.config": 1, "app.logs": 1, "app.models": 1, "app.network": 1,
+    "app.transactions": 1, "app.database": 1.1,
+    "app.leases": 2, "app.migrating": 2, "app.migrations": 2, "app.players": 2, "app.rules": 2,
+    "app.upserting": 2, "app.ledger": 2.1, "app.plugin_manager": 2.1, "app.granting": 2.2,
+    "app.inspection": 2.2, "app.recipients": 2.3,
+    "app.claims": 3, "app.settling": 3, "app.timeline": 3, "app.deliveries": 3.1,
+    "app.inbox": 3.2, "app.dispatcher": 3.3, "app.guerdon": 3.4,
+    "app.health": 4, "app.schemas": 4, "app.webhooks": 4, "app.api": 4.1, "app.playground": 4.2,
+    "app.cli": 4.3,
+    "app": 5,
+    "wsgi": 6,
+}  # fmt: skip
+ROOMS = ("app.migrations", "app.playground")  # of several files, which may import each other
+PLATFORMS = ("gamemonitoring", "sud", "g123")
+NETWORK = {"asyncio", "ftplib", "http", "smtplib", "socket", "ssl", "subprocess", "urllib"}
+LONGEST = 200  # lines of code in a file of app/, not counting blank ones, words and hookspecs
+LONGEST_PLUGIN = 100  # lines, all of them
+
+APP_FILES = sorted((ROOT / "app").rglob("*.py"))
+PLUGIN_FILES = sorted(
+    path for path in (ROOT / "plugins").glob("*.py") if path.name != "__init__.py"
+)
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room_of(module: str) -> str:
+    return next((room for room in ROOMS if f"{module}.".startswith(f"{room}.")), module)
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def list_imports(tree: ast.Module) -> Iterator[str]:
+    """Every module imported anywhere in the file; `from app import x` is x, where x is a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "a relative import"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if room_of(inner) in FLOORS else str(node.module)
+
+
+def list_calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
+    """Every call, by the last part of its name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            function = node.func
+            yield getattr(function, "attr", getattr(function, "id", "")), node
+
+
+def list_strings(tree: ast.Module) -> Iterator[str]:
+    """Every string that is no docstring."""
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        is_string = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_string and id(node) not in docstrings:
+            yield node.value
+
+
+def find_upward_imports(module: str, tree: ast.Module) -> list[str]:
+    floor, room = FLOORS[room_of(module)], room_of(module)
+    inner = {name for name in list_imports(tree) if name.split(".")[0] in ("app", "wsgi")}
+    return sorted(
+        name for name in inner if room_of(name) != room and FLOORS[room_of(name)] >= floor
+    )
+
+
+ENDS = {"commit", "rollback", "close", "close_all", "manual_close", "begin", "session_start"}
+
+
+def find_endings(tree: ast.Module) -> list[str]:
+    """Calls that would end the transaction that pays."""
+    found = [name for name, _ in list_calls(tree) if name in ENDS]
+    words = r"\s*(COMMIT|ROLLBACK|BEGIN|START|END)\b"
+    return found + [text for text in list_strings(tree) if re.match(words, text, re.IGNORECASE)]
+
+
+def find_foreign_imports(tree: ast.Module) -> list[str]:
+    allowed = {"app", "marshmallow", "peewee"} | (set(sys.stdlib_module_names) - NETWORK)
+    return [
+        name
+        for name in list_imports(tree)
+        if name.startswith(("app.", "plugins")) or name.split(".")[0] not in allowed
+    ]
+
+
+CLOCKS = {"time", "time_ns", "now", "utcnow", "today"}
+
+
+def find_clocks(tree: ast.Module) -> list[str]:
+    """Calls such as time.time() and datetime.now(): time is an argument."""
+    return [
+        ast.unparse(call.func)
+        for name, call in list_calls(tree)
+        if name in CLOCKS
+        and isinstance(call.func, ast.Attribute)
+        and ast.unparse(call.func.value) in ("time", "datetime", "date", "datetime.datetime")
+    ]
+
+
+def count_code(path: Path) -> int:
+    """Lines of a file that hold code."""
+    tree = parse(path)
+    words: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            words.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    lines = enumerate(path.read_text().splitlines(), 1)
+    return sum(1 for n, line in lines if n not in words and line.strip() and line.strip()[0] != "#")
+
+
+def test_it_works() -> None:
+    """The readers of the source see what they are there to see."""
+    assert find_upward_imports("app.rules", ast.parse("def f():\n from app import api")) == [
+        "app.api"
+    ]
+    assert find_upward_imports("app.config", ast.parse("import app.logs, app.errors")) == [
+        "app.logs"
+    ]
+    assert find_upward_imports("app.errors", ast.parse("from app import Event")) == ["app"]
+    assert find_endings(ast.parse("db.commit()\ndb.execute_sql('commit')")) == ["commit"] * 2
+    foreign = "import requests, socket, app\nfrom app.models import Event\nfrom plugins import gold"
+    assert find_foreign_imports(ast.parse(foreign)) == [
+        "requests", "socket", "app.models", "plugins",
+    ]  # fmt: skip
+    assert find_clocks(ast.parse("time.time()\ndatetime.now(UTC)\nself.now()")) == [
+        "time.time", "datetime.now",
+    ]  # fmt: skip
+    assert list(list_strings(ast.parse('"""gold"""\nx = "vip"'))) == ["vip"]
+
+
+@pytest.mark.parametrize("path", [*APP_FILES, ROOT / "wsgi.py"], ids=name_of)
+def test_imports_go_down_only(path: Path) -> None:
+    module = name_of(path)
+    assert room_of(module) in FLOORS, f"{module} has no floor: give it one in FLOORS"
+
+    assert find_upward_imports(module, parse(path)) == []
+
+
+def test_every_floor_is_lived_on() -> None:
+    there = {room_of(name_of(path)) for path in APP_FILES} | {"wsgi"}
+
+    assert set(FLOORS) == there
+
+
+@pytest.mark.parametrize("path", APP_FILES, ids=name_of)
+def test_flask_lives_on_the_upper_floors(path: Path) -> None:
+    imports = {name.split(".")[0] for name in list_imports(parse(path))}
+    is_typing_only = name_of(path) in ("app.hookspecs", "app.strict_json")
+    if "flask" in imports and not is_typing_only:
+        assert FLOORS[room_of(name_of(path))] >= 4
+
+
+@pytest.mark.parametrize("path", APP_FILES, ids=name_of)
+def test_the_core_never_names_a_plugin(path: Path) -> None:
+    module, tree = name_of(path), parse(path)
+    imported = {name for name in list_imports(tree) if name.split(".")[0] == "plugins"}
+    assert imported <= ({"plugins"} if module == "app.plugin_manager" else set())
+    if room_of(module) == "app.playground":
+        return  # it stands in for the platforms
+
+    strings = list(list_strings(tree))
+    assert not set(strings) & set(plugins.SHIPPED)
+    named = re.compile(rf"\b({'|'.join(PLATFORMS)})\b", re.IGNORECASE)
+    assert not [text for text in strings if named.search(text)]
+
+
+@pytest.mark.parametrize("path", APP_FILES, ids=name_of)
+def test_only_the_network_room_speaks_http_and_only_one_clock_is_read(path: Path) -> None:
+    module, tree = name_of(path), parse(path)
+    if room_of(module) == "app.playground":
+        return
+    imports = {name.split(".")[0] for name in list_imports(tree)}
+
+    assert not imports & {"requests", "http", "socket"}
+    assert "urllib3" not in imports or module == "app.network"
+    assert find_clocks(tree) == ([] if module != "app.guerdon" else ["time.time_ns"])
+
+
+@pytest.mark.parametrize("path", APP_FILES, ids=name_of)
+def test_a_room_stays_small(path: Path) -> None:
+    if name_of(path) != "app.hookspecs":  # the manual
+        assert count_code(path) <= LONGEST
+
+
+@pytest.mark.parametrize("path", PLUGIN_FILES, ids=name_of)
+def test_a_plugin_speaks_to_the_porch_alone(path: Path) -> None:
+    tree = parse(path)
+
+    assert find_foreign_imports(tree) == []
+    asked = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "app"
+        for alias in node.names
+    } | {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "app"
+    }
+    assert asked
+    assert asked <= set(app.__all__)
+
+
+@pytest.mark.parametrize("path", PLUGIN_FILES, ids=name_of)
+def test_a_plugin_ends_no_transaction_reads_no_clock_and_is_short(path: Path) -> None:
+    tree = parse(path)
+
+    assert find_endings(tree) == []
+    assert find_clocks(tree) == []
+    assert len(path.read_text().splitlines()) <= LONGEST_PLUGIN
+
+
+def test_the_porch_is_there_and_in_order() -> None:
+    assert list(app.__all__) == sorted(app.__all__)
+    assert all(hasattr(app, name) for name in app.__all__)
+
+
+def test_the_shipped_plugins_are_the_files_there_and_each_has_its_tests() -> None:
+    assert sorted(plugins.SHIPPED) == [path.stem for path in PLUGIN_FILES]
+    for name in plugins.SHIPPED:
+        assert (ROOT / "tests" / "plugins" / f"test_{name}.py").exists(), name
+
+
+HOOKS = [
+    name for name in vars(hookspecs) if hasattr(getattr(hookspecs, name), f"{hookspecs.NAME}_spec")
+]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_explained_and_used(hook: str) -> None:
+    assert len((getattr(hookspecs, hook).__doc__ or "").split()) >= 8
+    users = [*PLUGIN_FILES, *(ROOT / "tests").rglob("test_*.py")]
+    assert any(re.search(rf"\bdef {hook}\(", path.read_text()) for path in users)
+
+
+# Stories that cross all rooms: each of their tests is one.
+STORIES = {"test_readme", "test_under_fire"}
+TEST_FILES = sorted((ROOT / "tests").rglob("test_*.py"))
+
+
+@pytest.mark.parametrize("path", TEST_FILES, ids=name_of)
+def test_every_test_file_begins_with_test_it_works_and_mocks_nothing(path: Path) -> None:
+    tree = parse(path)
+    tests = [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+
+    assert tests[0] == "test_it_works" or path.stem in STORIES
+    assert len(set(tests)) == len(tests)
+    assert not {name for name in list_imports(tree) if "mock" in name}

@@ -1,0 +1,160 @@
+"""Logs: a line of JSON for each event, with its id, and never a secret."""
+
+import io
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import structlog
+
+from app.logs import set_up_logs
+from app.secret import Secret
+from tests.sending import TOKEN, post_vote
+
+SECRET = "sesame-0pen-wide"
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def stream() -> io.StringIO:
+    stream = io.StringIO()
+    set_up_logs([Secret(SECRET, "x"), Secret("short", "y"), Secret('quo"ted\\ß', "z")], stream)
+    return stream
+
+
+def read_lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_it_works(stream: io.StringIO) -> None:
+    structlog.get_logger().info("settled", event_id="v1", grants=2)
+
+    [line] = read_lines(stream.getvalue())
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "settled", "event_id": "v1", "grants": 2, "level": "info"}
+
+
+def test_the_standard_librarys_logging_comes_as_json_too(stream: io.StringIO) -> None:
+    logging.getLogger("a.library").warning("%s is\nodd", "this")
+
+    [line] = read_lines(stream.getvalue())
+    assert (line["event"], line["level"]) == ("this is\nodd", "warning")
+
+
+def fail() -> None:
+    raise ValueError(f"{SECRET} in an error")
+
+
+def log_error(log: Any) -> None:
+    try:
+        fail()
+    except ValueError as error:
+        log.error("failed", exc_info=error)
+
+
+def log_chain(log: Any) -> None:
+    try:
+        try:
+            fail()
+        except ValueError as error:
+            raise RuntimeError("another") from error
+    except RuntimeError:
+        log.error("failed", exc_info=True)
+
+
+class Holder:
+    def __str__(self) -> str:
+        return f"holds {SECRET}"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda log: log.error(f"with {SECRET}{SECRET} inside"),
+        log_error,
+        log_chain,
+        lambda log: log.error(f"{Holder()}"),
+    ],
+)
+@pytest.mark.parametrize("library", ["structlog", "logging"])
+def test_a_secret_is_masked(
+    write: Callable[[Any], None], library: str, stream: io.StringIO
+) -> None:
+    write(structlog.get_logger() if library == "structlog" else logging.getLogger("x"))
+
+    [line] = read_lines(stream.getvalue())
+    assert SECRET not in stream.getvalue()
+    assert "***" in stream.getvalue()
+    if "failed" in line["event"]:
+        assert "*** in an error" in line["exception"]
+        assert "Traceback" in line["exception"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[SECRET], {"a": {"b": (SECRET,)}}, {SECRET: 1}, Holder(), {SECRET}, 'a quo"ted\\ß word'],
+)
+def test_a_secret_is_masked_however_deep(value: Any, stream: io.StringIO) -> None:
+    structlog.get_logger().info("settled", value=value)
+
+    [line] = read_lines(stream.getvalue())
+    assert "***" in json.dumps(line["value"])
+    assert SECRET not in stream.getvalue()
+    assert "ted" not in json.dumps(line["value"])
+
+
+def test_a_word_too_short_for_a_secret_stays(stream: io.StringIO) -> None:
+    structlog.get_logger().info("a short line", number=1.5, nothing=None, yes=True)
+
+    [line] = read_lines(stream.getvalue())
+    assert line["event"] == "a short line"
+    assert (line["number"], line["nothing"], line["yes"]) == (1.5, None, True)
+
+
+@on_sqlite
+def test_each_line_about_an_event_names_it_and_none_holds_a_secret(
+    open_service: Callable[..., Any],
+    add_plugin: Callable[..., str],
+    vote_api: Any,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    section = add_plugin("""
+        from app import hookimpl
+
+        @hookimpl
+        def grant_reward(reward, event, settings):
+            if event.id == "bad":
+                raise RuntimeError(settings["gamemonitoring"]["tokens"][0].reveal())
+
+        @hookimpl
+        def event_settled(event, settings):
+            raise RuntimeError(settings["gamemonitoring"]["tokens"][0].reveal())
+    """)
+    guerdon = open_service(more=section)
+    vote_api.nickname = lambda id: "Nobody" if id == "unknown" else "Bob"
+    capsys.readouterr()
+    for id in ("good", "bad", "unknown"):
+        post_vote(guerdon, id)
+    post_vote(guerdon, "test", is_test=True)
+    post_vote(guerdon, "other", event_type="server.unvote")
+    lease = guerdon.inbox.take_due(10)
+    guerdon.now.advance(1000)
+    lease = guerdon.inbox.take_due(10)
+    for id_ in lease.ids:
+        guerdon.inbox.retry_one(id_, lease.token)
+    post_vote(guerdon, "forged", token="another token")
+
+    text = capsys.readouterr().err
+    lines = read_lines(text)
+    said = {(line.get("event_id"), line["event"]) for line in lines}
+    assert said == {
+        ("good", "settled"), ("good", "event_settled failed"), ("bad", "not settled"),
+        ("bad", "waiting"), ("unknown", "waiting"), ("bad", "retried"), ("unknown", "retried"),
+        ("test", "test delivery"), ("other", "ignored"), (None, "refused"),
+    }  # fmt: skip
+    assert TOKEN not in text
+    tracebacks = [line["exception"] for line in lines if "exception" in line]
+    assert len(tracebacks) >= 3
+    assert all("RuntimeError: ***" in traceback for traceback in tracebacks)
