@@ -181,13 +181,16 @@ ANSWERS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "reward_schemas": (
         "a dict of kinds and their marshmallow Schema classes",
-        lambda answer: isinstance(answer, dict)
-        and all(is_class_of(schema, Schema) for schema in answer.values()),
+        lambda answer: (
+            isinstance(answer, dict)
+            and all(is_class_of(schema, Schema) for schema in answer.values())
+        ),
     ),
     "plugin_models": (
         "a list of Peewee models",
-        lambda answer: isinstance(answer, list | tuple)
-        and all(is_class_of(model, Model) for model in answer),
+        lambda answer: (
+            isinstance(answer, list | tuple) and all(is_class_of(model, Model) for model in answer)
+        ),
     ),
 }
 

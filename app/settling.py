@@ -149,7 +149,9 @@ class Settler:
             ):
                 for gift in gifts:
                     assert player is not None  # _find_players left no payment without
-                    grant = give_gift(self._plugins, self._database, gift, event, player, batch, now)
+                    grant = give_gift(
+                        self._plugins, self._database, gift, event, player, batch, now
+                    )
                     payment.grants.append(grant)
                     ledger.append((ids[key_of(event)], grant, gift.params_json))
         batch.flush(self._plugins, self._database)

@@ -191,7 +191,9 @@ def main() -> None:
 
 
 def print_table(results: dict[str, Any]) -> None:
-    print(f"{results['machine']}, {results['workers']} workers, {results['connections']} connections")
+    print(
+        f"{results['machine']}, {results['workers']} workers, {results['connections']} connections"
+    )
     print("| database | votes/s | CPU us/vote | median ms | p99 ms | MB/worker |")
     print("|---|---|---|---|---|---|")
     for name in ("sqlite", "mariadb"):
