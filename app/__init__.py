@@ -81,4 +81,6 @@ def create_app(guerdon: Guerdon | Path | str = "config/guerdon.toml") -> Flask:
     app.register_blueprint(webhooks)
     app.register_blueprint(health)
     add_api(app)
+    # What a plugin's hook opened outside of a transaction goes back to the pool with the request.
+    app.teardown_request(lambda error: guerdon.database.close())
     return app

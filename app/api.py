@@ -16,7 +16,9 @@ from werkzeug.exceptions import HTTPException
 
 from app.claims import acknowledge_claim, lease_claims
 from app.errors import AmbiguousPlayer, BadClaim, DatabaseUnavailable
+from app.faults import classify_error
 from app.guerdon import Guerdon
+from app.hookspecs import Player
 from app.models import Grant
 from app.schemas import Acknowledgement, LeaseAnswer, LeaseRequest, Problem
 from app.secret import find_secret
@@ -128,18 +130,30 @@ def show_player(nickname: str) -> Response:
         abort(409, message=str(error))
     if player is None:
         return abort(404, message=f"there is no player {nickname!r}")  # type: ignore[no-any-return]
-    described: dict[str, Any] = {}
-    answers = guerdon.plugins.hook.describe_player(
-        player=player, db=guerdon.database, settings=guerdon.plugins.settings, now=guerdon.now()
-    )
-    for part in reversed(answers):  # a studio's plugin comes first in answers and has the last word
-        described |= part or {}
+    described = describe_player(guerdon, player)
     grants = (
-        Grant.select().where(Grant.player_id == str(player.id))
+        Grant.select().where(Grant.player_id == player.key)
         .order_by(Grant.id.desc()).limit(GRANTS_SHOWN)
     )  # fmt: skip
     shown = [describe_grant(grant) for grant in grants]
     return show({"nickname": player.nickname, **described, "grants": shown})
+
+
+def describe_player(guerdon: Guerdon, player: Player) -> dict[str, Any]:
+    """What the plugins know of a player; the last registered has the last word, one may fail."""
+    described: dict[str, Any] = {}
+    plugins = guerdon.plugins
+    for impl in plugins.hook.describe_player.get_hookimpls():
+        describe = plugins.only("describe_player", impl.plugin_name)
+        known = {"db": guerdon.database, "settings": plugins.settings, "now": guerdon.now()}
+        try:
+            for part in describe(player=player, **known):
+                described |= part
+        except Exception as error:
+            if classify_error(error) in ("lost", "away"):
+                raise
+            log.error("describe_player failed", plugin=impl.plugin_name, exc_info=error)
+    return described
 
 
 @v1.get("/events/<type>/<path:id>")

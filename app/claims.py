@@ -7,7 +7,7 @@ from typing import Any
 from app.database import Database
 from app.errors import BadClaim
 from app.hookspecs import Event, Player
-from app.leases import finish_lease, take_leases
+from app.leases import take_leases
 from app.models import Claim
 from app.rules import dump_json
 
@@ -18,7 +18,7 @@ def queue_claims(claims: Iterable[tuple[Event, Player, dict[str, Any]]], now: in
     """Inside: store one claim for each (event, player, payload); `now` in ms."""
     rows = [
         {
-            "server_id": event.server_id, "player_id": str(player.id), "nickname": player.nickname,
+            "server_id": event.server_id, "player_id": player.key, "nickname": player.nickname,
             "event_type": event.type, "event_id": event.id, "payload": dump_json(payload),
             "state": "ready", "lease_token": "", "lease_until": 0, "takes": 0, "created_at": now,
         }
@@ -36,7 +36,8 @@ def lease_claims(
         database, Claim, Claim.server_id == server_id, Claim.id, limit, now, int(seconds * 1000),
         FOR_EVER,
     )  # fmt: skip
-    rows = Claim.select().where(Claim.id << list(lease.ids)).order_by(Claim.id) if lease.ids else []
+    query = Claim.select().where(Claim.id << list(lease.ids)).order_by(Claim.id)
+    rows = database.ask(lambda attempt: list(query)) if lease.ids else []
     return {
         "lease": lease.token,
         "leased_until": lease.until,
@@ -54,17 +55,24 @@ def lease_claims(
 def acknowledge_claim(database: Database, id: int, lease: str | None, now: int) -> None:
     """The game server has given the claim out. Again is fine; raises BadClaim otherwise.
 
-    With `lease`, only its holder may; without, any server may while the claim is leased.
+    With `lease`, only its holder may, also when its time is up and nobody else has leased it since;
+    without, any server may while the claim is leased.
     """
-    row = Claim.get_or_none(Claim.id == id)
-    if row is None:
-        raise BadClaim(f"there is no claim {id}", 404)
-    if row.state == "done":
-        return
-    token = lease or row.lease_token
-    changes = {"state": "done", "done_at": now}
-    if row.state == "leased" and finish_lease(database, Claim, id, token, changes):
-        return
-    raise BadClaim(
-        "the claim is not leased, or to somebody else by now: lease it again before giving it", 409
-    )
+    open_states = ["leased"] if lease is None else ["leased", "ready"]
+
+    def end(attempt: int) -> bool:
+        row: Any = Claim.get_or_none(Claim.id == id)
+        if row is None:
+            raise BadClaim(f"there is no claim {id}", 404)
+        token = row.lease_token if lease is None else lease
+        mine = (Claim.id == id) & (Claim.lease_token == token)
+        changes = Claim.update(state="done", done_at=now)
+        if token and changes.where(mine & (Claim.state << open_states)).execute():
+            return True
+        return bool(Claim.select().where(mine & (Claim.state == "done")).exists())
+
+    if not database.transact(end):
+        raise BadClaim(
+            "the claim is not leased, or somebody else's by now: lease it again before giving it",
+            409,
+        )

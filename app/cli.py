@@ -111,8 +111,9 @@ def serve(gunicorn_options: tuple[str, ...]) -> None:
     """Serve with gunicorn, as config/gunicorn.conf.py says; further options are gunicorn's."""
     open_configured()  # every fault at once, before gunicorn starts
     config = Path("config/gunicorn.conf.py")
-    known = ["-c", str(config)] if config.exists() else []
-    command = [sys.executable, "-m", "gunicorn", *known, *gunicorn_options, "wsgi:app"]
+    if not config.exists():
+        raise GuerdonError(f"{config} is not here: start this in Guerdon's own folder")
+    command = [sys.executable, "-m", "gunicorn", "-c", str(config), *gunicorn_options, "wsgi:app"]
     os.execv(sys.executable, command)  # noqa: S606  (no shell is what we want)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from app.errors import ConfigError
-from app.secret import ReferableString, Secret, SecretField
+from app.secret import ReferableString, Secret, SecretField, name_secrets
 
 IDENTIFIER = validate.Regexp(
     r"^[A-Za-z_][A-Za-z0-9_$]{0,63}\Z", error="must be a plain table or column name"
@@ -144,6 +144,7 @@ def read_config(path: Path) -> tuple[Config, list[str]]:
     except ValidationError as error:
         faults = [f"{path}: {fault}" for fault in list_faults(error.messages)]
         loaded = drop_broken(error.valid_data)
+    name_secrets(loaded)
     defaults: dict[str, Any] = {"database": {}, "api": {}, "rewards": {}, "dispatcher": {}}
     sections = {
         name: ConfigSchema().load(defaults)[name] | loaded.get(name, {}) for name in defaults
@@ -177,6 +178,7 @@ def load_checked(schema: Schema, raw: Any, place: str) -> dict[str, Any]:
         loaded: dict[str, Any] = schema.load(raw)
     except ValidationError as error:
         raise ConfigError([place + fault for fault in list_faults(error.messages)]) from None
+    name_secrets(loaded)
     return loaded
 
 

@@ -11,14 +11,17 @@ from peewee import MySQLDatabase, OperationalError
 from playhouse.db_url import parse
 from playhouse.pool import PooledMySQLDatabase, PooledSqliteDatabase
 
-from app.errors import ConfigError
-from app.transactions import Transactions, classify_error
+from app.errors import ConfigError, DatabaseUnavailable
+from app.faults import classify_error
+from app.transactions import Transactions
 
 POOL_SIZE = 32
 POOL_WAIT = 5  # seconds for a free connection
-LOCK_PATIENCE = 15.0  # seconds a SQLite writer waits for its turn
+LOCK_PATIENCE = 8.0  # seconds a SQLite writer waits for its turn
 CONNECT_TIMEOUT = 3  # seconds
 ANSWER_TIMEOUT = 10  # seconds for one statement
+LOCK_WAIT = 2  # seconds for a row or table that somebody holds; others wait behind us meanwhile
+MIGRATION_TIMEOUT = 3600  # seconds: an index on a large ledger takes its time
 SQLITE_DIGITS = 15  # what SQLite's REAL keeps of a decimal number (sqlite.org, Datatypes, 3)
 STRICT = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO"
 
@@ -39,12 +42,16 @@ class Sqlite(Transactions, PooledSqliteDatabase):  # type: ignore[misc]
                 try:
                     return super().begin("IMMEDIATE")  # type: ignore[no-any-return]
                 except OperationalError as error:
-                    busy = classify_error(error) == "rolled_back"
-                    if not busy or time.monotonic() > deadline:
+                    if classify_error(error) != "locked":
                         raise
+                    if time.monotonic() > deadline:
+                        raise DatabaseUnavailable("somebody holds the SQLite file") from error
                     time.sleep(random.uniform(0.0005, 0.003))
         finally:
             cursor.execute("PRAGMA busy_timeout = 5000")
+
+    def begin_long_statements(self) -> None:
+        """SQLite's statements take as long as they take."""
 
     def rollback(self) -> Any:
         """As Peewee's; where SQLite has rolled back itself (a full disk), again would be an error."""
@@ -64,8 +71,9 @@ class SessionMySQL(MySQLDatabase):
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             cursor.execute(
-                f"SET SESSION sql_mode = '{STRICT}', SESSION innodb_lock_wait_timeout = 5,"
-                " SESSION time_zone = '+00:00'"
+                f"SET SESSION sql_mode = '{STRICT}', SESSION time_zone = '+00:00',"
+                f" SESSION innodb_lock_wait_timeout = {LOCK_WAIT},"
+                f" SESSION lock_wait_timeout = {LOCK_WAIT}"
             )
             cursor.execute("SHOW SESSION VARIABLES LIKE 'wsrep_on'")
             if (cursor.fetchone() or ("", "OFF"))[1] == "ON":
@@ -91,6 +99,12 @@ class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[
         if closed:
             self.close_idle()
         return closed
+
+    def begin_long_statements(self) -> None:
+        """This thread's connection may wait and work for long, until it is dropped."""
+        self.connect(reuse_if_open=True)
+        self.connection()._read_timeout = MIGRATION_TIMEOUT  # type: ignore[no-untyped-call]
+        self.execute_sql(f"SET SESSION lock_wait_timeout = {MIGRATION_TIMEOUT}")
 
     def is_in_transaction(self) -> bool:
         connection: Any = self.connection()  # type: ignore[no-untyped-call]

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from peewee import PeeweeException
@@ -29,6 +30,12 @@ class Standing:
 
     is_settled: bool
     is_waiting: bool
+
+
+def is_event(value: Any) -> bool:
+    """An Event that has a key."""
+    parts = (value.source, value.type, value.id) if isinstance(value, Event) else (None,)
+    return all(isinstance(part, str) for part in parts)
 
 
 class Deliveries:
@@ -100,7 +107,8 @@ class Deliveries:
             log.error("database failed", event_id=delivery.id, exc_info=error)
             return Outcome("unavailable", "the database cannot answer"), standing
         except TimeoutError:
-            return Outcome("unavailable", "the database answers too slowly"), standing
+            # It may yet be paid; then whoever tries it from the inbox finds that out.
+            return Outcome("waiting", "the database answers too slowly"), standing
         except GuerdonError as error:
             name = {"event_type": delivery.type, "event_id": delivery.id}
             log.error("not settled", **name, exc_info=error)
@@ -116,6 +124,8 @@ class Deliveries:
         )  # fmt: skip
         if not events:
             raise NotReady(f"no plugin fetched the events of a {delivery.type}")
+        if not isinstance(events, list) or not all(is_event(one) for one in events):
+            raise NotReady(f"the plugin for {delivery.source} fetched something else than events")
         first = events[0]
         if (first.source, first.type, first.id) != (delivery.source, delivery.type, delivery.id):
             raise NotReady("the first event fetched is another than the one delivered")

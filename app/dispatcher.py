@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -20,9 +21,12 @@ AT_ONCE = 16  # events tried at the same time
 class Dispatcher:
     """Takes what is due and tries it, until told to stop; what is in hand is finished first."""
 
-    def __init__(self, inbox: Inbox, poll: float = POLL) -> None:
-        """`poll` is in seconds."""
+    def __init__(
+        self, inbox: Inbox, require_fit_database: Callable[[], None], poll: float = POLL
+    ) -> None:
+        """`require_fit_database` raises DatabaseUnavailable until it is; `poll` is in seconds."""
         self._inbox = inbox
+        self._require_fit_database = require_fit_database
         self._poll = poll
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -51,11 +55,15 @@ class Dispatcher:
                 except (PeeweeException, DatabaseUnavailable, MaxConnectionsExceeded) as error:
                     log.warning("dispatcher waits", reason=type(error).__name__)
                     busy = False
+                except Exception as error:  # this loop heals everything else, so it must live
+                    log.error("dispatcher failed and goes on", exc_info=error)
+                    busy = False
                 if not busy:
                     self._stopping.wait(self._poll * random.uniform(0.8, 1.2))
 
     def serve_once(self, pool: ThreadPoolExecutor) -> bool:
         """Try what is due once; True if there may be more."""
+        self._require_fit_database()
         lease = self._inbox.take_due(AT_ONCE)
         tries = [pool.submit(self._inbox.retry_one, id_, lease.token) for id_ in lease.ids]
         for one in tries:

@@ -20,7 +20,7 @@ from app.inbox import Inbox
 from app.inspection import inspect_database
 from app.logs import find_secrets, set_up_logs
 from app.migrating import migrate
-from app.models import LEDGER, OwnPlayer, bind_models
+from app.models import LEDGER, OWN, bind_models
 from app.network import Http
 from app.players import PlayerFinder
 from app.plugin_manager import Plugins, load_plugins
@@ -57,14 +57,14 @@ class Guerdon:
         self.database = database
         self.now = now
         self._http = http
-        bind_models(database, [*LEDGER, OwnPlayer, *plugins.models])
+        bind_models(database, [*LEDGER, *OWN, *plugins.models])
         self.finder = PlayerFinder(database, config.players)
         unknown = config.players.unknown
         recipients = Recipients(database, plugins, self.finder, unknown, now)
         self.settler = Settler(database, plugins, rules, recipients, now)
         self.deliveries = Deliveries(database, plugins, http, self.settler)
         self.inbox = Inbox(database, self.deliveries, config.inbox, now)
-        self.dispatcher = Dispatcher(self.inbox)
+        self.dispatcher = Dispatcher(self.inbox, self.require_fit_database)
         self._is_fit = False
         self._inspected_at = 0.0
         self._faults: list[str] = []

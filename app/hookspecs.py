@@ -57,10 +57,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """A row of the players' table: its key, as the database gives it, and its nickname."""
+    """A row of the players' table: its id, as the database gives it, and its nickname."""
 
     id: Any
     nickname: str
+
+    @property
+    def key(self) -> str:
+        """The id as text, for tables of your own; bytes in hex."""
+        return self.id.hex() if isinstance(self.id, bytes) else str(self.id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Events that wait: kept with what is needed to fetch and settle them again, until it works."""
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,16 +12,18 @@ from app.config import Inbox as InboxConfig
 from app.database import Database
 from app.deliveries import Deliveries
 from app.errors import DatabaseUnavailable
+from app.faults import classify_error
 from app.hookspecs import Delivery, Outcome
 from app.leases import Lease, finish_lease, take_leases
 from app.models import Attempt, Waiting, make_event_key
 from app.rules import dump_json
-from app.transactions import classify_error
 
 log = structlog.get_logger()
 
-LEASE_LENGTH = 120_000  # ms; longer than any single try takes
+LEASE_LENGTH = 60_000  # ms; longer than any single try takes
 LONGEST_ERROR = 500  # characters
+LONGEST_DELAY = 30 * 86400.0  # seconds
+ATTEMPTS_KEPT = 200  # of one event; later ones are only counted
 AT_ONCE = 0  # due_at of what a person sent again: tried even where nothing is by itself
 
 
@@ -48,14 +51,15 @@ class Inbox:
                 return self._park(delivery, key, outcome)
             if outcome.is_done and standing.is_waiting:
                 self._close(key)
-        except (PeeweeException, DatabaseUnavailable) as error:
-            log.error("inbox not written", event_id=delivery.id, reason=type(error).__name__)
+        except (PeeweeException, DatabaseUnavailable, TypeError, ValueError) as error:
+            # TypeError, ValueError: a plugin's delivery with data that JSON cannot hold.
+            log.error("inbox not written", event_id=delivery.id, exc_info=error)
             if not outcome.is_done or outcome.state == "held":
-                return Outcome("unavailable", "the database does not answer")
+                return Outcome("unavailable", f"it could not be stored: {outcome.reason}")
         return outcome
 
     def _park(self, delivery: Delivery, key: bytes, outcome: Outcome) -> Outcome:
-        delay = self._choose_delay(0) if outcome.retry_in is None else outcome.retry_in
+        delay = self._choose_delay(0, outcome.retry_in)
         error = outcome.reason[:LONGEST_ERROR]
 
         def park(attempt: int) -> int:
@@ -75,9 +79,10 @@ class Inbox:
                 Waiting.update(
                     state="ready", due_at=due, takes=0, retries=0, waiting_since=now
                 ).where(mine & (Waiting.state == "dead")).execute()
-            Attempt.insert(event_key=key, at=now, what="delivery", detail=error).execute()
-            row: int = Waiting.select(Waiting.due_at).where(mine).scalar()
-            return row
+            row: Any = Waiting.get(mine)
+            if row.attempts <= ATTEMPTS_KEPT:
+                Attempt.insert(event_key=key, at=now, what="delivery", detail=error).execute()
+            return int(row.due_at)
 
         due_at = self._insist(park)
         name = {"event_type": delivery.type, "event_id": delivery.id}
@@ -98,7 +103,7 @@ class Inbox:
         """A waiting event was settled by a redelivery."""
 
         def close(attempt: int) -> None:
-            Waiting.update(state="settled", lease_token="").where(
+            Waiting.update(state="settled").where(
                 (Waiting.event_key == key) & (Waiting.state != "settled")
             ).execute()
 
@@ -108,51 +113,56 @@ class Inbox:
         """Lease up to `limit` events that are due; without [inbox] retry, those a person sent again."""
         now = self._now()
         latest = now if self._config.retry else AT_ONCE
-        with self._database.connection_context():
-            return take_leases(
-                self._database, Waiting, Waiting.due_at <= latest, Waiting.due_at, limit, now,
-                LEASE_LENGTH,
-            )  # fmt: skip
+        return take_leases(
+            self._database, Waiting, Waiting.due_at <= latest, Waiting.due_at, limit, now,
+            LEASE_LENGTH,
+        )  # fmt: skip
 
     def retry_one(self, id: int, lease_token: str) -> Outcome:
         """Try one leased event again and finish its lease."""
-        with self._database.connection_context():
-            row = Waiting.get_by_id(id)
+        row = self._database.ask(lambda attempt: Waiting.get_by_id(id))
         delivery = Delivery(
             row.source, row.type, row.event_id, token=row.token, data=json.loads(row.data)
         )
-        outcome, _ = self._deliveries.pay(delivery)
+        with self._database.give_back():
+            outcome, _ = self._deliveries.pay(delivery)
         now = self._now()
-        changes: dict[str, Any]
-        if outcome.state in ("settled", "known"):
-            changes = {"state": "settled"}
-        elif now - row.waiting_since >= self._config.give_up_after * 1000:
-            changes = {"state": "dead", **self._count(outcome)}
-        else:
-            delay = outcome.retry_in
-            if delay is None:
-                delay = self._choose_delay(row.retries + 1)
-            due = now + int(delay * 1000)
-            changes = {"state": "ready", "due_at": due, "retries": row.retries + 1}
-            changes |= {"takes": 0} | self._count(outcome)
-        with self._database.connection_context():
-            if changes["state"] != "settled":
-                what = "retry" if changes["state"] == "ready" else "gave up"
-                reason = outcome.reason[:LONGEST_ERROR]
+        changes = self._choose_next(row, outcome, now)
+        state = changes["state"]
+
+        def note() -> None:
+            if state != "settled":
                 Attempt.insert(
-                    event_key=bytes(row.event_key), at=now, what=what, detail=reason
-                ).execute()
-            finish_lease(self._database, Waiting, id, lease_token, changes)
+                    event_key=bytes(row.event_key), at=now, detail=outcome.reason[:LONGEST_ERROR],
+                    what="retry" if state == "ready" else "gave up",
+                ).execute()  # fmt: skip
+
+        finish_lease(self._database, Waiting, id, lease_token, changes, note)
         name = {"event_type": delivery.type, "event_id": delivery.id}
-        log.info("retried", **name, state=changes["state"], reason=outcome.reason)
+        if state == "dead":
+            log.error("gave up", **name, reason=outcome.reason)
+        else:
+            log.info("retried", **name, state=state, reason=outcome.reason)
         return outcome
+
+    def _choose_next(self, row: Any, outcome: Outcome, now: int) -> dict[str, Any]:
+        """What becomes of a leased row after a try."""
+        if outcome.state in ("settled", "known"):
+            return {"state": "settled"}
+        if now - row.waiting_since >= self._config.give_up_after * 1000:
+            return {"state": "dead", **self._count(outcome)}
+        due = now + int(self._choose_delay(row.retries + 1, outcome.retry_in) * 1000)
+        again = {"state": "ready", "due_at": due, "retries": row.retries + 1, "takes": 0}
+        return again | self._count(outcome)
 
     def _count(self, outcome: Outcome) -> dict[str, Any]:
         return {"attempts": Waiting.attempts + 1, "last_error": outcome.reason[:LONGEST_ERROR]}
 
-    def _choose_delay(self, retries: int) -> float:
-        """Seconds until the next try after so many retries; the last delay repeats."""
+    def _choose_delay(self, retries: int, wanted: float | None) -> float:
+        """Seconds until the next try after so many retries, the last delay repeats; or as `wanted`."""
         delays = self._config.retry_delays
+        if isinstance(wanted, int | float) and math.isfinite(wanted):
+            return min(max(wanted, 0.0), LONGEST_DELAY)
         return delays[min(retries, len(delays) - 1)]
 
     def revive(self, keys: list[bytes] | None) -> int:
@@ -171,5 +181,4 @@ class Inbox:
             ).where(changeable).execute()
             return len(found)
 
-        with self._database.connection_context():
-            return self._database.transact(revive)
+        return self._database.transact(revive)

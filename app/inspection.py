@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+from peewee import PeeweeException
+
 from app.config import Players
 from app.database import Database
 from app.migrating import list_pending
-from app.models import LEDGER, OwnPlayer
+from app.models import LEDGER, OWN, OwnPlayer
 from app.plugin_manager import Plugins
 from app.rules import Rules
 
@@ -22,7 +24,7 @@ def inspect_database(
     """
     pending = list_pending(database)
     tables = set(database.get_tables())
-    models = [*LEDGER, *plugins.models, *([OwnPlayer] if players.is_own else [])]
+    models = [*LEDGER, *plugins.models, *(OWN if players.is_own else ())]
     missing = [m._meta.table_name for m in models if m._meta.table_name not in tables]
     if pending or missing:
         names = ", ".join([*pending, *missing])
@@ -36,10 +38,21 @@ def inspect_database(
         else inspect_file(database)
     )
     if not faults:
-        settings = plugins.settings
-        answers = plugins.hook.check_plugin(db=database, rewards=rules.rewards, settings=settings)
-        faults += [fault for answer in answers for fault in answer or ()]
+        faults += ask_plugins(database, plugins, rules)
     return faults
+
+
+def ask_plugins(database: Database, plugins: Plugins, rules: Rules) -> Iterator[str]:
+    """What each plugin says stops it from paying; one that raises is a fault itself."""
+    for impl in plugins.hook.check_plugin.get_hookimpls():
+        check = plugins.only("check_plugin", impl.plugin_name)
+        try:
+            [answer] = check(db=database, rewards=rules.rewards, settings=plugins.settings) or [()]
+            yield from answer or ()
+        except PeeweeException:
+            raise
+        except Exception as error:
+            yield f"plugin {impl.plugin_name}: check_plugin() failed: {error!r}"
 
 
 def inspect_table(database: Database, model: Any) -> Iterator[str]:

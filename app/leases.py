@@ -5,13 +5,14 @@ skip, and GET_LOCK, do not. Every later change of a leased row checks the lease'
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.database import Database
 
 MAX_TAKES = 20  # a row that kills whoever takes it ends as dead
+RISKY = 2  # takes that did not end in time
 
 
 @dataclass(frozen=True)
@@ -37,46 +38,67 @@ def take_leases(
 
     A row whose lease ran out `max_takes` times is dead.
     """
-    free_expired_leases(database, model, now, max_takes)
-    candidates = [
-        row[0]
-        for row in model.select(model.id)
-        .where((model.state == "ready") & where).order_by(order).limit(limit).tuples()
-    ]  # fmt: skip
     token, until = secrets.token_hex(16), now + length
-    if not candidates:
-        return Lease(token, (), until)
-
-    def take(attempt: int) -> None:
-        model.update(
-            state="leased", lease_token=token, lease_until=until, takes=model.takes + 1
-        ).where((model.id << candidates) & (model.state == "ready")).execute()
-
-    database.transact(take)
-    owned = model.select(model.id).where((model.id << candidates) & (model.lease_token == token))
-    return Lease(token, tuple(sorted(row[0] for row in owned.tuples())), until)
-
-
-def free_expired_leases(database: Database, model: Any, now: int, max_takes: int) -> None:
-    """Make rows whose lease ran out ready again, or dead after `max_takes`."""
+    wanted = (model.state == "ready") & where
     expired = (model.state == "leased") & (model.lease_until < now)
-    if not model.select(model.id).where(expired).limit(1).tuples():
-        return
+
+    def look(attempt: int) -> bool:
+        return bool(model.select().where(wanted | expired).limit(1).tuples())
+
+    def take(attempt: int) -> list[int]:
+        if attempt and (mine := list_leased(model, token)):
+            return mine  # the reply to an earlier COMMIT of ours was lost
+        free_expired_leases(model, expired, max_takes)
+        ready = model.select(model.id, model.takes).where(wanted).order_by(order).limit(limit)
+        candidates = choose_company(list(ready.tuples()), max_takes)
+        if candidates:
+            model.update(
+                state="leased", lease_token=token, lease_until=until, takes=model.takes + 1
+            ).where((model.id << candidates) & (model.state == "ready")).execute()
+        return list_leased(model, token)
+
+    ids = database.transact(take) if database.ask(look) else []
+    return Lease(token, tuple(ids), until)
+
+
+def list_leased(model: Any, token: str) -> list[int]:
+    rows = model.select(model.id).where((model.lease_token == token) & (model.state == "leased"))
+    return [row[0] for row in rows.order_by(model.id).tuples()]
+
+
+def choose_company(rows: list[tuple[int, int]], max_takes: int) -> list[int]:
+    """Of (id, takes) the ids to lease together: one that may end its worker takes nobody along."""
+    safe = [id_ for id_, takes in rows if takes < RISKY or max_takes > MAX_TAKES]
+    return safe or [id_ for id_, _ in rows[:1]]
+
+
+def free_expired_leases(model: Any, expired: Any, max_takes: int) -> None:
+    """Inside: make rows whose lease ran out ready again, or dead after `max_takes`."""
     for state, takes in (("dead", model.takes >= max_takes), ("ready", model.takes < max_takes)):
-
-        def free(attempt: int, state: str = state, takes: Any = takes) -> None:
-            model.update(state=state, lease_token="").where(expired & takes).execute()
-
-        database.transact(free)
+        model.update(state=state).where(expired & takes).execute()
 
 
 def finish_lease(
-    database: Database, model: Any, id: int, token: str, changes: Mapping[str, Any]
+    database: Database,
+    model: Any,
+    id: int,
+    token: str,
+    changes: Mapping[str, Any],
+    note: Callable[[], object] = bool,
 ) -> bool:
-    """Change a leased row and end its lease; False when the lease is no longer ours."""
+    """Change a leased row and end its lease; False when the lease is no longer ours.
 
-    def finish(attempt: int) -> int:
-        ours = (model.id == id) & (model.lease_token == token) & (model.state == "leased")
-        return int(model.update(lease_token="", **changes).where(ours).execute())
+    `changes` hold its new state; `note` is called inside, with the change. The token stays: it tells
+    whose change it was.
+    """
+    mine = (model.id == id) & (model.lease_token == token)
 
-    return database.transact(finish) == 1
+    def finish(attempt: int) -> bool:
+        if model.update(**changes).where(mine & (model.state == "leased")).execute():
+            note()
+            return True
+        # The reply to an earlier COMMIT of ours may have been lost.
+        ended = mine & (model.state == changes["state"])
+        return attempt > 0 and bool(model.select().where(ended).exists())
+
+    return database.transact(finish)

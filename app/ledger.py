@@ -5,11 +5,13 @@ from functools import lru_cache
 from typing import Any
 
 from app.database import Database
+from app.errors import PluginFailed
 from app.hookspecs import Event, Grant
 from app.models import make_event_key
 from app.rules import dump_json
 
 ROWS_AT_ONCE = 200
+LONGEST_RECEIPT = 60_000  # bytes; MySQL's TEXT holds little more
 EVENT_COLUMNS = (
     "event_key", "source", "type", "event_id", "server_id", "nickname", "user_id", "occurred_at",
     "token", "settled_at", "data",
@@ -79,8 +81,20 @@ def insert_grants(database: Database, grants: Iterable[tuple[int, Grant, str]], 
             event = grant.event
             params += (
                 event_row, grant.rule, grant.plugin, grant.reward.kind, params_json,
-                str(grant.player.id), grant.player.nickname, event.server_id, event.user_id,
-                dump_json(grant.receipt), now,
+                grant.player.key, grant.player.nickname, event.server_id, event.user_id,
+                dump_receipt(grant), now,
             )  # fmt: skip
         sql = insert_sql("guerdon_grants", GRANT_COLUMNS, len(some), database.param)
         database.execute_sql(sql, params)
+
+
+def dump_receipt(grant: Grant) -> str:
+    """A receipt as JSON, once everything has been written into it; PluginFailed if it has none."""
+    try:
+        text = dump_json(grant.receipt)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PluginFailed(grant.plugin, "grant_reward, whose receipt is no JSON", error) from error
+    if len(text.encode()) > LONGEST_RECEIPT:
+        fault = ValueError(f"more than {LONGEST_RECEIPT} bytes")
+        raise PluginFailed(grant.plugin, "grant_reward, whose receipt is too long", fault)
+    return text

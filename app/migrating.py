@@ -17,7 +17,7 @@ from playhouse.migrations import Runner
 
 from app.database import Database
 from app.errors import DatabaseUnavailable
-from app.models import LEDGER, OwnPlayer, bind_models
+from app.models import LEDGER, OWN, bind_models
 
 log = structlog.get_logger()
 
@@ -49,8 +49,9 @@ def migrate(
 ) -> list[str]:
     """Bring every table up to date and return what was done, one line each; safe to run at any time."""
     logging.getLogger("peewee.migrations").setLevel(logging.WARNING)
-    models = [*plugin_models, *([OwnPlayer] if with_players else [])]
+    models = [*plugin_models, *(OWN if with_players else ())]
     with database.connection_context(), hold_lock(database, now):
+        database.begin_long_statements()
         done = [f"migration {name}" for name in make_runner(database).up()]
         bind_models(database, [*LEDGER, *models])
         for model in models:
@@ -58,7 +59,8 @@ def migrate(
                 done.append(f"table {model._meta.table_name}")
         for model in (*LEDGER, *models):
             done += [f"index {name}" for name in create_missing_indexes(database, model)]
-        return done
+    database.drop_connection()  # it was set up to be patient
+    return done
 
 
 @contextmanager

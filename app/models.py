@@ -121,7 +121,7 @@ class Attempt(Model):
 
 
 class Claim(Model):
-    """A reward that waits for its player's game server. States: ready, leased, done, dead."""
+    """A reward that waits for its player's game server. States: ready, leased, done."""
 
     id = BigAutoField()
     server_id = CharField(255)
@@ -159,7 +159,18 @@ class OwnPlayer(Model):
         table_name = "players"
 
 
+class OwnName(Model):
+    """One row for each name that match = "casefold" takes for the same: creating a player waits here."""
+
+    folded = CharField(255, primary_key=True)
+    uses = IntegerField()
+
+    class Meta:
+        table_name = "guerdon_player_names"
+
+
 LEDGER = (Event, Grant, Waiting, Attempt, Claim)
+OWN = (OwnPlayer, OwnName)  # where the studio has no table of players
 
 
 def make_event_key(source: str, type: str, id: str) -> bytes:

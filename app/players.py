@@ -108,13 +108,28 @@ class PlayerFinder:
         )
 
     def create_player(self, nickname: str, now: int) -> None:
-        """A new row of our own table; a nickname that is taken fails as the database's unique error."""
+        """Inside: a new row of our own table, unless casefold finds one that came meanwhile.
+
+        A nickname that is taken fails as the database's unique error.
+        """
         mark = self._database.param
+        if self._players.match == "casefold":
+            self._hold_name(nickname.casefold()[:255])
+            if self._search(self._players.nickname_column, {nickname}):
+                return
         self._database.execute_sql(
             f"INSERT INTO players (nickname, folded, gold, created_at)"
             f" VALUES ({mark}, {mark}, 0, {mark})",
             (nickname, nickname.casefold()[:255], now),
         )
+
+    def _hold_name(self, folded: str) -> None:
+        """Make whoever creates a player of the same folded name wait for our commit."""
+        mark = self._database.param
+        uses = f"UPDATE guerdon_player_names SET uses = uses + 1 WHERE folded = {mark}"
+        if not self._database.execute_sql(uses, (folded,)).rowcount:
+            names = f"INSERT INTO guerdon_player_names (folded, uses) VALUES ({mark}, 1)"
+            self._database.execute_sql(names, (folded,))
 
 
 def list_spellings(name: str) -> set[str]:

@@ -44,12 +44,15 @@ class Recipients:
         if not self._plugins_asked:
             return None
         try:
-            player: Player | None = call_plugin(
+            player = call_plugin(
                 self._plugins_asked, "find_player", self._plugins.hook.find_player,
                 event=event, db=self._database, settings=self._plugins.settings,
             )  # fmt: skip
         except NotReady as error:
             return Outcome("waiting", error.reason, error.retry_in)
+        if player is not None and not isinstance(player, Player):
+            reason = f"find_player of {self._plugins_asked} returned no Player"
+            return Outcome("waiting", reason)
         return player
 
     def _search(self, events: Sequence[Event]) -> list[Player | Outcome]:

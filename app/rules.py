@@ -1,11 +1,13 @@
 """Which rewards an event earns: the rules of rewards.toml, checked at the start, applied purely."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from marshmallow import Schema, ValidationError, fields, validate
 
@@ -132,16 +134,23 @@ def read_gift(rule: str, raw: Mapping[str, Any], kinds: Mapping[str, RewardKind]
         ])  # fmt: skip
     kind = kinds[name]
     loaded = load_checked(kind.schema(), params, f'reward "{name}": ')
-    return Gift(rule, kind.plugin, Reward(name, loaded), dump_json(loaded))
+    try:
+        return Gift(rule, kind.plugin, Reward(name, loaded), dump_json(loaded))
+    except (TypeError, ValueError) as error:
+        fault = f'reward "{name}": the ledger cannot keep what its schema loads: {error}'
+        raise ConfigError([fault]) from None
 
 
 def dump_json(value: Any) -> str:
-    """Compact JSON; Decimals become strings, and text that has no UTF-8 is escaped."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=describe_value)
+    """Compact JSON; Decimals and dates become strings, and text that has no UTF-8 is escaped.
+
+    Raises TypeError or ValueError for what JSON cannot hold, as NaN, or a tuple for a key.
+    """
+    text = ENCODER.encode(value)
     try:
         text.encode()
     except UnicodeEncodeError:
-        text = json.dumps(value, separators=(",", ":"), default=describe_value)
+        text = json.dumps(json.loads(text), separators=(",", ":"))
     return text
 
 
@@ -150,6 +159,11 @@ def describe_value(value: Any) -> Any:
         return format(value, "f")
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, Iterable):
-        return list(value)
-    return str(value)
+    if isinstance(value, date | time | UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON")
+
+
+ENCODER = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=describe_value
+)

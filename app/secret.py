@@ -34,7 +34,7 @@ class SecretField(fields.Field[Secret]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Secret:
         if isinstance(value, str):
-            text, name = value, attr or "secret"
+            text, name = value, ""  # name_secrets finds one
         elif isinstance(value, dict):
             text, name = read_reference(value)
         else:
@@ -66,6 +66,18 @@ class HttpAddress(ReferableString):
         if not is_whole or "?" in address or "#" in address or not address.isprintable():
             raise ValidationError("must be an address as https://host or https://host/path")
         return address
+
+
+def name_secrets(section: Any, name: str = "secret") -> None:
+    """Name the plain strings among the secrets of a loaded section: by key, and number in a list."""
+    if isinstance(section, Secret):
+        section.name = section.name or name
+    elif isinstance(section, dict):
+        for key, value in section.items():
+            name_secrets(value, str(key))
+    elif isinstance(section, list):
+        for number, value in enumerate(section, 1):
+            name_secrets(value, f"{name.removesuffix('s')} {number}")
 
 
 def read_reference(reference: dict[str, Any]) -> tuple[str, str]:

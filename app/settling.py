@@ -1,44 +1,59 @@
 """Pays events, exactly once: the payment and the row that says it was paid are one commit."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
-from peewee import IntegrityError
+from peewee import IntegrityError, PeeweeException
 
 from app.database import Database
 from app.errors import DatabaseUnavailable, GuerdonError, NotReady
+from app.faults import classify_error
 from app.granting import GatheredWrites, give_gift
 from app.hookspecs import Event, Grant, Outcome, Player
 from app.ledger import insert_events, insert_grants, key_of, list_settled_keys
 from app.plugin_manager import Plugins
 from app.recipients import Recipients
 from app.rules import Gift, Rules
-from app.transactions import classify_error
 
 log = structlog.get_logger()
 
 LONGEST = {"source": 64, "type": 64, "id": 255, "server_id": 255, "nickname": 255, "user_id": 255}
 DUPLICATE_TRIES = 3
+LOCKED = "somebody else holds a lock on its rows"
+LOCKS_WAITED_FOR = 2  # in one batch that fell apart
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Work:
     """The events of one delivery: paid together or not at all. `token` names who signed it."""
 
     events: Sequence[Event]
     token: str = ""
+    keys: list[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keys = [key_of(event) for event in self.events]
+
+
+@dataclass(slots=True)
+class Line:
+    """One event of a payment: what it earns, and who gets it."""
+
+    event: Event
+    key: bytes
+    gifts: list[Gift]
+    player: Player | None = None
 
 
 @dataclass(slots=True)
 class Payment:
-    """One work on its way through a transaction."""
+    """One work on its way through a transaction, without the events that are settled already."""
 
     work: Work
-    gifts: list[list[Gift]]
-    players: list[Player | None]
-    grants: list[Grant]
+    lines: list[Line]
+    grants: list[Grant] = field(default_factory=list)
 
 
 class Settler:
@@ -63,73 +78,101 @@ class Settler:
         """An outcome for each work, in order. Never raises for what a work or a plugin did wrong.
 
         If the batch fails as a whole its works are settled one by one, so that one of them costs
-        nobody else.
+        nobody else. A work that shares an event with an earlier one is settled after it.
         """
+        planned: set[bytes] = set()
+        places: list[int] = []
+        for place, work in enumerate(works):
+            if planned.isdisjoint(work.keys):
+                planned.update(work.keys)
+                places.append(place)
+        outcomes = dict(zip(places, self._settle_batch([works[n] for n in places]), strict=True))
+        firsts = {works[place].keys[0]: outcomes[place] for place in places}
+        for place, work in enumerate(works):
+            if place not in outcomes and (first := firsts.get(work.keys[0])):
+                outcomes[place] = repeat_outcome(first)
+            elif place not in outcomes:
+                outcomes[place] = self._settle_batch([work], look_first=True)[0]
+        return [outcomes[place] for place in range(len(works))]
+
+    def _settle_batch(self, works: Sequence[Work], look_first: bool = False) -> list[Outcome]:
         try:
-            return self._settle_together(works)
+            return self._settle_together(works, look_first)
         except DatabaseUnavailable as error:
             return [Outcome("unavailable", str(error))] * len(works)
         except Exception as error:
-            if len(works) > 1:
-                return [self.settle([work])[0] for work in works]
-            return [explain_failure(works[0], error)]
+            if len(works) == 1:
+                return [explain_failure(works[0], error)]
+        return self._settle_apart(works)
 
-    def _settle_together(self, works: Sequence[Work]) -> list[Outcome]:
+    def _settle_apart(self, works: Sequence[Work]) -> list[Outcome]:
+        """One by one. Where rows stay locked the rest waits in the inbox instead of behind them."""
+        outcomes: list[Outcome] = []
+        for work in works:
+            if [outcome.reason for outcome in outcomes].count(LOCKED) < LOCKS_WAITED_FOR:
+                outcomes += self._settle_batch([work])
+            else:
+                outcomes.append(Outcome("waiting", LOCKED))
+        return outcomes
+
+    def _settle_together(self, works: Sequence[Work], look_first: bool) -> list[Outcome]:
         for tries_left in reversed(range(DUPLICATE_TRIES)):
-            look_first = tries_left < DUPLICATE_TRIES - 1
             try:
                 return self._database.transact(partial(self._pay, works, look_first))
             except IntegrityError as error:
                 # Somebody settled one of them meanwhile: look, and settle the rest.
                 if classify_error(error) != "duplicate" or not tries_left:
                     raise
+            look_first = True
         raise AssertionError("the last try returns or raises")
 
     def _pay(self, works: Sequence[Work], look_first: bool, attempt: int) -> list[Outcome]:
-        outcomes: list[Outcome | None] = [None] * len(works)
-        settled = set()
-        keys = [key_of(work.events[0]) for work in works]
+        outcomes: dict[int, Outcome] = {}
+        settled: set[bytes] = set()
         if look_first or attempt:
+            keys = [key for work in works for key in work.keys]
             settled = list_settled_keys(self._database, keys)
-        first_of: dict[bytes, int] = {}
         payments: dict[int, Payment] = {}
-        for position, (work, key) in enumerate(zip(works, keys, strict=True)):
-            if key in settled:
-                outcomes[position] = Outcome("known", events=work.events)
-            elif first_of.setdefault(key, position) != position:
-                continue
+        for place, work in enumerate(works):
+            if work.keys[0] in settled:
+                outcomes[place] = Outcome("known", events=work.events)
             elif fault := find_misfit(work.events):
-                outcomes[position] = Outcome("waiting", fault)
+                outcomes[place] = Outcome("waiting", fault)
             else:
-                gifts = [self._rules.choose_gifts(event) for event in work.events]
-                payments[position] = Payment(work, gifts, [None] * len(gifts), [])
-        for position, problem in self._find_players(payments).items():
-            outcomes[position] = problem
-            del payments[position]
+                payments[place] = self._plan(work, settled)
+        for place, problem in self._find_players(payments).items():
+            outcomes[place] = problem
+            del payments[place]
         self._write(list(payments.values()))
-        for position, payment in payments.items():
-            work = payment.work
-            outcomes[position] = Outcome("settled", events=work.events, grants=payment.grants)
-        return [
-            outcome or repeat_outcome(outcomes[first_of[key]])
-            for outcome, key in zip(outcomes, keys, strict=True)
-        ]
+        for place, payment in payments.items():
+            events = [line.event for line in payment.lines]
+            outcomes[place] = Outcome("settled", events=events, grants=payment.grants)
+        return [outcomes[place] for place in range(len(works))]
+
+    def _plan(self, work: Work, settled: set[bytes]) -> Payment:
+        unpaid = {
+            key: event
+            for key, event in zip(work.keys, work.events, strict=True)
+            if key not in settled
+        }
+        choose = self._rules.choose_gifts
+        return Payment(work, [Line(event, key, choose(event)) for key, event in unpaid.items()])
 
     def _find_players(self, payments: dict[int, Payment]) -> dict[int, Outcome]:
         """Put the players of all events that earn something into the payments; the rest's outcomes."""
-        places = [
-            (position, index)
-            for position, payment in payments.items()
-            for index in range(len(payment.gifts))
-            if payment.gifts[index]
+        earning = [
+            (place, line)
+            for place, payment in payments.items()
+            for line in payment.lines
+            if line.gifts
         ]
-        events = [payments[position].work.events[index] for position, index in places]
+        answers = self._recipients.find([line.event for _, line in earning])
         problems: dict[int, Outcome] = {}
-        for (position, index), answer in zip(places, self._recipients.find(events), strict=True):
+        for (place, line), answer in zip(earning, answers, strict=True):
             if isinstance(answer, Player):
-                payments[position].players[index] = answer
-            elif answer.state == "waiting" or position not in problems:
-                problems[position] = answer
+                line.player = answer
+            elif answer.state == "waiting" or place not in problems:
+                problems[place] = answer
         return problems
 
     def _write(self, payments: Sequence[Payment]) -> None:
@@ -137,23 +180,19 @@ class Settler:
         if not payments:
             return
         now = self._now()
-        rows = [
-            (event, payment.work.token) for payment in payments for event in payment.work.events
-        ]
-        ids = insert_events(self._database, rows, now)
+        lines = [(payment, line) for payment in payments for line in payment.lines]
+        tokens = [(line.event, payment.work.token) for payment, line in lines]
+        ids = insert_events(self._database, tokens, now)
         batch = GatheredWrites()
         ledger = []
-        for payment in payments:
-            for event, gifts, player in zip(
-                payment.work.events, payment.gifts, payment.players, strict=True
-            ):
-                for gift in gifts:
-                    assert player is not None  # _find_players left no payment without
-                    grant = give_gift(
-                        self._plugins, self._database, gift, event, player, batch, now
-                    )
-                    payment.grants.append(grant)
-                    ledger.append((ids[key_of(event)], grant, gift.params_json))
+        for payment, line in lines:
+            for gift in line.gifts:
+                assert line.player is not None  # _find_players left no payment without
+                grant = give_gift(
+                    self._plugins, self._database, gift, line.event, line.player, batch, now
+                )
+                payment.grants.append(grant)
+                ledger.append((ids[line.key], grant, gift.params_json))
         batch.flush(self._plugins, self._database)
         insert_grants(self._database, ledger, now)
 
@@ -163,16 +202,20 @@ def find_misfit(events: Sequence[Event]) -> str:
     for event in events:
         for name, longest in LONGEST.items():
             value = getattr(event, name)
+            if not isinstance(value, str):
+                return f"the event's {name} is not a string"
             if len(value) > longest:
                 return f"the event's {name} is longer than {longest} characters"
             if any("\ud800" <= letter <= "\udfff" for letter in value):
                 return f"the event's {name} is not valid Unicode"
+        time = event.occurred_at
+        if time is not None and (type(time) is not int or not 0 <= time < 2**62):
+            return "the event's occurred_at is no time in ms"
     return ""
 
 
-def repeat_outcome(first: Outcome | None) -> Outcome:
+def repeat_outcome(first: Outcome) -> Outcome:
     """The outcome of a second delivery of the same event in one batch."""
-    assert first is not None  # the first of each key has an outcome
     return Outcome("known", events=first.events) if first.state == "settled" else first
 
 
@@ -184,4 +227,8 @@ def explain_failure(work: Work, error: Exception) -> Outcome:
     log.error("not settled", event_type=event.type, event_id=event.id, exc_info=error)
     if isinstance(error, GuerdonError):
         return Outcome("waiting", str(error))
+    if not isinstance(error, PeeweeException):
+        return Outcome("waiting", f"it failed in a way nobody expected ({type(error).__name__})")
+    if classify_error(error) == "locked":
+        return Outcome("waiting", LOCKED)
     return Outcome("waiting", f"the database refused it ({type(error).__name__})")

@@ -24,6 +24,8 @@ def read_json(raw: bytes, fraction: Callable[[str], Any] = Decimal) -> Any:
         )
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
+    except ArithmeticError:
+        raise ValueError("a number is beyond all measure") from None
 
 
 def read_integer(text: str) -> int | Decimal:

@@ -32,6 +32,8 @@ def describe_event(sources: Sequence[str], type: str, id: str) -> dict[str, Any]
     settled: Any = Event.get_or_none(Event.event_key << keys) if keys else None
     if settled is None and waiting is None:
         return None
+    if settled and waiting and bytes(settled.event_key) != bytes(waiting.event_key):
+        waiting = None  # another source's event of the same type and id
     grants = list(Grant.select().where(Grant.event == settled.id)) if settled else []
     state = "settled" if settled else "dead" if waiting.state == "dead" else "waiting"
     known = settled or waiting

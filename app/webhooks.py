@@ -28,6 +28,9 @@ def receive(source: str) -> Response:
     hook, settings = guerdon.plugins.hook, guerdon.plugins.settings
     try:
         delivery = hook.read_delivery(source=source, request=request, settings=settings)
+        if delivery is None:
+            return refuse(source, 404, "nobody here answers for this source")
+        check_delivery(delivery)
     except BadSignature as error:
         return refuse(source, 401, str(error))
     except BadDelivery as error:
@@ -39,8 +42,6 @@ def receive(source: str) -> Response:
     except Exception as error:
         log.error("read_delivery failed", source=source, exc_info=error)
         return answer(503, f"the plugin for {source} failed", RETRY_AFTER)
-    if delivery is None:
-        return refuse(source, 404, "nobody here answers for this source")
     outcome = decide(guerdon, delivery)
     try:
         reply = hook.write_reply(source=source, outcome=outcome, settings=settings)
@@ -48,6 +49,13 @@ def receive(source: str) -> Response:
         log.error("write_reply failed", source=source, event_id=delivery.id, exc_info=error)
         reply = None
     return reply if isinstance(reply, Response) else write_usual_reply(outcome)
+
+
+def check_delivery(delivery: Delivery) -> None:
+    """Raise TypeError for what a plugin should not have made."""
+    texts = (delivery.source, delivery.type, delivery.id, delivery.token)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("a Delivery's source, type, id and token are strings")
 
 
 def decide(guerdon: Guerdon, delivery: Delivery) -> Outcome:

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from app import Batch, Database, Event, Player, Reward, Settings, hookimpl, queue_claims
+from app import Batch, Database, Event, NotReady, Player, Reward, Settings, hookimpl, queue_claims
 
 
 class ClaimReward(Schema):
@@ -26,6 +26,8 @@ def grant_reward(
 ) -> dict[str, Any] | None:
     if reward.kind != "claim":
         return None
+    if not event.server_id:
+        raise NotReady("the vote names no server, so no game server could fetch its claim")
     values = {
         "{nickname}": player.nickname,
         "{server_id}": event.server_id,

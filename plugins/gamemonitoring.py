@@ -81,16 +81,15 @@ def fetch_events(delivery: Delivery, http: app.Http, settings: app.Settings) -> 
 
 def read_vote(id_: str, vote: dict[str, Any]) -> Event:
     """The event of a vote (sheet, GET /votes/{event_id}); raises for what is not a usable one."""
-    nickname, created_at = vote["nickname"].strip(), vote.get("created_at")
-    servers = {read_id((vote.get("server") or {}).get("id"))}
-    if vote.get("entity_type") == "server":
-        servers.add(read_id(vote.get("entity_id")))
-    servers.discard("")
+    nickname, created_at = vote["nickname"].strip(), vote.get("created_at", 0)
+    ids = {part: vote[part].get("id") for part in ("server", "user") if vote.get(part) is not None}
+    entity = vote.get("entity_id") if vote.get("entity_type") == "server" else None
+    servers = {read_id(ids.get("server")), read_id(entity)} - {""}
     if not nickname or len(servers) > 1 or read_id(vote.get("id", id_)) != id_:
         raise NotReady("the vote has no nickname, two servers, or another id than was asked for")
-    user = read_id((vote.get("user") or {}).get("id"))
-    time = created_at * 1000 if isinstance(created_at, int) and 0 < created_at < 2**40 else None
-    return Event(NAME, VOTE, id_, "".join(servers), nickname, user, time, vote)
+    is_time = type(created_at) in (int, float) and 0 < created_at < 2**40
+    time = int(created_at * 1000) if is_time else None
+    return Event(NAME, VOTE, id_, "".join(servers), nickname, read_id(ids.get("user")), time, vote)
 
 
 def read_id(value: Any) -> str:

@@ -41,7 +41,7 @@ def grant_reward(reward: Reward, player: Player, batch: Batch) -> dict[str, Any]
     if reward.kind != "item":
         return None
     name, quantity = reward.params["item"], reward.params["quantity"]
-    batch.gather(add_items, (str(player.id), name, quantity))
+    batch.gather(add_items, (player.key, name, quantity))
     return {"item": name, "quantity": quantity}
 
 
@@ -59,5 +59,5 @@ def add_items(rows: list[tuple[str, str, int]], db: Database, settings: Settings
 
 @hookimpl
 def describe_player(player: Player) -> dict[str, Any]:
-    mine = Item.select().where(Item.player_id == str(player.id)).order_by(Item.name)
+    mine = Item.select().where(Item.player_id == player.key).order_by(Item.name)
     return {"items": {item.name: item.quantity for item in mine}}

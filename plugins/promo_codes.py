@@ -52,7 +52,7 @@ def grant_reward(
     free = (PromoCode.pool == pool) & (PromoCode.player_id == "")
     while row := find_free_code(free, db):
         taken = PromoCode.update(
-            player_id=str(player.id), event_type=event.type, event_id=event.id, given_at=now
+            player_id=player.key, event_type=event.type, event_id=event.id, given_at=now
         ).where((PromoCode.id == row.id) & free)
         if taken.execute():  # the row was still free: this decides, on every database
             return {"pool": pool, "code": row.code}
@@ -69,7 +69,7 @@ def find_free_code(free: Any, db: Database) -> PromoCode | None:
 
 @hookimpl
 def describe_player(player: Player) -> dict[str, Any]:
-    mine = PromoCode.select().where(PromoCode.player_id == str(player.id)).order_by(PromoCode.id)
+    mine = PromoCode.select().where(PromoCode.player_id == player.key).order_by(PromoCode.id)
     return {"promo_codes": [row.code for row in mine]}
 
 

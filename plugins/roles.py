@@ -44,7 +44,7 @@ def grant_reward(reward: Reward, player: Player, batch: Batch, now: int) -> dict
         return None
     name, days = reward.params["role"], reward.params["days"]
     until = now + days * DAY if days else WITHOUT_END
-    batch.gather(give_roles, (str(player.id), name, until))
+    batch.gather(give_roles, (player.key, name, until))
     return {"role": name, "until": format_time(until) if days else None}
 
 
@@ -57,7 +57,7 @@ def give_roles(rows: list[tuple[str, str, int]], db: Database, settings: Setting
 
 @hookimpl
 def describe_player(player: Player, now: int) -> dict[str, Any]:
-    mine = (Role.player_id == str(player.id)) & (Role.until > now)
+    mine = (Role.player_id == player.key) & (Role.until > now)
     held = Role.select().where(mine).order_by(Role.name)
     ends = {role.name: None if role.until == WITHOUT_END else role.until for role in held}
     return {"roles": {name: format_time(until) for name, until in ends.items()}}

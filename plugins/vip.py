@@ -38,7 +38,7 @@ def grant_reward(reward: Reward, player: Player, batch: Batch, now: int) -> dict
     if reward.kind != "vip":
         return None
     receipt = {"days": reward.params["days"]}
-    batch.gather(add_time, (str(player.id), now, receipt))
+    batch.gather(add_time, (player.key, now, receipt))
     return receipt
 
 
@@ -59,5 +59,5 @@ def add_time(rows: list[tuple[str, int, dict[str, Any]]], db: Database, settings
 
 @hookimpl
 def describe_player(player: Player, now: int) -> dict[str, Any]:
-    until = Vip.select(Vip.until).where(Vip.player_id == str(player.id)).scalar()
+    until = Vip.select(Vip.until).where(Vip.player_id == player.key).scalar()
     return {"vip_until": format_time(until) if until and until > now else None}

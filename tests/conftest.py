@@ -128,8 +128,10 @@ def open_service(
 
 
 def add_player(guerdon: Guerdon, nickname: str) -> None:
+    """Straight into the table, also beside one that casefold takes for the same."""
     with guerdon.database.connection_context():
-        guerdon.finder.create_player(nickname, guerdon.now())
+        folded = nickname.casefold()[:255]
+        OwnPlayer.insert(nickname=nickname, folded=folded, gold=0, created_at=0).execute()
 
 
 @pytest.fixture

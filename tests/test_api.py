@@ -277,7 +277,7 @@ def test_a_placeholder_in_a_nickname_stays_text(open_service: Any, vote_api: Vot
 
 
 def test_each_server_gets_its_own_in_order_and_no_more_than_it_asked_for(queue: Any) -> None:
-    send = queue(("1", "a"), ("2", "b"), ("1", "c"), ("1", "d"), ("", "e"))
+    send = queue(("1", "a"), ("2", "b"), ("1", "c"), ("1", "d"))
 
     assert ids(send("lease", {"server_id": "1", "limit": 2})) == ["a", "c"]
     assert ids(send("lease", {"server_id": "1", "limit": 100})) == ["d"]
@@ -302,7 +302,21 @@ def test_when_a_lease_ran_out_another_gets_it_and_the_first_can_no_longer_acknow
         refused = send(f"{id}/ack", data=late, **kwargs)
         assert "lease it again" in check_problem(refused, 409)["detail"]
     assert send(f"{id}/ack", {"lease": second["lease"]}).status_code == 200
-    assert send(f"{id}/ack", {"lease": first["lease"]}).status_code == 200  # it is done
+    assert send(f"{id}/ack", {"lease": second["lease"]}).status_code == 200  # again is fine
+    check_problem(send(f"{id}/ack", {"lease": first["lease"]}), 409)
+    assert send(f"{id}/ack").status_code == 200
+
+
+def test_whose_lease_ran_out_may_still_acknowledge_while_nobody_else_has_it(
+    queue: Any, clock: Clock
+) -> None:
+    send = queue(("1", "v1"))
+    lease = send("lease", {"server_id": "1", "seconds": 10}).get_json()
+    clock.advance(11)
+    assert ids(send("lease", {"server_id": "another"})) == []  # the lease is ended now
+
+    assert send("1/ack", {"lease": lease["lease"]}).status_code == 200
+    assert ids(send("lease", {"server_id": "1"})) == []
 
 
 def test_an_acknowledgement_needs_a_lease_and_not_its_token(queue: Any, clock: Clock) -> None:

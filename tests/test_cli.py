@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from app.cli import main
 from app.guerdon import Guerdon
 from app.models import LEDGER, OwnPlayer, bind_models
+from tests.conftest import add_player
 from tests.sending import get_v1, post_vote
 from tests.servers import ROOT, wait_until
 
@@ -310,7 +311,7 @@ def test_dispatch_pays_what_waits_and_ends_when_told(
     vote_api.nickname = lambda id: "Late"
     assert post_vote(guerdon, "v1").status_code == 503
     with guerdon.database.connection_context():
-        guerdon.finder.create_player("Late", 0)
+        add_player(guerdon, "Late")
 
     process = start(guerdon.config.path, "dispatch")
     try:

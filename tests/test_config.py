@@ -182,7 +182,7 @@ def test_secrets_come_from_a_string_the_environment_or_a_file(
 
     assert faults == []
     assert [(key.reveal(), key.name) for key in config.api_keys] == [
-        ("a string", "secret"),
+        ("a string", "key 1"),
         ("from the environment", "A_KEY"),
         ("from a file", "key"),
         ("a default", "UNSET_IN_TESTS"),
@@ -235,7 +235,7 @@ def test_no_repr_shows_a_secret(write: Callable[..., Path]) -> None:
     for value in (guerdon.config, guerdon.plugins, guerdon.plugins.settings, guerdon.database):
         assert SECRET not in repr(value) + str(value)
     key = guerdon.config.api_keys[0]
-    assert repr(key) == str(key) == f"{key}" == "<secret secret>"
+    assert repr(key) == str(key) == f"{key}" == "<secret key 1>"
     guerdon.close()
 
 

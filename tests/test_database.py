@@ -12,12 +12,12 @@ from peewee import IntegrityError, PeeweeException
 
 from app.database import CONNECT_TIMEOUT, Database, open_database
 from app.errors import ConfigError, DatabaseUnavailable
+from app.faults import classify_error
 from app.guerdon import Guerdon, open_guerdon
 from app.hookspecs import Event
 from app.ledger import insert_events
 from app.settling import Work
-from app.transactions import classify_error
-from tests.conftest import Clock
+from tests.conftest import Clock, add_player
 from tests.servers import MariaDBServer, Proxy
 
 on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
@@ -57,7 +57,7 @@ def test_every_session_is_strict_utf8_read_committed_utc_and_impatient(guerdon: 
     with ThreadPoolExecutor(3) as pool:
         sessions = set(pool.map(read_session, range(3)))
 
-    assert sessions == {("READ-COMMITTED", 1, "+00:00", 5, "utf8mb4", "utf8mb4")}
+    assert sessions == {("READ-COMMITTED", 1, "+00:00", 2, "utf8mb4", "utf8mb4")}
 
 
 @on_sqlite
@@ -109,7 +109,7 @@ def test_players_and_items_whose_names_differ_by_case_are_kept_apart(
     give = '{ reward = "item", item = "Sword" }, { reward = "item", item = "sword" }'
     guerdon = open_service(rewards=f'[[rules]]\non = "server.vote"\ngive = [{give}]\n')
     with guerdon.database.connection_context():
-        guerdon.finder.create_player("bob", 0)
+        add_player(guerdon, "bob")
 
     events = [make_event("v1"), make_event("v2", nickname="bob"), make_event("v3", nickname="BOB")]
 

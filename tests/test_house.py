@@ -17,7 +17,7 @@ from tests.servers import ROOT
 FLOORS = {
     "app.errors": 0, "app.hookspecs": 0, "app.secret": 0, "app.strict_json": 0.1,
     "app.batching": 1, "app.config": 1, "app.logs": 1, "app.models": 1, "app.network": 1,
-    "app.transactions": 1, "app.database": 1.1,
+    "app.faults": 0.1, "app.guarding": 0.2, "app.transactions": 1, "app.database": 1.1,
     "app.leases": 2, "app.migrating": 2, "app.migrations": 2, "app.players": 2, "app.rules": 2,
     "app.upserting": 2, "app.ledger": 2.1, "app.plugin_manager": 2.1, "app.granting": 2.2,
     "app.inspection": 2.2, "app.recipients": 2.3,
@@ -267,7 +267,14 @@ def test_every_hook_is_explained_and_used(hook: str) -> None:
 
 
 # Stories that cross all rooms: each of their tests is one.
-STORIES = {"test_readme", "test_under_fire"}
+STORIES = {
+    "test_readme",
+    "test_under_fire",
+    "test_locked_rows",
+    "test_lost_connections",
+    "test_mended",
+    "test_misbehaving_plugins",
+}
 TEST_FILES = sorted((ROOT / "tests").rglob("test_*.py"))
 
 

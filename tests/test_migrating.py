@@ -13,7 +13,7 @@ import pytest
 
 from app.guerdon import Guerdon, open_guerdon
 from app.migrating import LEASE, MigrationLock, list_pending
-from app.models import LEDGER, OwnPlayer, bind_models
+from app.models import LEDGER, OWN, bind_models
 from tests.sending import post_vote
 from tests.servers import ROOT, wait_until
 
@@ -87,7 +87,7 @@ def test_the_migrated_tables_are_those_of_the_models(
         server = request.getfixturevalue("mariadb")
         url = server.url(server.create_database())
     fresh = open_guerdon(write_config(url=url), clock)
-    models = [*LEDGER, OwnPlayer, *fresh.plugins.models]
+    models = [*LEDGER, *OWN, *fresh.plugins.models]
     bind_models(fresh.database, models)
     with fresh.database.connection_context():
         fresh.database.create_tables(models)

@@ -9,7 +9,7 @@ import pytest
 from app.errors import AmbiguousPlayer, UnknownPlayer
 from app.guerdon import Guerdon
 from app.hookspecs import Event, Player
-from tests.conftest import REWARDS
+from tests.conftest import REWARDS, add_player
 from tests.sending import get_v1, post_vote
 
 Open = Callable[..., Guerdon]
@@ -115,7 +115,7 @@ def test_it_works(open_service: Open, table: str, match: str) -> None:
         with guerdon.database.connection_context():
             guerdon.database.execute_sql(f"DELETE FROM {name}")
             if table == "own":
-                guerdon.finder.create_player(stored, 0)
+                add_player(guerdon, stored)
             else:
                 sql = f"INSERT INTO users (nickname) VALUES ({guerdon.database.param})"
                 guerdon.database.execute_sql(sql, (stored,))
@@ -138,7 +138,7 @@ def test_two_that_match_are_never_guessed_between(open_service: Open, table: str
     if table == "own":
         with guerdon.database.connection_context():
             for name in names:
-                guerdon.finder.create_player(name, 0)
+                add_player(guerdon, name)
     else:
         make_table(guerdon, table, names)
 
@@ -152,7 +152,7 @@ def test_a_vote_for_one_of_two_equal_names_waits_and_says_so(
 ) -> None:
     guerdon = open_service(more=players("own", "casefold"))
     with guerdon.database.connection_context():
-        guerdon.finder.create_player("BOB", 0)
+        add_player(guerdon, "BOB")
 
     reply = post_vote(guerdon, "v1")
 
@@ -192,7 +192,7 @@ def test_a_large_batch_is_looked_up_whole(open_service: Open) -> None:
     names = [f"player {number}" for number in range(1200)]
     with guerdon.database.atomic():
         for name in names:
-            guerdon.finder.create_player(name, 0)
+            add_player(guerdon, name)
 
     assert find(guerdon, *names, "nobody") == [*names, UnknownPlayer]
 

@@ -73,7 +73,8 @@ give = [{ reward = "trap" }]
 
 
 def make_work(id: str, nickname: str = "Bob", **changes: Any) -> Work:
-    return Work([Event("gamemonitoring", "server.vote", id, nickname=nickname, **changes)])
+    facts = {"nickname": nickname, "server_id": "1"} | changes
+    return Work([Event("gamemonitoring", "server.vote", id, **facts)])
 
 
 def settle(guerdon: Guerdon, works: list[Work]) -> list[Outcome]:

@@ -13,10 +13,10 @@ from peewee import IntegrityError, OperationalError, PeeweeException
 
 from app.database import Database, open_database
 from app.errors import DatabaseUnavailable, TransactionBroken
+from app.faults import classify_error
 from app.guerdon import Guerdon
 from app.hookspecs import Event
 from app.settling import Work
-from app.transactions import classify_error
 from tests.conftest import Clock
 from tests.servers import ROOT, MariaDBServer, Proxy
 

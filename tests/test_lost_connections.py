@@ -1,0 +1,249 @@
+"""A connection lost once, wherever that happens, costs nobody anything, and the pool no connection."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from peewee import OperationalError
+
+from app import create_app
+from app.faults import classify_error
+from app.guerdon import Guerdon
+from app.models import make_event_key
+from tests.books import read_books
+from tests.conftest import API_KEY, Clock
+from tests.sending import post_vote
+from tests.servers import MariaDBServer, Proxy, wait_until
+from tests.vote_api import VoteApi, answer
+
+pytestmark = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
+RULES = """
+[[rules]]
+on = "server.vote"
+give = [{ reward = "gold", amount = 100 }, { reward = "claim", payload = { a = "b" } }]
+"""
+KEY = {"Authorization": f"Bearer {API_KEY}"}
+wherever = pytest.mark.parametrize(
+    ("at", "forwarded"),
+    [
+        (at, forwarded)
+        for at in (b"SELECT", b"BEGIN", b"UPDATE", b"COMMIT")
+        for forwarded in (False, True)
+    ],
+    ids=lambda value: value.decode() if isinstance(value, bytes) else None,
+)
+
+
+@pytest.fixture
+def proxy(mariadb: MariaDBServer) -> Iterator[Proxy]:
+    proxy = Proxy(mariadb.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def guerdon(
+    open_service: Callable[..., Guerdon], mariadb: MariaDBServer, proxy: Proxy, database_url: str
+) -> Guerdon:
+    """Its database is behind the proxy; a first vote is paid and its claim waits."""
+    url = database_url.replace(f":{mariadb.port}/", f":{proxy.port}/")
+    guerdon = open_service(RULES, url=url)
+    assert post_vote(guerdon, "v0").status_code == 204
+    return guerdon
+
+
+@pytest.fixture
+def send(guerdon: Guerdon) -> Callable[..., Any]:
+    """POST to /v1/claims."""
+    client = create_app(guerdon).test_client()
+    return lambda path, body: client.post(f"/v1/claims/{path}", json=body, headers=KEY)
+
+
+def park(guerdon: Guerdon, vote_api: VoteApi, id: str = "v1") -> None:
+    """Have a vote wait; the vote API is well again afterwards."""
+    vote_api.behave = lambda handler: answer(handler, 500, {})
+    assert post_vote(guerdon, id).status_code == 503
+    vote_api.behave = None
+
+
+def is_paid(guerdon: Guerdon, *ids: str) -> bool:
+    books = read_books(guerdon)
+    return (books.events, books.grants, books.waiting, books.gold) == (
+        sorted(ids), 2 * len(ids), {}, {"Bob": f"{100 * len(ids)}.00"},
+    )  # fmt: skip
+
+
+@wherever
+def test_what_is_due_is_taken_and_paid(
+    at: bytes, forwarded: bool, guerdon: Guerdon, proxy: Proxy, vote_api: VoteApi, clock: Clock
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        park(guerdon, vote_api)
+        assert pool.submit(guerdon.inbox.take_due, 16).result().ids == ()
+        in_use = len(guerdon.database._in_use)
+        clock.advance(10)
+
+        proxy.cut(at, forwarded=forwarded)
+        lease = pool.submit(guerdon.inbox.take_due, 16).result()
+
+        assert (len(lease.ids), proxy.cuts_left) == (1, 0)
+        pool.submit(guerdon.inbox.retry_one, lease.ids[0], lease.token).result()
+        assert len(guerdon.database._in_use) == in_use
+    assert is_paid(guerdon, "v0", "v1")
+
+
+@wherever
+def test_a_try_ends_and_its_lease_with_it(
+    at: bytes, forwarded: bool, guerdon: Guerdon, proxy: Proxy, vote_api: VoteApi, clock: Clock
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        park(guerdon, vote_api)
+        clock.advance(10)
+        lease = pool.submit(guerdon.inbox.take_due, 16).result()
+        in_use = len(guerdon.database._in_use)
+
+        proxy.cut(at, forwarded=forwarded)
+        outcome = pool.submit(guerdon.inbox.retry_one, lease.ids[0], lease.token).result()
+
+        assert (outcome.state in ("settled", "known"), proxy.cuts_left) == (True, 0)
+        assert len(guerdon.database._in_use) == in_use
+    assert is_paid(guerdon, "v0", "v1")
+
+
+@pytest.mark.parametrize("at", [b"INSERT", b"UPDATE `guerdon_inbox`", b"COMMIT"])
+@pytest.mark.parametrize("forwarded", [False, True])
+def test_a_try_in_vain_ends_too(
+    at: bytes, forwarded: bool, guerdon: Guerdon, proxy: Proxy, vote_api: VoteApi, clock: Clock
+) -> None:
+    park(guerdon, vote_api)
+    clock.advance(10)
+    lease = guerdon.inbox.take_due(16)
+    in_use = len(guerdon.database._in_use)
+    vote_api.behave = lambda handler: answer(handler, 404, {})
+
+    proxy.cut(at, forwarded=forwarded)
+    assert guerdon.inbox.retry_one(lease.ids[0], lease.token).state == "waiting"
+
+    assert (len(guerdon.database._in_use), proxy.cuts_left) == (in_use, 0)
+    vote_api.behave = None
+    clock.advance(31)  # not a lease's length: it is ready, at its next time
+    again = guerdon.inbox.take_due(16)
+    assert guerdon.inbox.retry_one(again.ids[0], again.token).state == "settled"
+    assert is_paid(guerdon, "v0", "v1")
+
+
+@wherever
+def test_a_person_has_it_tried_again(
+    at: bytes, forwarded: bool, guerdon: Guerdon, proxy: Proxy, vote_api: VoteApi
+) -> None:
+    park(guerdon, vote_api)
+    in_use = len(guerdon.database._in_use)
+
+    proxy.cut(at, forwarded=forwarded)
+    assert guerdon.inbox.revive([make_event_key("gamemonitoring", "server.vote", "v1")]) == 1
+
+    assert (len(guerdon.database._in_use), proxy.cuts_left) == (in_use, 0)
+    assert len(guerdon.inbox.take_due(16).ids) == 1
+
+
+@wherever
+def test_the_dispatcher_lives_on_and_pays(
+    at: bytes, forwarded: bool, guerdon: Guerdon, proxy: Proxy, vote_api: VoteApi, clock: Clock
+) -> None:
+    park(guerdon, vote_api)
+    guerdon.dispatcher._poll = 0.05
+    proxy.cut(at, forwarded=forwarded)
+    guerdon.dispatcher.start()
+    clock.advance(10)
+
+    def is_seen() -> bool:
+        try:
+            return is_paid(guerdon, "v0", "v1")
+        except OperationalError:  # this test's own look may meet the cut too
+            return False
+
+    wait_until(is_seen, 10)
+
+    assert proxy.cuts_left == 0
+    assert guerdon.dispatcher._thread is not None
+    assert guerdon.dispatcher._thread.is_alive()
+
+
+def test_the_dispatcher_outlives_a_bug_of_ours(
+    guerdon: Guerdon, vote_api: VoteApi, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve, bugs = guerdon.dispatcher.serve_once, [KeyError("a bug"), ValueError("another")]
+
+    def stumble(pool: Any) -> bool:
+        if bugs:
+            raise bugs.pop()
+        return serve(pool)
+
+    monkeypatch.setattr(guerdon.dispatcher, "serve_once", stumble)
+    guerdon.dispatcher._poll = 0.05
+    park(guerdon, vote_api)
+    clock.advance(10)
+
+    guerdon.dispatcher.start()
+
+    wait_until(lambda: is_paid(guerdon, "v0", "v1"), 10)
+
+
+@wherever
+def test_a_game_server_gets_its_claims(
+    at: bytes, forwarded: bool, guerdon: Guerdon, proxy: Proxy, send: Any, clock: Clock
+) -> None:
+    wanted = {"server_id": "1", "seconds": 1}
+    first = send("lease", wanted).get_json()["claims"]
+    clock.advance(2)
+    in_use = len(guerdon.database._in_use)
+
+    proxy.cut(at, forwarded=forwarded)
+    response = send("lease", wanted)
+
+    assert (response.status_code, proxy.cuts_left) == (200, 0)
+    (claim,) = response.get_json()["claims"]
+    assert claim["id"] == first[0]["id"]
+    assert len(guerdon.database._in_use) == in_use
+    assert send(f"{claim['id']}/ack", {"lease": claim["lease"]}).status_code == 200
+
+
+@wherever
+def test_a_game_server_acknowledges_a_claim(
+    at: bytes, forwarded: bool, guerdon: Guerdon, proxy: Proxy, send: Any
+) -> None:
+    (claim,) = send("lease", {"server_id": "1"}).get_json()["claims"]
+    in_use = len(guerdon.database._in_use)
+
+    proxy.cut(at, forwarded=forwarded)
+    response = send(f"{claim['id']}/ack", {"lease": claim["lease"]})
+
+    assert (response.status_code, proxy.cuts_left) == (200, 0)
+    assert len(guerdon.database._in_use) == in_use
+    assert send(f"{claim['id']}/ack", {"lease": claim["lease"]}).status_code == 200
+    assert send("lease", {"server_id": "1"}).get_json()["claims"] == []
+
+
+def test_connections_that_the_server_ended_while_idle_are_replaced_unseen(
+    guerdon: Guerdon, mariadb: MariaDBServer, send: Any
+) -> None:
+    statuses = []
+    for number in range(1, 4):
+        for (id,) in mariadb.run("SELECT id FROM information_schema.processlist WHERE user='game'"):
+            mariadb.run(f"KILL {id}")
+        statuses += [
+            post_vote(guerdon, f"v{number}").status_code,
+            send("lease", {"server_id": "2"}).status_code,
+        ]
+
+    assert statuses == [204, 200] * 3
+    assert is_paid(guerdon, "v0", "v1", "v2", "v3")
+
+
+def test_mysqls_word_for_an_idle_connection_it_ended_means_lost(database_url: str) -> None:
+    error = OperationalError(
+        4031, "The client was disconnected by the server because of inactivity"
+    )
+
+    assert classify_error(error) == "lost"
