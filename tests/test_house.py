@@ -272,7 +272,7 @@ STORIES = {
     "test_under_fire",
     "test_locked_rows",
     "test_lost_connections",
-    "test_mended",
+    "test_corners",
     "test_misbehaving_plugins",
 }
 TEST_FILES = sorted((ROOT / "tests").rglob("test_*.py"))

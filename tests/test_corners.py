@@ -1,4 +1,4 @@
-"""What a strict review found and is mended: claims, works of several events, odd input, odd tables."""
+"""Corners: claims and their leases, works of several events, odd input, odd tables."""
 
 import json
 from collections.abc import Callable
