@@ -210,7 +210,9 @@ def add_player(nickname: str) -> None:
         if guerdon.find_player(nickname) is not None:  # also by casefold, where the config says so
             raise GuerdonError(f"there is a player {nickname} already")
         try:
-            guerdon.finder.create_player(nickname, guerdon.now())
+            guerdon.database.transact(
+                lambda attempt: guerdon.finder.create_player(nickname, guerdon.now())
+            )
         except IntegrityError:
             raise GuerdonError(f"there is a player {nickname} already") from None
     click.echo(f"added {nickname}")

@@ -18,9 +18,9 @@ from app.faults import classify_error
 
 # A statement may begin with blanks, brackets and comments, but not with MySQL's comments that run.
 HARMLESS = re.compile(
-    r"(?:\s|\(|/\*(?!M?!).*?\*/|(?:--\s|\#)[^\n]*(?:\n|$))*"
+    r"(?>\s|\(|/\*(?!M?!).*?\*/|(?:--|\#)[^\n]*(?:\n|\Z))*+"
     r"(?:SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|VALUES|TABLE|EXPLAIN|SHOW|DESC|DESCRIBE|DO|PRAGMA"
-    r"|SAVEPOINT|RELEASE|ROLLBACK\s+(?:WORK\s+)?TO|SET(?!\s+(?:STATEMENT|PASSWORD)|.*AUTOCOMMIT))\b",
+    r"|SAVEPOINT|RELEASE|ROLLBACK\s+(?:WORK\s+)?TO|SET(?!\s*(?:/\*|STATEMENT|PASSWORD)|.*AUTOCOMMIT))\b",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -41,6 +41,9 @@ class Block(_savepoint):
 class Guarded:
     """Mixed into a Peewee database: what a unit may not do, and whether it is still whole."""
 
+    if False:  # what Peewee brings
+        transaction_depth: Any
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._unit = threading.local()
         super().__init__(*args, **kwargs)
@@ -59,8 +62,9 @@ class Guarded:
             self._unit.guarded = False
         if self._unit.doomed is not None:
             raise self._unit.doomed
-        if not self.is_in_transaction():
-            raise TransactionBroken("a plugin ended the transaction that pays")
+        # Peewee's stack deeper than our own transaction would end without COMMIT and say nothing.
+        if not self.is_in_transaction() or self.transaction_depth() != 1:
+            raise TransactionBroken("a plugin ended the transaction that pays, or left one open")
 
     @property
     def is_guarded(self) -> bool:
@@ -74,18 +78,25 @@ class Guarded:
         """As Peewee's; in a unit only what cannot end it, and an error dooms it."""
         if not self.is_guarded:
             return super().execute_sql(sql, params)  # type: ignore[misc]
+        if self._unit.doomed is not None:
+            raise self._unit.doomed  # the server may have rolled back: this would be kept by itself
         if not HARMLESS.match(sql):
             self.refuse_in_unit(" ".join(sql.split())[:40])
         try:
             cursor = super().execute_sql(sql, params)  # type: ignore[misc]
         except PeeweeException as error:
-            if not (self.count_blocks(0) > 0 and classify_error(error) == "duplicate"):
+            undone = self.count_blocks(0) > 0 and classify_error(error) == "duplicate"
+            if not undone or not self.is_in_transaction():
                 self._unit.doomed = error
             raise
         if not self.is_in_transaction():
             self._unit.doomed = TransactionBroken("a plugin ended the transaction that pays")
             raise self._unit.doomed
         return cursor
+
+    def begin(self, *args: Any, **kwargs: Any) -> Any:
+        self.refuse_in_unit("begin")  # MariaDB would commit what went before
+        return super().begin(*args, **kwargs)  # type: ignore[misc]
 
     def savepoint(self) -> Block:
         return Block(self)

@@ -50,17 +50,26 @@ def migrate(
     """Bring every table up to date and return what was done, one line each; safe to run at any time."""
     logging.getLogger("peewee.migrations").setLevel(logging.WARNING)
     models = [*plugin_models, *(OWN if with_players else ())]
-    with database.connection_context(), hold_lock(database, now):
-        database.begin_long_statements()
-        done = [f"migration {name}" for name in make_runner(database).up()]
-        bind_models(database, [*LEDGER, *models])
-        for model in models:
-            if create_table(database, model):
-                done.append(f"table {model._meta.table_name}")
-        for model in (*LEDGER, *models):
-            done += [f"index {name}" for name in create_missing_indexes(database, model)]
-    database.drop_connection()  # it was set up to be patient
-    return done
+    with database.connection_context():
+        try:
+            with hold_lock(database, now):
+                return list(bring_up_to_date(database, models))
+        finally:
+            database.drop_connection()  # it was set up to be patient
+
+
+def bring_up_to_date(database: Database, models: Sequence[Any]) -> Iterator[str]:
+    """Run what is pending, then make the tables and indexes that are missing; name each."""
+    database.begin_long_statements()
+    for name in make_runner(database).up():
+        yield f"migration {name}"
+    bind_models(database, [*LEDGER, *models])
+    for model in models:
+        if create_table(database, model):
+            yield f"table {model._meta.table_name}"
+    for model in (*LEDGER, *models):
+        for name in create_missing_indexes(database, model):
+            yield f"index {name}"
 
 
 @contextmanager

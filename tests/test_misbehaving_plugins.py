@@ -81,6 +81,9 @@ def check_deed(open_with: Open, deed: str) -> None:
 @pytest.mark.parametrize(
     "deed",
     [
+        "db.begin()",
+        "db.transaction().__enter__()",
+        "db.push_transaction(db.transaction())",
         "db.session_commit()",
         "db.session_rollback()",
         "db.session_start()",
@@ -97,7 +100,15 @@ def test_a_plugin_cannot_end_the_transaction_by_peewees_other_doors(
 
 
 @pytest.mark.parametrize(
-    "sql", ["/* x */ COMMIT", "-- a\nCOMMIT", " /**/\n-- b\n/*c*/ COMMIT", "/* x */ ROLLBACK"]
+    "sql",
+    [
+        "/* x */ COMMIT",
+        "/* x */ COMMIT -- */ SELECT",
+        "--\nCOMMIT\nSELECT",
+        "-- a\nCOMMIT",
+        " /**/\n-- b\n/*c*/ COMMIT",
+        "/* x */ ROLLBACK",
+    ],
 )
 def test_a_plugin_cannot_end_the_transaction_behind_a_comment(open_with: Open, sql: str) -> None:
     check_deed(open_with, f"db.execute_sql({sql!r})")

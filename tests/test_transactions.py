@@ -129,6 +129,7 @@ def test_a_deadlock_in_a_nested_block_runs_the_whole_unit_again(
                 errors.append(error)
                 if not swallows:
                     raise
+            write(database, f"late {first} {attempt}")
 
         database.transact(unit)
 
@@ -137,7 +138,26 @@ def test_a_deadlock_in_a_nested_block_runs_the_whole_unit_again(
 
     assert sorted(attempts) == [0, 0, 1]
     assert {classify_error(error) for error in errors} == {"rolled_back"}
-    assert read(database) == ([2, 2], ["paid 1", "paid 2"])
+    numbers, words = read(database)
+    assert numbers == [2, 2]
+    # Nothing is kept of the attempt that was rolled back, nor what it wrote after that.
+    assert [word[:6] for word in words] == ["late 1", "late 2", "paid 1", "paid 2"]
+
+
+@on_sqlite
+def test_what_a_unit_writes_after_it_lost_its_transaction_unnoticed_is_not_kept(
+    database: Database,
+) -> None:
+    database.transact(lambda attempt: write(database, "there"))
+
+    def unit(attempt: int) -> None:
+        with suppress(IntegrityError), database.atomic():
+            database.execute_sql("INSERT OR ROLLBACK INTO log VALUES ('there')")
+        add_one(database, 1)
+
+    with pytest.raises(PeeweeException):
+        database.transact(unit)
+    assert read(database) == ([0, 0], ["there"])
 
 
 @on_mariadb

@@ -18,7 +18,9 @@ def add_player(guerdon: Guerdon, nickname: str) -> bool:
         if guerdon.find_player(nickname) is not None:  # also by casefold, where the config says so
             return False
         try:
-            guerdon.finder.create_player(nickname, guerdon.now())
+            guerdon.database.transact(
+                lambda attempt: guerdon.finder.create_player(nickname, guerdon.now())
+            )
         except IntegrityError:
             return False
     return True
