@@ -1,15 +1,14 @@
 """Reads the TOML config into one frozen Config; every fault is found before any is reported."""
 
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
-from app.errors import ConfigError
+from app.checking import StrictSchema, list_faults, read_toml
 from app.secret import ReferableString, Secret, SecretField, name_secrets
 
 IDENTIFIER = validate.Regexp(
@@ -54,11 +53,6 @@ class Config:
     inbox: Inbox
     dispatch_in_workers: bool
     plugins: Mapping[str, Mapping[str, Any]] = field(repr=False)
-
-
-class StrictSchema(Schema):
-    class Meta:
-        unknown = RAISE
 
 
 class DatabaseSchema(StrictSchema):
@@ -120,19 +114,6 @@ class ConfigSchema(StrictSchema):
     plugins = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String()))
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file; ConfigError names the file, and the line where it is not TOML."""
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except FileNotFoundError:
-        raise ConfigError([f"{path}: there is no such file"]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: cannot be read: {error}"]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"{path}: is not TOML: {error}"]) from None
-
-
 def read_config(path: Path) -> tuple[Config, list[str]]:
     """The Config in the file at `path`, and its faults; what is at fault has its default in it.
 
@@ -170,54 +151,3 @@ def drop_broken(valid_data: Any) -> dict[str, Any]:
     if not isinstance(valid_data, dict):
         return {}
     return {name: section for name, section in valid_data.items() if isinstance(section, dict)}
-
-
-def load_checked(schema: Schema, raw: Any, place: str) -> dict[str, Any]:
-    """`raw` through `schema`; ConfigError with one sentence a fault, each beginning with `place`."""
-    try:
-        loaded: dict[str, Any] = schema.load(raw)
-    except ValidationError as error:
-        raise ConfigError([place + fault for fault in list_faults(error.messages)]) from None
-    name_secrets(loaded)
-    return loaded
-
-
-def list_faults(messages: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
-    """marshmallow's nested messages, one line each: `[section] key: what is wrong`."""
-    if isinstance(messages, dict):
-        for key, inner in messages.items():
-            named = () if is_wrapper(key, inner) and path else (str(key),)
-            yield from list_faults(inner, path + named)
-    else:
-        for message in messages if isinstance(messages, list) else [messages]:
-            yield f"{describe_place(path)}{explain(str(message))}"
-
-
-def is_wrapper(key: Any, inner: Any) -> bool:
-    """Whether a key of marshmallow's messages is its own word, not a setting of that name."""
-    return key == "_schema" or (key in ("value", "key") and inner != ["Unknown field."])
-
-
-def describe_place(path: tuple[str, ...]) -> str:
-    if not path:
-        return ""
-    keys = [part for part in path if not part.isdigit()]
-    index = "".join(f"[{part}]" for part in path if part.isdigit())
-    if len(keys) == 1:
-        return f"{keys[0]}{index}: "
-    return f"[{'.'.join(keys[:-1])}] {keys[-1]}{index}: "
-
-
-def explain(message: str) -> str:
-    """marshmallow's short words in ours."""
-    return {
-        "Unknown field.": "is not a setting we know",
-        "Missing data for required field.": "is missing",
-        "Not a valid string.": "must be a string",
-        "Not a valid boolean.": "must be true or false",
-        "Not a valid number.": "must be a number",
-        "Not a valid integer.": "must be a whole number",
-        "Not a valid list.": "must be a list, in [ ]",
-        "Not a valid mapping type.": "must be a table",
-        "Invalid input type.": "must be a table",
-    }.get(message, message[:1].lower() + message[1:] if message.startswith("Must") else message)

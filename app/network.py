@@ -1,15 +1,13 @@
-"""The way out: one urllib3 pool for a worker, with limits on everything an answer could do to us."""
+"""The way out: kept connections, with limits on everything an answer could do to us."""
 
-import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import urllib3
 
+from app.deadlines import PlainPool, TLSPool, current, watch
 from app.errors import NetworkFailed
 
 CONNECTIONS_PER_HOST = 64
@@ -20,72 +18,6 @@ class HttpResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes
-
-
-class Watch:
-    """Ends exchanges that are past their deadline, by shutting their sockets.
-
-    A socket's own timeout starts again with every byte, so a peer that drips would never meet it.
-    """
-
-    def __init__(self) -> None:
-        self._running: dict[int, tuple[float, AnyConnection]] = {}
-        self._lock = threading.Lock()
-        self._started = False
-
-    def begin(self, connection: "AnyConnection", deadline: float) -> None:
-        self._running[id(connection)] = (deadline, connection)
-        if not self._started:
-            with self._lock:
-                if not self._started:
-                    self._started = True
-                    threading.Thread(target=self._run, daemon=True, name="http-watch").start()
-
-    def end(self, connection: "AnyConnection") -> bool:
-        """False when the exchange had ended already."""
-        return self._running.pop(id(connection), None) is not None
-
-    def _run(self) -> None:
-        while True:
-            time.sleep(0.2)
-            now = time.monotonic()
-            for deadline, connection in list(self._running.values()):
-                if now > deadline and self.end(connection):
-                    shut(connection)
-
-
-def shut(connection: "AnyConnection") -> None:
-    socket = connection.sock or connection.last_socket
-    if socket is not None:
-        with suppress(OSError):  # already gone, which is what we wanted
-            socket.shutdown(2)  # SHUT_RDWR: whoever reads from it sees the end
-
-
-_current = threading.local()
-_watch = Watch()
-
-
-class Watched:
-    """Remembers its socket: http.client lets go of it where the answer ends with the connection."""
-
-    last_socket: Any = None
-
-    def request(self, *args, **kwargs):  # type: ignore[no-untyped-def]
-        self.last_socket, _current.connection = None, self
-        _watch.begin(self, _current.deadline)  # type: ignore[arg-type]
-        super().request(*args, **kwargs)  # type: ignore[misc]
-        self.last_socket = self.sock  # type: ignore[attr-defined]
-
-
-class WatchedConnection(Watched, urllib3.connection.HTTPConnection):
-    pass
-
-
-class WatchedTLSConnection(Watched, urllib3.connection.HTTPSConnection):
-    pass
-
-
-AnyConnection = WatchedConnection | WatchedTLSConnection
 
 
 class Http:
@@ -131,7 +63,7 @@ class Http:
                     raise NetworkFailed(describe_failure(error)) from None
         raise AssertionError("the second try returns or raises")
 
-    def _find_pool(self, parts: SplitResult) -> "PlainPool | TLSPool":
+    def _find_pool(self, parts: SplitResult) -> PlainPool | TLSPool:
         pool = self._pools.get((parts.scheme, parts.netloc))
         if pool is None:
             if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -153,7 +85,7 @@ class Http:
     ) -> HttpResponse:
         parts = urlsplit(url)
         path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-        _current.deadline, _current.connection = deadline, None
+        current.deadline, current.connection = deadline, None
         response = None
         try:
             response = self._find_pool(parts).urlopen(
@@ -164,8 +96,8 @@ class Http:
             response.release_conn()
             return HttpResponse(response.status, response.headers, content)
         finally:
-            if _current.connection is not None:
-                _watch.end(_current.connection)
+            if current.connection is not None:
+                watch.end(current.connection)
             if response is not None and response.connection is not None:
                 response.close()  # not released above: in an unknown state, never used again
 
@@ -196,11 +128,3 @@ def describe_failure(error: BaseException) -> str:
     if isinstance(error, urllib3.exceptions.SSLError):
         return "no trusted TLS connection"
     return f"the exchange failed ({type(error).__name__})"
-
-
-class PlainPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = WatchedConnection
-
-
-class TLSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = WatchedTLSConnection

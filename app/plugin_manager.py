@@ -1,14 +1,9 @@
-"""One section, one plugin: finds it (file first, then entry point), registers it, checks it whole."""
+"""One section, one plugin: imported, registered, and checked with all the others."""
 
-import difflib
-import importlib
-import importlib.util
 import inspect
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any
 
@@ -18,8 +13,10 @@ from peewee import Model
 
 import plugins
 from app import hookspecs
-from app.config import Config, Players, StrictSchema, load_checked
+from app.checking import StrictSchema, load_checked
+from app.config import Config, Players
 from app.errors import ConfigError
+from app.plugin_finding import explain_misfit, import_plugin
 from app.rules import RewardKind
 
 
@@ -132,42 +129,6 @@ def load_plugins(config: Config) -> Plugins:
     return Plugins(
         manager, Settings(sections, config.players), kinds, models, tuple(origins), answered
     )
-
-
-def import_plugin(name: str, config: Config) -> tuple[Any, str]:
-    """The plugin object of a section, and where it came from."""
-    place = f"{config.path}: [plugins.{name}]"
-    if name.isidentifier() and importlib.util.find_spec(f"plugins.{name}") is not None:
-        try:
-            module = importlib.import_module(f"plugins.{name}")
-        except Exception as error:
-            raise ConfigError(
-                [f"{place} plugins/{name}.py cannot be imported: {error!r}"]
-            ) from error
-        return module, f"plugins/{name}.py"
-    for entry in entry_points(group=hookspecs.NAME, name=name):
-        try:
-            loaded = entry.load()
-            plugin = loaded() if inspect.isclass(loaded) else loaded
-        except Exception as error:
-            raise ConfigError([f"{place} {entry.value} cannot be imported: {error!r}"]) from error
-        source = entry.dist.name if entry.dist else "an entry point"
-        return plugin, f"{entry.value} of {source}"
-    known = [*plugins.SHIPPED, *(entry.name for entry in entry_points(group=hookspecs.NAME))]
-    guess = difflib.get_close_matches(name, known, 1)
-    hint = f'; did you mean "{guess[0]}"?' if guess else ""
-    raise ConfigError([
-        f"{place} no plugin answers to it: there is neither a file plugins/{name}.py nor "
-        f'an entry point "{name}" in the group "{hookspecs.NAME}"{hint}'
-    ])  # fmt: skip
-
-
-def explain_misfit(error: pluggy.PluginValidationError) -> str:
-    text = " ".join(str(error).split())
-    known = [name for name in dir(hookspecs) if hasattr(getattr(hookspecs, name), "guerdon_spec")]
-    unknown = re.search(r"unknown hook '(\w+)'", text)
-    guess = difflib.get_close_matches(unknown[1], known, 1) if unknown else []
-    return f"{text}; did you mean {guess[0]}?" if guess else text
 
 
 def is_class_of(value: Any, base: type) -> bool:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from app.config import StrictSchema, list_faults, load_checked, read_toml
+from app.checking import StrictSchema, list_faults, load_checked, read_toml
 from app.errors import ConfigError
 from app.hookspecs import Event, Reward
 
