@@ -337,3 +337,19 @@ def test_an_event_that_no_column_holds_waits_and_costs_nobody_else(
 
     assert settle_states(guerdon, works) == ["settled", "waiting", "settled"]
     assert read_gold() == "200.00"
+
+
+def test_a_server_that_cannot_return_inserted_rows_is_asked_for_their_ids(
+    guerdon: Guerdon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As MySQL, which has no INSERT ... RETURNING."""
+    monkeypatch.setattr(type(guerdon.database), "returns_rows", False)
+
+    assert settle_states(guerdon, [make_work(f"v{n}") for n in range(3)]) == ["settled"] * 3
+
+    with guerdon.database.connection_context():
+        rows = guerdon.database.execute_sql(
+            "SELECT e.event_id, count(g.id) FROM guerdon_events e"
+            " JOIN guerdon_grants g ON g.event = e.id GROUP BY e.event_id ORDER BY e.event_id"
+        ).fetchall()
+    assert [tuple(row) for row in rows] == [("v0", 1), ("v1", 1), ("v2", 1)]
