@@ -9,7 +9,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from peewee import PeeweeException, _savepoint
 
@@ -41,7 +41,7 @@ class Block(_savepoint):
 class Guarded:
     """Mixed into a Peewee database: what a unit may not do, and whether it is still whole."""
 
-    if False:  # what Peewee brings
+    if TYPE_CHECKING:  # what Peewee brings
         transaction_depth: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

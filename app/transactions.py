@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from peewee import OperationalError, PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
@@ -24,7 +24,7 @@ AWAY_PAUSE = 0.5  # seconds
 class Transactions(Guarded):
     """Mixed into a pooled Peewee database: `transact`, `ask`, and who gives a connection back."""
 
-    if False:  # what Peewee brings; the pool has no stubs
+    if TYPE_CHECKING:  # what Peewee brings; the pool has no stubs
         connect: Any
         is_closed: Any
         atomic: Any
