@@ -10,7 +10,7 @@ MISSING = $(strip \
 	$(if $(shell command -v chromium 2>/dev/null),,chromium) \
 	$(if $(shell command -v chromedriver 2>/dev/null),,chromium-driver))
 
-.PHONY: run test lint bench debian clean
+.PHONY: run test lint bench bench-reports debian clean
 
 run: .venv/.for-run
 	@.venv/bin/guerdon run
@@ -25,6 +25,9 @@ lint: .venv/.for-test
 
 bench: .venv/.for-test debian
 	.venv/bin/python -m bench $(ARGS)
+
+bench-reports: .venv/.for-test debian
+	.venv/bin/python -m bench.reports $(ARGS)
 
 # A stamp is as old as the last install; setup.cfg says what to install.
 .venv/.for-run: setup.cfg | .venv

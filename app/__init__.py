@@ -2,17 +2,21 @@
 
 from pathlib import Path
 
-from flask import Flask, Request
+from flask import Flask, Request, Response
 
+from app import game_api  # noqa: F401  (adds its views to /v1)
 from app.api import add_api
 from app.claims import queue_claims
 from app.database import Database
 from app.errors import (
     BadDelivery,
     BadSignature,
+    DeliveryError,
     GuerdonError,
+    NetworkFailed,
     NotReady,
 )
+from app.game_events import join_key, list_game_events, read_game_delivery
 from app.guerdon import Guerdon, open_guerdon
 from app.health import health
 from app.hookspecs import (
@@ -22,16 +26,28 @@ from app.hookspecs import (
     Event,
     Grant,
     Http,
+    HttpAnswer,
     Outcome,
     Player,
+    Report,
     Reward,
+    Schedule,
     Settings,
     hookimpl,
 )
+from app.masking import cut_text, mask_tokens
 from app.players import add_to_players, shorten
+from app.rules import dump_json
 from app.secret import HttpAddress, ReferableString, Secret, SecretField
-from app.strict_json import fetch_json, read_json_object
-from app.timeline import format_time
+from app.steps import format_time
+from app.strict_json import (
+    fetch_json,
+    read_float,
+    read_json_object,
+    read_reply,
+    read_retry_after,
+)
+from app.tokens import check_token, is_fresh, is_signature, sign_lines
 from app.upserting import upsert_rows
 from app.webhooks import webhooks
 
@@ -42,28 +58,47 @@ __all__ = [
     "Command",
     "Database",
     "Delivery",
+    "DeliveryError",
     "Event",
     "Grant",
     "GuerdonError",
     "Http",
     "HttpAddress",
+    "HttpAnswer",
+    "NetworkFailed",
     "NotReady",
     "Outcome",
     "Player",
     "ReferableString",
+    "Report",
     "Request",
+    "Response",
     "Reward",
+    "Schedule",
     "Secret",
     "SecretField",
     "Settings",
     "add_to_players",
+    "check_token",
     "create_app",
+    "cut_text",
+    "dump_json",
     "fetch_json",
     "format_time",
     "hookimpl",
+    "is_fresh",
+    "is_signature",
+    "join_key",
+    "list_game_events",
+    "mask_tokens",
     "queue_claims",
+    "read_float",
+    "read_game_delivery",
     "read_json_object",
+    "read_reply",
+    "read_retry_after",
     "shorten",
+    "sign_lines",
     "upsert_rows",
 ]
 
@@ -76,7 +111,7 @@ def create_app(guerdon: Guerdon | Path | str = "config/guerdon.toml") -> Flask:
     """
     if not isinstance(guerdon, Guerdon):
         guerdon = open_guerdon(Path(guerdon))
-    app = Flask("app", static_folder=None)
+    app = Flask("app", static_folder="static", static_url_path="/static")
     app.extensions["guerdon"] = guerdon
     app.register_blueprint(webhooks)
     app.register_blueprint(health)

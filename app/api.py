@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any
 
 import structlog
-from flask import Flask, Request, Response, current_app, request
+from flask import Flask, Request, Response, current_app, g, request
 from flask.json import dumps
 from flask_smorest import Api, Blueprint, abort
 from peewee import PeeweeException
@@ -13,6 +13,7 @@ from playhouse.pool import MaxConnectionsExceeded
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import PathConverter
 
 from app.claims import acknowledge_claim, lease_claims
 from app.errors import AmbiguousPlayer, BadClaim, DatabaseUnavailable
@@ -20,27 +21,49 @@ from app.faults import classify_error
 from app.guerdon import Guerdon
 from app.hookspecs import Player
 from app.models import Grant
+from app.raw_json import dump_raw_json
 from app.schemas import Acknowledgement, LeaseAnswer, LeaseRequest, Problem
 from app.secret import find_secret
+from app.steps import format_time
 from app.strict_json import read_float, read_json
-from app.timeline import describe_event, describe_grant, format_time
+from app.timeline import describe_event, describe_grant
 
 log = structlog.get_logger()
 v1 = Blueprint("v1", "v1", url_prefix="/v1", description="For game servers.")
 
 GRANTS_SHOWN = 50
 LARGEST_ID = 2**63 - 1
+LONGEST_BODY = 1 << 20  # bytes
+DEEPEST = 100  # levels of a body
 
 
 class JsonParser(FlaskParser):
     """Reads a body as JSON whatever its Content-Type says: a lease that is given must not be missed."""
 
     def load_json(self, req: Request, schema: Any) -> Any:
+        # Where the length is not announced, werkzeug cuts the body at the maximum without a word.
+        req.max_content_length = LONGEST_BODY + 1
         raw = req.get_data()
+        if len(raw) > LONGEST_BODY:
+            return abort(413, message=f"the body is longer than {LONGEST_BODY} bytes")
         try:
-            return read_json(raw, read_float) if raw else missing
+            body = read_json(raw, read_float) if raw else missing
         except ValueError:
             return abort(400, message="the body is not JSON in UTF-8")
+        return abort(400, message="the body is nested too deeply") if is_deep(body) else body
+
+
+def is_deep(value: Any) -> bool:
+    """Whether a JSON value is nested more deeply than what works on it later can follow."""
+    layer = [value]
+    for _ in range(DEEPEST):
+        holders = [
+            one.values() if isinstance(one, dict) else one
+            for one in layer
+            if isinstance(one, dict | list)
+        ]
+        layer = [one for holder in holders for one in holder]
+    return bool(layer)
 
 
 v1.ARGUMENTS_PARSER = JsonParser()
@@ -73,14 +96,22 @@ class ProblemApi(Api):  # type: ignore[misc]
         return response
 
 
+class RestOfPath(PathConverter):
+    """As path, but it may begin with a slash, or hold a line break."""
+
+    regex = "(?s:.+?)"
+    part_isolating = False
+
+
 def add_api(app: Flask) -> None:
     """Register /v1, its errors, and its description at /openapi.json."""
     app.config.update(
         API_TITLE="Guerdon", API_VERSION="v1", OPENAPI_VERSION="3.0.3", OPENAPI_URL_PREFIX="/",
-        OPENAPI_JSON_PATH="openapi.json", MAX_CONTENT_LENGTH=1 << 20,
+        OPENAPI_JSON_PATH="openapi.json", MAX_CONTENT_LENGTH=LONGEST_BODY,
     )  # fmt: skip
     security = {"key": {"type": "http", "scheme": "bearer"}}
     spec = {"components": {"securitySchemes": security}, "security": [{"key": []}]}
+    app.url_map.converters["rest"] = RestOfPath
     ProblemApi(app, spec_kwargs=spec).register_blueprint(v1)
 
 
@@ -91,14 +122,16 @@ def get_guerdon() -> Guerdon:
 
 @v1.before_request
 def check_key() -> None:
-    """Only the holder of one of [api] keys comes in."""
+    """Only the holder of one of [api] keys comes in; its name is kept with what it brings."""
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     # WSGI hands the header's bytes over as Latin-1.
     raw = given.strip(" ").encode("latin-1", "replace")
     key = find_secret(raw, get_guerdon().config.api_keys)
-    if scheme.lower() != "bearer" or key is None:
-        headers = {"WWW-Authenticate": "Bearer"}
-        abort(401, message="send Authorization: Bearer with one of [api] keys", headers=headers)
+    if scheme.lower() == "bearer" and key is not None:
+        g.key_name = key.name
+        return
+    headers = {"WWW-Authenticate": "Bearer"}
+    abort(401, message="send Authorization: Bearer with one of [api] keys", headers=headers)
 
 
 def with_database(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -118,7 +151,7 @@ def with_database(view: Callable[..., Any]) -> Callable[..., Any]:
     return connected
 
 
-@v1.get("/players/<path:nickname>")
+@v1.get("/players/<rest:nickname>")
 @v1.alt_response(404, schema=Problem)
 @with_database
 def show_player(nickname: str) -> Response:
@@ -143,8 +176,8 @@ def describe_player(guerdon: Guerdon, player: Player) -> dict[str, Any]:
     """What the plugins know of a player; the last registered has the last word, one may fail."""
     described: dict[str, Any] = {}
     plugins = guerdon.plugins
-    for impl in plugins.hook.describe_player.get_hookimpls():
-        describe = plugins.only("describe_player", impl.plugin_name)
+    for name in plugins.list_answerers("describe_player"):
+        describe = plugins.only("describe_player", name)
         known = {"db": guerdon.database, "settings": plugins.settings, "now": guerdon.now()}
         try:
             for part in describe(player=player, **known):
@@ -152,16 +185,16 @@ def describe_player(guerdon: Guerdon, player: Player) -> dict[str, Any]:
         except Exception as error:
             if classify_error(error) in ("lost", "away"):
                 raise
-            log.error("describe_player failed", plugin=impl.plugin_name, exc_info=error)
+            log.error("describe_player failed", plugin=name, exc_info=error)
     return described
 
 
-@v1.get("/events/<type>/<path:id>")
+@v1.get("/events/<type>/<rest:id>")
 @v1.alt_response(404, schema=Problem)
 @with_database
 def show_event(type: str, id: str) -> Response:
     """What became of an event, step by step."""
-    event = describe_event(get_guerdon().plugins.sources, type, id)
+    event = describe_event(get_guerdon().sources, type, id)
     if event is None:
         return abort(404, message=f"no event {type} {id!r} has come")  # type: ignore[no-any-return]
     return show(event)
@@ -198,4 +231,4 @@ def acknowledge(arguments: dict[str, Any], id: int) -> Response:
 
 
 def show(answer: dict[str, Any]) -> Response:
-    return Response(dumps(answer), mimetype="application/json")
+    return Response(dump_raw_json(answer), mimetype="application/json")

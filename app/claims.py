@@ -36,8 +36,6 @@ def lease_claims(
         database, Claim, Claim.server_id == server_id, Claim.id, limit, now, int(seconds * 1000),
         FOR_EVER,
     )  # fmt: skip
-    query = Claim.select().where(Claim.id << list(lease.ids)).order_by(Claim.id)
-    rows = database.ask(lambda attempt: list(query)) if lease.ids else []
     return {
         "lease": lease.token,
         "leased_until": lease.until,
@@ -47,7 +45,7 @@ def lease_claims(
                 "event": {"type": row.event_type, "id": row.event_id},
                 "payload": json.loads(row.payload), "lease": lease.token,
             }
-            for row in rows
+            for row in lease.rows
         ],
     }  # fmt: skip
 

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,13 @@ import click
 from peewee import IntegrityError, PeeweeException
 
 from app.errors import GuerdonError
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
 from app.hookspecs import Command
 from app.models import make_event_key
+from app.opening import open_configured, show_progress
+from app.outbox import STOP_PATIENCE
 from app.playground.commands import playground, run
+from app.report_commands import reports
 from app.timeline import describe_event, list_latest_events
 
 
@@ -42,13 +44,6 @@ class Friendly(click.Group):
         raise SystemExit(1)
 
 
-def open_configured() -> Guerdon:
-    """The Guerdon of GUERDON_CONFIG, closed when the command ends."""
-    guerdon = open_guerdon(Path(os.environ.get("GUERDON_CONFIG", "config/guerdon.toml")))
-    click.get_current_context().call_on_close(guerdon.close)
-    return guerdon
-
-
 def build_plugin_groups(guerdon: Guerdon) -> dict[str, click.Group]:
     """The commands that plugins bring, each in its group."""
     groups: dict[str, click.Group] = {}
@@ -66,12 +61,6 @@ def build_plugin_command(guerdon: Guerdon, command: Command) -> click.Command:
 
     arguments: list[click.Parameter] = [click.Argument([name]) for name in command.arguments]
     return click.Command(command.name, params=arguments, callback=run, help=command.help)
-
-
-def show_progress(items: Sequence[Any]) -> Iterator[Any]:
-    """The items, with a progress bar on standard error while it is a terminal."""
-    with click.progressbar(items, file=sys.stderr) as bar:
-        yield from bar
 
 
 @click.group(cls=Friendly)
@@ -118,9 +107,14 @@ def serve(gunicorn_options: tuple[str, ...]) -> None:
 
 
 @main.command()
-def dispatch() -> None:
-    """Try waiting events again, alone; Ctrl-C or SIGTERM finishes what is in hand."""
-    dispatcher = open_configured().dispatcher
+@click.option(
+    "--patience", default=STOP_PATIENCE, show_default=True, type=click.FloatRange(0),
+    help="seconds for sends under way, when told to stop",
+)  # fmt: skip
+def dispatch(patience: float) -> None:
+    """Try waiting events and send reports, alone; Ctrl-C or SIGTERM finishes what is in hand."""
+    guerdon = open_configured()
+    dispatcher = guerdon.dispatcher
 
     def stop(number: int, frame: Any) -> None:
         dispatcher.request_stop()
@@ -128,6 +122,8 @@ def dispatch() -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     dispatcher.run()
+    if not guerdon.outbox.stop(patience):
+        os._exit(0)  # Python would wait for a send that hangs; its lease runs out instead
 
 
 @main.command("plugins")
@@ -160,7 +156,7 @@ def show_event(type: str, id: str) -> None:
     """What became of one event, step by step."""
     guerdon = open_configured()
     with guerdon.database.connection_context():
-        event = describe_event(guerdon.plugins.sources, type, id)
+        event = describe_event(guerdon.sources, type, id)
     if event is None:
         raise GuerdonError(f"no event {type} {id} has come, or it was refused")
     click.echo(f"{event['type']} {event['id']} from {event['source']}: {event['state']}")
@@ -182,7 +178,7 @@ def retry_events(type: str | None, id: str | None, dead: bool) -> None:
     guerdon = open_configured()
     keys = None
     if type and id:
-        keys = [make_event_key(source, type, id) for source in guerdon.plugins.sources]
+        keys = [make_event_key(source, type, id) for source in guerdon.sources]
     count = guerdon.inbox.revive(keys)
     if not count and keys:
         raise GuerdonError(f"no event {type} {id} waits or is dead")
@@ -218,6 +214,7 @@ def add_player(nickname: str) -> None:
     click.echo(f"added {nickname}")
 
 
+main.add_command(reports)
 main.add_command(playground)
 main.add_command(run)
 

@@ -39,6 +39,13 @@ class Inbox:
 
 
 @dataclass(frozen=True)
+class Outbox:
+    """How reports are sent: so many at once to each destination, in each process."""
+
+    at_once: int = 32
+
+
+@dataclass(frozen=True)
 class Config:
     """The whole config, checked; plugin sections are still raw, their plugins check them.
 
@@ -51,6 +58,7 @@ class Config:
     players: Players
     rewards_file: Path
     inbox: Inbox
+    outbox: Outbox
     dispatch_in_workers: bool
     plugins: Mapping[str, Mapping[str, Any]] = field(repr=False)
 
@@ -100,6 +108,10 @@ class InboxSchema(StrictSchema):
     give_up_after = fields.Float(validate=validate.Range(min=1))
 
 
+class OutboxSchema(StrictSchema):
+    at_once = fields.Integer(strict=True, validate=validate.Range(min=1, max=1000))
+
+
 class DispatcherSchema(StrictSchema):
     in_workers = fields.Boolean(truthy={True}, falsy={False}, load_default=True)
 
@@ -110,6 +122,7 @@ class ConfigSchema(StrictSchema):
     players = fields.Nested(PlayersSchema)
     rewards = fields.Nested(RewardsSchema)
     inbox = fields.Nested(InboxSchema)
+    outbox = fields.Nested(OutboxSchema)
     dispatcher = fields.Nested(DispatcherSchema)
     plugins = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String()))
 
@@ -140,6 +153,7 @@ def read_config(path: Path) -> tuple[Config, list[str]]:
         players=Players(**players, is_own="table" not in players),
         rewards_file=path.parent / sections["rewards"]["file"],
         inbox=Inbox(**inbox),
+        outbox=Outbox(**loaded.get("outbox", {})),
         dispatch_in_workers=sections["dispatcher"]["in_workers"],
         plugins=MappingProxyType(loaded.get("plugins", {})),
     )

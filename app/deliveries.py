@@ -1,7 +1,7 @@
 """The way of a delivery: is it paid already? fetch its events; settle them. One at a time a key."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,8 @@ from peewee import PeeweeException
 from app.batching import Batcher
 from app.database import Database
 from app.errors import DatabaseUnavailable, GuerdonError, NotReady
-from app.granting import call_plugin
+from app.game_events import GAME_SERVER, TYPES, list_game_events
+from app.granting import call_plugin, group_grants
 from app.hookspecs import Delivery, Event, Grant, Outcome
 from app.models import make_event_key
 from app.network import Http
@@ -41,7 +42,15 @@ def is_event(value: Any) -> bool:
 class Deliveries:
     """Pays deliveries; the same one at the same time is paid once and answered to all who asked."""
 
-    def __init__(self, database: Database, plugins: Plugins, http: Http, settler: Settler) -> None:
+    def __init__(
+        self,
+        database: Database,
+        plugins: Plugins,
+        http: Http,
+        settler: Settler,
+        nudge: Callable[[], None],
+    ) -> None:
+        """`nudge` is called when there may be reports to send."""
         self._database = database
         self._plugins = plugins
         self._http = http
@@ -51,6 +60,7 @@ class Deliveries:
         self._running: dict[bytes, Future[tuple[Outcome, Standing]]] = {}
         self._lock = threading.Lock()
         self._announces = plugins.has("event_settled")
+        self._nudge = nudge if plugins.has("build_report") else None
 
     def stop(self) -> None:
         """End the threads that look and settle, after what they have in hand."""
@@ -114,6 +124,8 @@ class Deliveries:
             log.error("not settled", **name, exc_info=error)
             return Outcome("waiting", str(error)), standing
         if outcome.state == "settled":
+            if self._nudge is not None and delivery.source != GAME_SERVER:
+                self._nudge()  # a game server's request sends its reports itself
             self.announce(outcome.events, outcome.grants)
         return outcome, standing
 
@@ -122,6 +134,8 @@ class Deliveries:
             delivery.source, "fetch_events", self._plugins.hook.fetch_events,
             delivery=delivery, http=self._http, settings=self._plugins.settings,
         )  # fmt: skip
+        if not events and delivery.type in TYPES:  # it holds them itself
+            events = list_game_events(delivery.type, delivery.data, delivery.source)
         if not events:
             raise NotReady(f"no plugin fetched the events of a {delivery.type}")
         if not isinstance(events, list) or not all(is_event(one) for one in events):
@@ -133,20 +147,19 @@ class Deliveries:
 
     def announce(self, events: Sequence[Event], grants: Sequence[Grant]) -> None:
         """Tell the plugins what was settled; their errors are logged and cost nobody anything."""
+        groups = group_grants(grants)
         for event in events:
             name = {"event_type": event.type, "event_id": event.id, "server_id": event.server_id}
-            mine = [grant for grant in grants if grant.event is event]
+            mine = groups[id(event)]
             log.info("settled", source=event.source, **name, grants=len(mine))
             if not self._announces:
                 continue
-            for impl in self._plugins.hook.event_settled.get_hookimpls():
-                caller = self._plugins.only("event_settled", impl.plugin_name)
+            for plugin in self._plugins.list_answerers("event_settled"):
+                caller = self._plugins.only("event_settled", plugin)
                 try:
                     caller(event=event, grants=mine, settings=self._plugins.settings)
                 except Exception as error:
-                    log.error(
-                        "event_settled failed", plugin=impl.plugin_name, **name, exc_info=error
-                    )
+                    log.error("event_settled failed", plugin=plugin, **name, exc_info=error)
 
     def _settle(self, works: list[Work]) -> list[Outcome]:
         self._database.keep_connection()

@@ -11,6 +11,7 @@ from playhouse.pool import MaxConnectionsExceeded
 
 from app.errors import DatabaseUnavailable
 from app.inbox import Inbox
+from app.outbox import Outbox
 
 log = structlog.get_logger()
 
@@ -22,19 +23,26 @@ class Dispatcher:
     """Takes what is due and tries it, until told to stop; what is in hand is finished first."""
 
     def __init__(
-        self, inbox: Inbox, require_fit_database: Callable[[], None], poll: float = POLL
+        self,
+        inbox: Inbox,
+        outbox: Outbox,
+        require_fit_database: Callable[[], None],
+        poll: float = POLL,
     ) -> None:
         """`require_fit_database` raises DatabaseUnavailable until it is; `poll` is in seconds."""
         self._inbox = inbox
+        self._outbox = outbox
         self._require_fit_database = require_fit_database
         self._poll = poll
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Run in a thread of this process."""
-        self._thread = threading.Thread(target=self.run, name="dispatcher", daemon=True)
-        self._thread.start()
+        """Run in threads of this process, one a box: neither waits for the other."""
+        for name, run in (("inbox", self._run_inbox), ("outbox", self._run_outbox)):
+            thread = threading.Thread(target=run, name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def request_stop(self) -> None:
         """Take nothing more; fit for a signal handler."""
@@ -43,26 +51,42 @@ class Dispatcher:
     def stop(self, timeout: float = 20.0) -> None:
         """Take nothing more, and wait up to `timeout` seconds for what is in hand."""
         self.request_stop()
-        if self._thread is not None:
-            self._thread.join(timeout)
+        self._outbox.nudge()
+        for thread in self._threads:
+            thread.join(timeout)
 
     def run(self) -> None:
         """Until stop(): serve, and rest when there is nothing to do. An outage is waited out."""
+        self.start()
+        while not self._stopping.wait(self._poll):
+            pass
+        self.stop()
+
+    def _run_inbox(self) -> None:
         with ThreadPoolExecutor(AT_ONCE, "dispatching") as pool:
-            while not self._stopping.is_set():
-                try:
-                    busy = self.serve_once(pool)
-                except (PeeweeException, DatabaseUnavailable, MaxConnectionsExceeded) as error:
-                    log.warning("dispatcher waits", reason=type(error).__name__)
-                    busy = False
-                except Exception as error:  # this loop heals everything else, so it must live
-                    log.error("dispatcher failed and goes on", exc_info=error)
-                    busy = False
-                if not busy:
-                    self._stopping.wait(self._poll * random.uniform(0.8, 1.2))
+            self._loop(lambda: self.serve_once(pool), self._stopping.wait)
+
+    def _run_outbox(self) -> None:
+        self._loop(self._outbox.serve, self._outbox.rest)
+
+    def _loop(self, serve: Callable[[], bool], rest: Callable[[float], object]) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._require_fit_database()
+                busy = serve()
+            except (PeeweeException, DatabaseUnavailable, MaxConnectionsExceeded) as error:
+                log.warning("dispatcher waits", reason=type(error).__name__)
+                busy = False
+                self._stopping.wait(self._poll)
+            except Exception as error:  # this loop heals everything else, so it must live
+                log.error("dispatcher failed and goes on", exc_info=error)
+                busy = False
+                self._stopping.wait(self._poll)
+            if not busy:
+                rest(self._poll * random.uniform(0.8, 1.2))
 
     def serve_once(self, pool: ThreadPoolExecutor) -> bool:
-        """Try what is due once; True if there may be more."""
+        """Try waiting events that are due once; True if there may be more."""
         self._require_fit_database()
         lease = self._inbox.take_due(AT_ONCE)
         tries = [pool.submit(self._inbox.retry_one, id_, lease.token) for id_ in lease.ids]

@@ -16,15 +16,37 @@ class ConfigError(GuerdonError):
 
 
 class BadDelivery(GuerdonError):
-    """The request is not a delivery its source could have sent; the message becomes the reply."""
+    """The request is not a delivery its source could have sent; the message becomes the reply.
 
-    def __init__(self, message: str, status: int = 400) -> None:
+    `code` is for write_reply: an error code of the source's own.
+    """
+
+    def __init__(self, message: str, status: int = 400, code: int = 0) -> None:
         super().__init__(message)
         self.status = status
+        self.code = code
 
 
-class BadSignature(GuerdonError):
+class BadSignature(BadDelivery):
     """The delivery's signature is missing or wrong; nothing of it may be stored."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message, 401, code)
+
+
+class DeliveryError(GuerdonError):
+    """A report did not arrive, or was refused; it is sent again by its schedule.
+
+    `permanent`: it is not, for it would be refused again. `retry_in` (seconds) replaces the
+    schedule's pause. The message is kept and shown: put no secret and no body in it.
+    """
+
+    def __init__(
+        self, message: str, permanent: bool = False, retry_in: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+        self.retry_in = retry_in
 
 
 class NotReady(GuerdonError):
@@ -66,6 +88,10 @@ class DatabaseUnavailable(GuerdonError):
 
 class NetworkFailed(GuerdonError):
     """An HTTP exchange came to no usable end; the message is short and holds no secret."""
+
+
+class BadReport(GuerdonError):
+    """A report that is not there, or that cannot be sent again."""
 
 
 class BadClaim(GuerdonError):

@@ -1,7 +1,7 @@
 """Asks the plugins to give a reward, inside the transaction that pays, and keeps what they gather."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from peewee import PeeweeException
@@ -38,6 +38,14 @@ def call_plugin(
         raise
     except Exception as error:
         raise PluginFailed(plugin, hook, error) from error
+
+
+def group_grants(grants: Iterable[Grant]) -> Mapping[int, list[Grant]]:
+    """The grants of each event, by the id() of the Event; none for any other."""
+    groups: dict[int, list[Grant]] = defaultdict(list)
+    for grant in grants:
+        groups[id(grant.event)].append(grant)
+    return groups
 
 
 def give_gift(

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +15,7 @@ from app.database import Database, open_database
 from app.deliveries import Deliveries
 from app.dispatcher import Dispatcher
 from app.errors import AmbiguousPlayer, ConfigError, DatabaseUnavailable
+from app.game_events import GAME_SERVER
 from app.hookspecs import Event, Player
 from app.inbox import Inbox
 from app.inspection import inspect_database
@@ -22,6 +23,7 @@ from app.logs import find_secrets, set_up_logs
 from app.migrating import migrate
 from app.models import LEDGER, OWN, bind_models
 from app.network import Http
+from app.outbox import Outbox
 from app.players import PlayerFinder
 from app.plugin_manager import Plugins, load_plugins
 from app.recipients import Recipients
@@ -50,6 +52,7 @@ class Guerdon:
         database: Database,
         now: Callable[[], int],
         http: Http,
+        secrets: Sequence[Secret],
     ) -> None:
         self.config = config
         self.plugins = plugins
@@ -62,9 +65,10 @@ class Guerdon:
         unknown = config.players.unknown
         recipients = Recipients(database, plugins, self.finder, unknown, now)
         self.settler = Settler(database, plugins, rules, recipients, now)
-        self.deliveries = Deliveries(database, plugins, http, self.settler)
+        self.outbox = Outbox(database, plugins, http, now, secrets, config.outbox.at_once)
+        self.deliveries = Deliveries(database, plugins, http, self.settler, self.outbox.nudge)
         self.inbox = Inbox(database, self.deliveries, config.inbox, now)
-        self.dispatcher = Dispatcher(self.inbox, self.require_fit_database)
+        self.dispatcher = Dispatcher(self.inbox, self.outbox, self.require_fit_database)
         self._is_fit = False
         self._inspected_at = 0.0
         self._faults: list[str] = []
@@ -105,14 +109,20 @@ class Guerdon:
             raise answer
         return answer if isinstance(answer, Player) else None
 
+    @property
+    def sources(self) -> list[str]:
+        """Where events come from: the plugins that read deliveries, and the game servers."""
+        return [*self.plugins.sources, GAME_SERVER]
+
     def start_dispatcher(self) -> None:
-        """In a worker: serve the inbox, if the config wants workers to."""
+        """In a worker: serve inbox and outbox, if the config wants workers to."""
         if self.config.dispatch_in_workers:
             self.dispatcher.start()
 
     def close(self) -> None:
         """End the threads, after what they have in hand, and close every connection."""
         self.dispatcher.stop()
+        self.outbox.stop()
         self.deliveries.stop()
         self.database.close_all()
         self._http.close()
@@ -147,5 +157,6 @@ def open_guerdon(
         raise ConfigError(faults)
     quoted = urlsplit(config.database_url).password or ""
     passwords = [Secret(text, "database") for text in (quoted, unquote(quoted))]
-    set_up_logs([*find_secrets(config.api_keys), *find_secrets(plugins.settings), *passwords])
-    return Guerdon(config, plugins, rules, database, now, http or Http())
+    secrets = [*find_secrets(config.api_keys), *find_secrets(plugins.settings), *passwords]
+    set_up_logs(secrets)
+    return Guerdon(config, plugins, rules, database, now, http or Http(), secrets)

@@ -52,7 +52,8 @@ class Event:
     nickname: str = ""  # finds the player; if empty, user_id does
     user_id: str = ""
     occurred_at: int | None = None  # ms since the epoch, UTC
-    data: Mapping[str, Any] = field(default_factory=dict)  # JSON, kept as it came
+    data: Mapping[str, Any] = field(default_factory=dict)  # JSON, kept as it came; facts for rules
+    earns: bool = True  # False: rules pass it over, as a round whose players have their own events
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,42 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """What a reporter sends to a platform about an event; its bytes are the same in every send.
+
+    There is one report of (reporter, kind, key), for ever: another is never queued. build_report
+    leaves out `id` and `sends`; send_report finds them filled in.
+    """
+
+    reporter: str  # who sends it: a plugin's name
+    kind: str
+    key: str
+    body: bytes
+    id: int = 0
+    sends: int = 0  # how often it has left, this time included
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a report is sent again after a failure; all times in seconds.
+
+    With `delays` there are as many re-sends as it has entries. Without, the pause doubles from
+    `first` to `longest`, jittered, until `give_up_after`. A DeliveryError's retry_in replaces the
+    pause, not the number of sends.
+    """
+
+    delays: Sequence[float] | None = None
+    first: float = 2.0
+    longest: float = 600.0
+    give_up_after: float = 86400.0
+    at_once: int | None = None  # sends at the same time in each process; None: as [outbox] says
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a delivery. `state` is one of
 
+    refused                 it was not accepted, and nothing of it is stored
     test, ignored           nothing to pay
     settled, known          paid now, paid before
     held                    waits for its player; the source need not send it again
@@ -104,6 +138,8 @@ class Outcome:
     retry_in: float | None = None  # seconds until we try again ourselves
     events: Sequence[Event] = ()
     grants: Sequence[Grant] = ()
+    status: int = 503  # HTTP, where it is not done and the source wants no reply of its own
+    code: int = 0  # of a refusal: what its plugin gave with BadDelivery or BadSignature
 
     @property
     def is_done(self) -> bool:
@@ -230,10 +266,11 @@ def check_plugin(db: "Database", rewards: Sequence[Reward], settings: Settings) 
 
 
 @hookspec(firstresult=True)
-def read_delivery(source: str, request: "Request", settings: Settings) -> Delivery | None:
+def read_delivery(source: str, request: "Request", settings: Settings, now: int) -> Delivery | None:
     """A request came to POST /webhooks/<source>: verify it and say what it is.
 
     None: not my source. Raise BadDelivery or BadSignature to refuse it; nothing is stored then.
+    `now` is in ms since the epoch, UTC.
     """
     raise NotImplementedError
 
@@ -243,7 +280,8 @@ def fetch_events(delivery: Delivery, http: Http, settings: Settings) -> list[Eve
     """Outside: the events of a delivery; the first must carry the delivery's own type and id.
 
     All of them are paid in one commit, or none. Raise NotReady(reason, retry_in=None) for anything
-    that is not a usable answer: the delivery then waits and is tried again.
+    that is not a usable answer: the delivery then waits and is tried again. A level_up, game_start or
+    game_settle holds its events in its data: where no plugin answers, they are taken from there.
     """
     raise NotImplementedError
 
@@ -252,7 +290,7 @@ def fetch_events(delivery: Delivery, http: Http, settings: Settings) -> list[Eve
 def write_reply(source: str, outcome: Outcome, settings: Settings) -> "Response | None":
     """Outside: the answer to the source, if it wants another than ours.
 
-    Ours: 204 when done; otherwise 503 with Retry-After and the reason as plain text.
+    Ours: 204 when done; otherwise the outcome's status, Retry-After and the reason as plain text.
     """
     raise NotImplementedError
 
@@ -277,6 +315,38 @@ def grant_reward(
 
     None: not my kind. Raising undoes the whole event; raise NotReady when it may work later.
     `now` is the time of the payment in ms since the epoch, UTC.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def build_report(
+    event: Event, grants: Sequence[Grant], settings: Settings, now: int
+) -> Report | list[Report] | None:
+    """Inside, once the event is paid: what to tell a platform about it, in the event's own commit.
+
+    All plugins are asked. Raising undoes the whole event. `now` is the time of the payment in ms since
+    the epoch, UTC.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def plan_sending(reporter: str, settings: Settings) -> Schedule | None:
+    """When reports of this reporter are sent again, and how many at once. None: not my reporter.
+
+    Where nobody answers, Schedule() holds.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def send_report(report: Report, http: Http, settings: Settings, now: int) -> dict[str, Any] | None:
+    """Outside: send a report and return the platform's reply, a JSON object. None: not my reporter.
+
+    Raise DeliveryError for anything but success; NetworkFailed, which `http` raises, counts as one
+    that may be tried again. It has 40 seconds: after that somebody else may send the same report.
+    `now` is in ms since the epoch, UTC.
     """
     raise NotImplementedError
 

@@ -44,15 +44,15 @@ def inspect_database(
 
 def ask_plugins(database: Database, plugins: Plugins, rules: Rules) -> Iterator[str]:
     """What each plugin says stops it from paying; one that raises is a fault itself."""
-    for impl in plugins.hook.check_plugin.get_hookimpls():
-        check = plugins.only("check_plugin", impl.plugin_name)
+    for name in plugins.list_answerers("check_plugin"):
+        check = plugins.only("check_plugin", name)
         try:
             [answer] = check(db=database, rewards=rules.rewards, settings=plugins.settings) or [()]
             yield from answer or ()
         except PeeweeException:
             raise
         except Exception as error:
-            yield f"plugin {impl.plugin_name}: check_plugin() failed: {error!r}"
+            yield f"plugin {name}: check_plugin() failed: {error!r}"
 
 
 def inspect_table(database: Database, model: Any) -> Iterator[str]:

@@ -4,15 +4,20 @@
 skip, and GET_LOCK, do not. Every later change of a leased row checks the lease's token.
 """
 
+import random
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from peewee import fn
+
 from app.database import Database
 
 MAX_TAKES = 20  # a row that kills whoever takes it ends as dead
 RISKY = 2  # takes that did not end in time
+FREED_AT_ONCE = 500  # rows
+TURNS = 3  # at rows that others lease just before us
 
 
 @dataclass(frozen=True)
@@ -20,8 +25,12 @@ class Lease:
     """The rows that are ours until `until` (ms), as long as they carry the token."""
 
     token: str
-    ids: tuple[int, ...]
+    rows: tuple[Any, ...]  # as they are leased
     until: int
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        return tuple(row.id for row in self.rows)
 
 
 def take_leases(
@@ -33,49 +42,70 @@ def take_leases(
     now: int,
     length: int,
     max_takes: int = MAX_TAKES,
+    death: Mapping[str, Any] | None = None,
+    note: Callable[[list[Any]], list[Any]] = list,
+    by_id: bool = False,
 ) -> Lease:
     """Lease up to `limit` ready rows of `model` that match `where`, for `length` ms.
 
-    A row whose lease ran out `max_takes` times is dead.
+    A row whose lease ran out `max_takes` times is dead, with the changes in `death`. `note` is called
+    inside, with the rows just leased; it returns those that stay so, as they are then. `by_id`: `where`
+    names the rows by their ids.
     """
     token, until = secrets.token_hex(16), now + length
-    wanted = (model.state == "ready") & where
+    # Wrapped, it keeps SQLite from walking through all ready rows where it is told the ids.
+    still = (fn.COALESCE(model.state, "") == "ready") & where
+    wanted = still if by_id else (model.state == "ready") & where
     expired = (model.state == "leased") & (model.lease_until < now)
 
     def look(attempt: int) -> bool:
-        return bool(model.select().where(wanted | expired).limit(1).tuples())
+        return any(list_first(model, one, order, 1) for one in (wanted, expired))
 
-    def take(attempt: int) -> list[int]:
-        if attempt and (mine := list_leased(model, token)):
+    def take(attempt: int) -> list[Any]:
+        ours = (model.lease_token == token) & (model.state == "leased")
+        if attempt and (mine := list_leased(model, ours)):
             return mine  # the reply to an earlier COMMIT of ours was lost
-        free_expired_leases(model, expired, max_takes)
-        ready = model.select(model.id, model.takes).where(wanted).order_by(order).limit(limit)
-        candidates = choose_company(list(ready.tuples()), max_takes)
-        if candidates:
+        free_expired_leases(model, expired, max_takes, death or {})
+        # One that may end its worker takes nobody along, and lets the others go first.
+        is_risky = (model.takes >= RISKY) & (max_takes <= MAX_TAKES)
+        for turn in range(TURNS):
+            candidates = list_first(model, wanted & ~is_risky, order, limit, turn)
+            candidates = candidates or list_first(model, wanted, order, 1, turn)
+            if not candidates:
+                break
             model.update(
                 state="leased", lease_token=token, lease_until=until, takes=model.takes + 1
-            ).where((model.id << candidates) & (model.state == "ready")).execute()
-        return list_leased(model, token)
+            ).where((model.id << candidates) & still).execute()  # others take too
+            mine = (model.id << candidates) & (model.lease_token == token)
+            if leased := list_leased(model, mine):
+                return note(leased)
+        return []
 
-    ids = database.transact(take) if database.ask(look) else []
-    return Lease(token, tuple(ids), until)
-
-
-def list_leased(model: Any, token: str) -> list[int]:
-    rows = model.select(model.id).where((model.lease_token == token) & (model.state == "leased"))
-    return [row[0] for row in rows.order_by(model.id).tuples()]
+    rows = database.transact(take) if database.ask(look) else []
+    return Lease(token, tuple(rows), until)
 
 
-def choose_company(rows: list[tuple[int, int]], max_takes: int) -> list[int]:
-    """Of (id, takes) the ids to lease together: one that may end its worker takes nobody along."""
-    safe = [id_ for id_, takes in rows if takes < RISKY or max_takes > MAX_TAKES]
-    return safe or [id_ for id_, _ in rows[:1]]
+def list_leased(model: Any, where: Any) -> list[Any]:
+    return [row for row in model.select().where(where).order_by(model.id) if row.state == "leased"]
 
 
-def free_expired_leases(model: Any, expired: Any, max_takes: int) -> None:
-    """Inside: make rows whose lease ran out ready again, or dead after `max_takes`."""
-    for state, takes in (("dead", model.takes >= max_takes), ("ready", model.takes < max_takes)):
-        model.update(state=state).where(expired & takes).execute()
+def list_first(model: Any, where: Any, order: Any, limit: int, turn: int = 0) -> list[int]:
+    """The first ids that match; after the first turn some of the first, for others want them too."""
+    rows = model.select(model.id).where(where).order_by(order).limit(limit * (1 + 3 * turn))
+    found = [row[0] for row in rows.tuples()]
+    return random.sample(found, min(limit, len(found)))
+
+
+def free_expired_leases(model: Any, expired: Any, max_takes: int, death: Mapping[str, Any]) -> None:
+    """Inside: make rows whose lease ran out ready again, or dead after `max_takes`.
+
+    They are read first and changed by their ids: a range would be locked while others end leases.
+    """
+    ids = list_first(model, expired, model.lease_until, FREED_AT_ONCE)
+    if ids:
+        mine = (model.id << ids) & expired
+        model.update(state="dead", **death).where(mine & (model.takes >= max_takes)).execute()
+        model.update(state="ready").where(mine & (model.takes < max_takes)).execute()
 
 
 def finish_lease(

@@ -1,6 +1,6 @@
 """Reads and writes the ledger in as few statements as a batch needs: plain SQL, no model objects."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +11,9 @@ from app.models import make_event_key
 from app.rules import dump_json
 
 ROWS_AT_ONCE = 200
+BYTES_AT_ONCE = (
+    2 << 20
+)  # of text: written out as SQL it may be three times as long; MariaDB takes 16 MB
 LONGEST_RECEIPT = 60_000  # bytes; MySQL's TEXT holds little more
 EVENT_COLUMNS = (
     "event_key", "source", "type", "event_id", "server_id", "nickname", "user_id", "occurred_at",
@@ -32,6 +35,21 @@ def insert_sql(table: str, columns: tuple[str, ...], rows: int, mark: str) -> st
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"
 
 
+def cut_rows(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows in statements of at most 200, and of no more bytes than a database takes at once."""
+    some: list[tuple[Any, ...]] = []
+    size = 0
+    for row in rows:
+        length = sum(len(value) for value in row if isinstance(value, str | bytes))
+        if some and (len(some) == ROWS_AT_ONCE or size + length > BYTES_AT_ONCE):
+            yield some
+            some, size = [], 0
+        some.append(row)
+        size += length
+    if some:
+        yield some
+
+
 def list_settled_keys(database: Database, keys: Sequence[bytes]) -> set[bytes]:
     """Which of these event keys are settled."""
     if not keys:
@@ -49,43 +67,46 @@ def insert_events(
     A key that is there already fails as the database's unique error: a plain INSERT decides.
     """
     ids: dict[bytes, int] = {}
-    for start in range(0, len(events), ROWS_AT_ONCE):
-        some = events[start : start + ROWS_AT_ONCE]
-        keys = [key_of(event) for event, _ in some]
-        params: list[Any] = []
-        for key, (event, token) in zip(keys, some, strict=True):
-            params += (
-                key, event.source, event.type, event.id, event.server_id, event.nickname,
-                event.user_id, event.occurred_at, token, now, dump_json(event.data),
-            )  # fmt: skip
+    rows = [
+        (key_of(event), event.source, event.type, event.id, event.server_id, event.nickname,
+         event.user_id, event.occurred_at, token, now, dump_json(event.data))
+        for event, token in events
+    ]  # fmt: skip
+    for some in cut_rows(rows):
+        keys = [row[0] for row in some]
+        params = [value for row in some for value in row]
         sql = insert_sql("guerdon_events", EVENT_COLUMNS, len(some), database.param)
         if database.returns_rows:
-            rows = database.execute_sql(f"{sql} RETURNING id, event_key", params).fetchall()
+            found = database.execute_sql(f"{sql} RETURNING id, event_key", params).fetchall()
         else:
             database.execute_sql(sql, params)
             marks = ", ".join([database.param] * len(keys))
-            rows = database.execute_sql(
+            found = database.execute_sql(
                 f"SELECT id, event_key FROM guerdon_events WHERE event_key IN ({marks})", keys
             ).fetchall()
-        ids.update({bytes(key): id_ for id_, key in rows})
+        ids.update({bytes(key): id_ for id_, key in found})
     return ids
+
+
+def insert_parts(database: Database, families: Iterable[Sequence[int]]) -> None:
+    """Insert that the later row ids of each family came with its first."""
+    pairs = [(family[0], part) for family in families for part in family[1:]]
+    for start in range(0, len(pairs), ROWS_AT_ONCE):
+        some = pairs[start : start + ROWS_AT_ONCE]
+        sql = insert_sql("guerdon_parts", ("event", "part"), len(some), database.param)
+        database.execute_sql(sql, [id_ for pair in some for id_ in pair])
 
 
 def insert_grants(database: Database, grants: Iterable[tuple[int, Grant, str]], now: int) -> None:
     """Insert (event row id, grant, its parameters as JSON) into the ledger."""
-    rows = list(grants)
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        some = rows[start : start + ROWS_AT_ONCE]
-        params: list[Any] = []
-        for event_row, grant, params_json in some:
-            event = grant.event
-            params += (
-                event_row, grant.rule, grant.plugin, grant.reward.kind, params_json,
-                grant.player.key, grant.player.nickname, event.server_id, event.user_id,
-                dump_receipt(grant), now,
-            )  # fmt: skip
+    rows = [
+        (event_row, grant.rule, grant.plugin, grant.reward.kind, params_json, grant.player.key,
+         grant.player.nickname, grant.event.server_id, grant.event.user_id, dump_receipt(grant), now)
+        for event_row, grant, params_json in grants
+    ]  # fmt: skip
+    for some in cut_rows(rows):
         sql = insert_sql("guerdon_grants", GRANT_COLUMNS, len(some), database.param)
-        database.execute_sql(sql, params)
+        database.execute_sql(sql, [value for row in some for value in row])
 
 
 def dump_receipt(grant: Grant) -> str:

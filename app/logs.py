@@ -2,15 +2,13 @@
 
 import logging
 import sys
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 import structlog
 
+from app.masking import SHORTEST_MASKED, mask_secrets
 from app.secret import Secret
-
-MASK = "***"
-SHORTEST_MASKED = 6  # characters: a shorter "secret" would mask ordinary words
 
 
 def set_up_logs(secrets: Iterable[Secret], stream: Any = None) -> None:
@@ -48,21 +46,6 @@ def set_up_logs(secrets: Iterable[Secret], stream: Any = None) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
-
-
-def mask_secrets(value: Any, hidden: Sequence[str]) -> Any:
-    """The value as JSON can write it, with every secret in it replaced, however deep."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, Mapping):
-        pairs = value.items()
-        return {mask_secrets(str(key), hidden): mask_secrets(inner, hidden) for key, inner in pairs}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [mask_secrets(inner, hidden) for inner in value]
-    text = str(value)
-    for secret in hidden:
-        text = text.replace(secret, MASK)
-    return text
 
 
 def find_secrets(value: Any) -> Iterable[Secret]:

@@ -1,4 +1,4 @@
-"""The tables: the ledger (events, grants), the inbox and its attempts, claims, our own players.
+"""The tables: the ledger, the inbox with its attempts, reports with their sends, claims, players.
 
 Times are ms since the epoch, UTC. An event's `event_key` is a SHA-256: text keys would be compared
 by collation on MySQL. The way of a vote writes these tables with plain SQL; the models are
@@ -12,7 +12,9 @@ from peewee import (
     AutoField,
     BigAutoField,
     BigIntegerField,
+    BlobField,
     CharField,
+    CompositeKey,
     Database,
     DecimalField,
     FixedCharField,
@@ -20,6 +22,8 @@ from peewee import (
     Model,
     TextField,
 )
+
+from app.game_events import TYPES as SHARED_TYPES
 
 MYSQL_TABLE = ("ENGINE=InnoDB", "DEFAULT CHARSET=utf8mb4", "COLLATE=utf8mb4_bin")
 
@@ -38,6 +42,10 @@ class KeyField(FixedCharField):
 
 class LongTextField(TextField):
     field_type = "MEDIUMTEXT"
+
+
+class LongBlobField(BlobField):
+    field_type = "MEDIUMBLOB"
 
 
 class Event(Model):
@@ -146,6 +154,73 @@ class Claim(Model):
         )
 
 
+class Part(Model):
+    """An event that came with another and was settled in the same commit: a player of a round."""
+
+    event = BigIntegerField()
+    part = BigIntegerField()
+
+    class Meta:
+        table_name = "guerdon_parts"
+        primary_key = CompositeKey("event", "part")
+
+
+class Report(Model):
+    """A report queued in its event's commit. States: ready, leased, delivered, dead.
+
+    `report_key` stands for (reporter, kind, key). Of `sends`, those up to `sends_before` belong to
+    an earlier schedule: a person had the report sent again since.
+    """
+
+    id = BigAutoField()
+    report_key = KeyField(unique=True)
+    reporter = CharField(64)
+    kind = CharField(64)
+    key = CharField(255)
+    event = BigIntegerField(index=True)
+    body = LongBlobField()
+    state = CharField(16)
+    due_at = BigIntegerField()
+    lease_token = CharField(32)
+    lease_until = BigIntegerField()
+    takes = IntegerField()
+    sends = IntegerField()
+    sends_before = IntegerField()
+    response = LongTextField(null=True)
+    last_error = CharField(500)
+    created_at = BigIntegerField()
+    waiting_since = BigIntegerField()
+    delivered_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "guerdon_reports"
+        indexes = (
+            (("state", "reporter", "due_at"), False),
+            (("state", "lease_until"), False),
+        )
+
+
+class Send(Model):
+    """One time that a report's bytes left; without an end it is unknown whether they arrived.
+
+    The answer is masked: no secret, no value of a token.
+    """
+
+    id = BigAutoField()
+    report = BigIntegerField()
+    number = IntegerField()
+    begun_at = BigIntegerField()
+    ended_at = BigIntegerField(null=True)
+    status = IntegerField(null=True)
+    latency = IntegerField(null=True)  # ms
+    error = CharField(500)
+    answer = LongTextField()
+
+    class Meta:
+        table_name = "guerdon_sends"
+        indexes = ((("report", "number"), True),)
+
+
 class OwnPlayer(Model):
     """A player in our own table, for a game that has none; `folded` serves match = "casefold"."""
 
@@ -169,14 +244,26 @@ class OwnName(Model):
         table_name = "guerdon_player_names"
 
 
-LEDGER = (Event, Grant, Waiting, Attempt, Claim)
+LEDGER = (Event, Grant, Waiting, Attempt, Claim, Part, Report, Send)
 OWN = (OwnPlayer, OwnName)  # where the studio has no table of players
 
 
 def make_event_key(source: str, type: str, id: str) -> bytes:
-    """32 bytes that stand for an event; the parts are length-prefixed, so none can pose as another."""
+    """32 bytes that stand for an event; the parts are length-prefixed, so none can pose as another.
+
+    A level or a round is the same whoever tells of it, the game server or a platform: paid once.
+    """
+    return hash_parts("" if type in SHARED_TYPES else source, type, id)
+
+
+def make_report_key(reporter: str, kind: str, key: str) -> bytes:
+    """32 bytes that stand for a report, made as an event's are."""
+    return hash_parts(reporter, kind, key)
+
+
+def hash_parts(*parts: str) -> bytes:
     digest = hashlib.sha256()
-    for part in (source, type, id):
+    for part in parts:
         encoded = part.encode("utf-8", "surrogatepass")
         digest.update(len(encoded).to_bytes(4, "big") + encoded)
     return digest.digest()

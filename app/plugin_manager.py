@@ -66,10 +66,16 @@ class Plugins:
         """Whether any plugin answers this hook: a call nobody hears is not worth making."""
         return bool(getattr(self.manager.hook, hook).get_hookimpls())
 
+    def list_answerers(self, hook: str) -> list[str]:
+        """The plugins that answer a hook; who only wraps it does not."""
+        impls = getattr(self.manager.hook, hook).get_hookimpls()
+        return [impl.plugin_name for impl in impls if not (impl.wrapper or impl.hookwrapper)]
+
     def only(self, hook: str, plugin: str) -> Any:
-        """The hook as answered by one plugin alone: for hooks where one's failure is its own."""
-        others = [p for name, p in self.manager.list_name_plugin() if name != plugin]
-        return self.manager.subset_hook_caller(hook, others)
+        """The hook as answered by one plugin, and wrapped: where one's failure is its own."""
+        others = {name for name in self.list_answerers(hook) if name != plugin}
+        named = self.manager.list_name_plugin()
+        return self.manager.subset_hook_caller(hook, [p for name, p in named if name in others])
 
 
 class Answered(threading.local):

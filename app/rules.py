@@ -12,6 +12,7 @@ from uuid import UUID
 from marshmallow import Schema, ValidationError, fields, validate
 
 from app.checking import StrictSchema, list_faults, load_checked, read_toml
+from app.conditions import Condition, ConditionField
 from app.errors import ConfigError
 from app.hookspecs import Event, Reward
 
@@ -27,27 +28,37 @@ class Gift:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """Which events of its type it pays for, and what; `servers` None: those of every server."""
+
+    servers: frozenset[str] | None
+    where: Mapping[str, Condition]
+    gifts: tuple[Gift, ...]
+
+    def does_match(self, event: Event) -> bool:
+        if self.servers is not None and event.server_id not in self.servers:
+            return False
+        return all(holds(event.data.get(fact)) for fact, holds in self.where.items())
+
+
+@dataclass(frozen=True)
 class Rules:
     """All rules, by the event type they are for."""
 
-    by_type: Mapping[str, tuple[tuple[frozenset[str] | None, tuple[Gift, ...]], ...]] = field(
-        default_factory=dict
-    )
+    by_type: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
 
     def choose_gifts(self, event: Event) -> list[Gift]:
         """What this event earns: every rule that matches pays, in the file's order."""
-        return [
-            gift
-            for servers, gifts in self.by_type.get(event.type, ())
-            if servers is None or event.server_id in servers
-            for gift in gifts
-        ]
+        if not event.earns:
+            return []
+        rules = self.by_type.get(event.type, ())
+        return [gift for rule in rules if rule.does_match(event) for gift in rule.gifts]
 
     @property
     def rewards(self) -> list[Reward]:
         """Every reward of every rule."""
         return [
-            gift.reward for rules in self.by_type.values() for _, gifts in rules for gift in gifts
+            gift.reward for some in self.by_type.values() for rule in some for gift in rule.gifts
         ]
 
 
@@ -69,6 +80,9 @@ class RuleSchema(StrictSchema):
     name = fields.String(validate=validate.Length(min=1, max=255))
     on = fields.String(required=True, validate=validate.Length(min=1, max=64))
     server = ServerField()
+    where = fields.Dict(
+        keys=fields.String(), values=ConditionField(), validate=validate.Length(min=1)
+    )
     give = fields.List(
         fields.Dict(keys=fields.String()), required=True, validate=validate.Length(min=1)
     )
@@ -91,7 +105,7 @@ def read_rules(path: Path, kinds: Mapping[str, RewardKind]) -> Rules:
     rules = load_checked(RulesSchema(), read_toml(path), f"{path}: ")["rules"]
     faults: list[str] = []
     seen: set[str] = set()
-    by_type: dict[str, list[tuple[frozenset[str] | None, tuple[Gift, ...]]]] = {}
+    by_type: dict[str, list[Rule]] = {}
     for number, raw in enumerate(rules, 1):
         label = (
             f'rule {number} "{raw["name"]}"'
@@ -115,10 +129,11 @@ def read_rules(path: Path, kinds: Mapping[str, RewardKind]) -> Rules:
                 gifts.append(read_gift(name, raw_reward, kinds))
             except ConfigError as error:
                 faults += [f"{path}: {label}: {fault}" for fault in error.faults]
-        by_type.setdefault(rule["on"], []).append((rule.get("server"), tuple(gifts)))
+        read = Rule(rule.get("server"), rule.get("where", {}), tuple(gifts))
+        by_type.setdefault(rule["on"], []).append(read)
     if faults:
         raise ConfigError(faults)
-    return Rules({type_: tuple(entries) for type_, entries in by_type.items()})
+    return Rules({type_: tuple(some) for type_, some in by_type.items()})
 
 
 def read_gift(rule: str, raw: Mapping[str, Any], kinds: Mapping[str, RewardKind]) -> Gift:

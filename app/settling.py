@@ -10,11 +10,12 @@ from peewee import IntegrityError, PeeweeException
 from app.database import Database
 from app.errors import DatabaseUnavailable, GuerdonError, NotReady
 from app.faults import classify_error
-from app.granting import GatheredWrites, give_gift
+from app.granting import GatheredWrites, give_gift, group_grants
 from app.hookspecs import Event, Grant, Outcome, Player
-from app.ledger import insert_events, insert_grants, key_of, list_settled_keys
+from app.ledger import insert_events, insert_grants, insert_parts, key_of, list_settled_keys
 from app.plugin_manager import Plugins
 from app.recipients import Recipients
+from app.reporting import build_reports, insert_reports
 from app.rules import Gift, Rules
 
 log = structlog.get_logger()
@@ -143,7 +144,7 @@ class Settler:
         for place, problem in self._find_players(payments).items():
             outcomes[place] = problem
             del payments[place]
-        self._write(list(payments.values()))
+        self._write(list(payments.values()), look_first or attempt > 0)
         for place, payment in payments.items():
             events = [line.event for line in payment.lines]
             outcomes[place] = Outcome("settled", events=events, grants=payment.grants)
@@ -175,14 +176,15 @@ class Settler:
                 problems[place] = answer
         return problems
 
-    def _write(self, payments: Sequence[Payment]) -> None:
-        """The events, their rewards, the ledger: all that one commit holds."""
+    def _write(self, payments: Sequence[Payment], look_first: bool) -> None:
+        """The events, their rewards, the ledger, the reports: all that one commit holds."""
         if not payments:
             return
         now = self._now()
         lines = [(payment, line) for payment in payments for line in payment.lines]
         tokens = [(line.event, payment.work.token) for payment, line in lines]
         ids = insert_events(self._database, tokens, now)
+        insert_parts(self._database, [[ids[line.key] for line in p.lines] for p in payments])
         batch = GatheredWrites()
         ledger = []
         for payment, line in lines:
@@ -195,6 +197,14 @@ class Settler:
                 ledger.append((ids[line.key], grant, gift.params_json))
         batch.flush(self._plugins, self._database)
         insert_grants(self._database, ledger, now)
+        if self._plugins.has("build_report"):
+            mine = group_grants(grant for _, grant, _ in ledger)
+            reports = [
+                (ids[line.key], report)
+                for _, line in lines
+                for report in build_reports(self._plugins, line.event, mine[id(line.event)], now)
+            ]
+            insert_reports(self._database, reports, now, look_first)
 
 
 def find_misfit(events: Sequence[Event]) -> str:

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from app.errors import BadDelivery, NetworkFailed, NotReady
-from app.hookspecs import Http
+from app.errors import BadDelivery, DeliveryError, NetworkFailed, NotReady
+from app.hookspecs import Http, HttpAnswer
 
 if TYPE_CHECKING:
     from flask import Request
@@ -20,17 +21,16 @@ def read_json(raw: bytes, fraction: Callable[[str], Any] = Decimal) -> Any:
     """
     try:
         return json.loads(
-            raw.decode(), parse_float=fraction, parse_int=read_integer, parse_constant=refuse
+            raw.decode(),
+            parse_float=fraction,
+            parse_constant=refuse,
+            # -0 is no integer anywhere but in Python.
+            parse_int=lambda text: fraction(text) if text == "-0" else int(text),
         )
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
     except ArithmeticError:
         raise ValueError("a number is beyond all measure") from None
-
-
-def read_integer(text: str) -> int | Decimal:
-    """-0 is no integer anywhere but in Python."""
-    return Decimal(text) if text == "-0" else int(text)
 
 
 def read_float(text: str) -> float:
@@ -45,18 +45,22 @@ def refuse(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def read_json_object(request: "Request", limit: int) -> dict[str, Any]:
+def read_json_object(
+    request: "Request", limit: int, fraction: Callable[[str], Any] = Decimal
+) -> dict[str, Any]:
     """The JSON object in a request's body of at most `limit` bytes, whatever its Content-Type says.
+
+    `fraction` makes numbers with a fraction or exponent.
 
     Raises BadDelivery for anything else: 413 for a longer one, 400 for the rest.
     """
     # Where the length is not announced, werkzeug cuts the body at the maximum without a word.
     request.max_content_length = limit + 1
-    raw = request.get_data(cache=False)
+    raw = request.get_data()  # kept for a signature over the bytes
     if len(raw) > limit:
         raise BadDelivery(f"the body is longer than {limit} bytes", 413)
     try:
-        body = read_json(raw)
+        body = read_json(raw, fraction)
     except ValueError:
         raise BadDelivery("the body is not JSON in UTF-8") from None
     if not isinstance(body, dict):
@@ -76,3 +80,38 @@ def fetch_json(http: Http, url: str, limit: int) -> Any:
         return read_json(answer.body, read_float)
     except ValueError:
         raise NotReady("its answer is not JSON") from None
+
+
+LATER = (408, 429)  # statuses that ask to try again, as 5xx do
+
+
+def read_reply(answer: HttpAnswer, now: int) -> dict[str, Any]:
+    """The JSON object in a platform's answer of status 2xx; `now` in ms.
+
+    Raises DeliveryError for anything else: one to be tried again, with Retry-After honoured, for 408,
+    429, 5xx and a 2xx that is no JSON object; a permanent one for every other status.
+    """
+    status = answer.status
+    if not 200 <= status < 300:
+        is_later = status >= 500 or status in LATER
+        hint = {401: ": are the credentials right?", 403: ": may these credentials do that?"}
+        retry_in = read_retry_after(answer, now) if is_later else None
+        raise DeliveryError(f"it answered {status}{hint.get(status, '')}", not is_later, retry_in)
+    try:
+        reply = read_json(answer.body)
+    except ValueError:
+        reply = None
+    if not isinstance(reply, dict):
+        raise DeliveryError(f"it answered {status}, but with no JSON object")
+    return reply
+
+
+def read_retry_after(answer: HttpAnswer, now: int) -> float | None:
+    """Seconds until the time of a Retry-After header (RFC 9110, 10.2.3), which has two forms."""
+    text = answer.headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now / 1000)
+    except (ValueError, OverflowError):
+        return None

@@ -2,11 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
 
+from app.game_events import join_key
 from app.leases import MAX_TAKES
-from app.models import Attempt, Event, Grant, Waiting, make_event_key
+from app.masking import mask_tokens
+from app.models import Attempt, Event, Grant, Part, Waiting, make_event_key
+from app.reports import describe_report, list_report_steps, list_reports_of
+from app.steps import format_time, make_step
 
 SENTENCES = {
     "delivery": "delivered; could not be settled: {detail}",
@@ -16,34 +20,70 @@ SENTENCES = {
 }
 
 
-def format_time(ms: int | None) -> str | None:
-    """ISO 8601 UTC of a time in ms, or None."""
-    if ms is None:
+@dataclass(frozen=True)
+class Record:
+    """All that the tables hold of one event; `settled` and `waiting` are rows, one may be missing."""
+
+    settled: Any
+    waiting: Any
+    grants: list[Any]
+    reports: list[Any]
+
+    @property
+    def state(self) -> str:
+        """settled, waiting or dead."""
+        if self.settled:
+            return "settled"
+        return "dead" if self.waiting.state == "dead" else "waiting"
+
+    @property
+    def last_error(self) -> str | None:
+        """Why it is not settled."""
+        return None if self.settled else self.waiting.last_error or None
+
+
+def find_record(key: bytes) -> Record | None:
+    """What there is of the event of this key; None if we never heard of it."""
+    # Any: the stubs know fields, not the values they hold.
+    waiting: Any = Waiting.get_or_none(Waiting.event_key == key)
+    settled: Any = Event.get_or_none(Event.event_key == key)
+    if settled is None and waiting is None:
         return None
-    moment = datetime.fromtimestamp(ms / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    rows = list_family(settled.id) if settled else []
+    grants = list(Grant.select().where(Grant.event << rows).order_by(Grant.id)) if rows else []
+    return Record(settled, waiting, grants, list_reports_of(rows))
+
+
+def summarize_event(source: str, type: str, id: str) -> dict[str, Any]:
+    """What a game server is answered: the event's state, its grants and reports, as JSON."""
+    record = find_record(make_event_key(source, type, id))
+    state = record.state if record else "waiting"  # settled by nobody we can see yet
+    event = {"type": type, "id": id, "state": state}
+    if record and record.last_error:
+        event["last_error"] = record.last_error
+    return {
+        "event": event,
+        "grants": [describe_grant(grant) for grant in record.grants] if record else [],
+        "reports": [describe_report(report) for report in record.reports] if record else [],
+    }
 
 
 def describe_event(sources: Sequence[str], type: str, id: str) -> dict[str, Any] | None:
-    """The event of this type and id from any of `sources`, as JSON; None if we never heard of it."""
-    keys = [make_event_key(source, type, id) for source in sources]
-    # Any: the stubs know fields, not the values they hold.
-    waiting: Any = Waiting.get_or_none(Waiting.event_key << keys) if keys else None
-    settled: Any = Event.get_or_none(Event.event_key << keys) if keys else None
-    if settled is None and waiting is None:
+    """The event of this type and id, from the first of `sources` that has it, as JSON; or None."""
+    # The second spelling is ours for a platform's own id that has a colon in it.
+    keys = [make_event_key(source, type, one) for one in (id, join_key(id)) for source in sources]
+    record = next(filter(None, map(find_record, keys)), None)
+    if record is None:
         return None
-    if settled and waiting and bytes(settled.event_key) != bytes(waiting.event_key):
-        waiting = None  # another source's event of the same type and id
-    grants = list(Grant.select().where(Grant.event == settled.id)) if settled else []
-    state = "settled" if settled else "dead" if waiting.state == "dead" else "waiting"
+    settled, waiting, state = record.settled, record.waiting, record.state
     known = settled or waiting
     return {
         "source": known.source,
         "type": type,
-        "id": id,
+        "id": known.event_id,
         "state": state,
         "attempts": (waiting.attempts if waiting else 0) + (1 if settled else 0),
-        "last_error": waiting.last_error or None if waiting and not settled else None,
+        "last_error": record.last_error,
         "next_try_at": format_time(find_next_try(waiting)) if state == "waiting" else None,
         "server_id": settled.server_id if settled else None,
         "nickname": settled.nickname if settled else None,
@@ -51,11 +91,26 @@ def describe_event(sources: Sequence[str], type: str, id: str) -> dict[str, Any]
         "occurred_at": format_time(settled.occurred_at) if settled else None,
         "settled_at": format_time(settled.settled_at) if settled else None,
         "token": known.token,
-        "data": json.loads(settled.data) if settled else None,
-        "grants": [describe_grant(grant) for grant in grants],
-        "reports": [],
-        "timeline": build_timeline(settled, waiting, grants),
+        "data": show_data(known.data),
+        "grants": [describe_grant(grant) for grant in record.grants],
+        "reports": [describe_report(report) for report in record.reports],
+        "timeline": build_timeline(settled, waiting, record.grants)
+        + list_report_steps(record.reports),
     }
+
+
+def show_data(data: str) -> Any:
+    """What is kept of an event, as JSON without its tokens; None where it is nested too deeply."""
+    try:
+        return mask_tokens(json.loads(data))
+    except RecursionError:
+        return None
+
+
+def list_family(event_row: int) -> list[int]:
+    """The row of an event, and of those that came and were paid with it."""
+    parts: Any = Part.select(Part.part).where(Part.event == event_row).tuples()
+    return [event_row, *(row[0] for row in parts)]
 
 
 def describe_grant(grant: Grant) -> dict[str, Any]:
@@ -89,6 +144,7 @@ def build_timeline(
         signer = f", signed with {settled.token}" if settled.token else ""
         earned = "" if grants else (
             f"; it earned nothing: no rule is for {settled.type} on server {settled.server_id!r}"
+            " with these facts"
         )  # fmt: skip
         detail = f"{settled.source} {settled.type} {settled.event_id}{signer}{earned}"
         steps.append(make_step(settled.settled_at, "settled", detail))
@@ -108,10 +164,6 @@ def build_timeline(
 def find_next_try(waiting: Any) -> int:
     """When a waiting event is due, in ms; one that a person sent again is due since then."""
     return max(int(waiting.due_at), int(waiting.waiting_since))
-
-
-def make_step(at: int, what: str, detail: str) -> dict[str, Any]:
-    return {"at": format_time(at), "what": what, "detail": detail}
 
 
 def list_latest_events(state: str | None, limit: int) -> list[str]:

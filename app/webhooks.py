@@ -7,7 +7,7 @@ import structlog
 from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from app.errors import BadDelivery, BadSignature, DatabaseUnavailable
+from app.errors import BadDelivery, DatabaseUnavailable
 from app.guerdon import Guerdon
 from app.hookspecs import Delivery, Outcome
 
@@ -25,30 +25,36 @@ def receive(source: str) -> Response:
     """Verify a delivery and pay it, or say shortly why not; nothing is stored of what is refused."""
     guerdon: Guerdon = current_app.extensions["guerdon"]
     request.max_content_length = LONGEST_BODY
-    hook, settings = guerdon.plugins.hook, guerdon.plugins.settings
+    outcome = take_delivery(guerdon, source)
     try:
-        delivery = hook.read_delivery(source=source, request=request, settings=settings)
+        reply = guerdon.plugins.hook.write_reply(
+            source=source, outcome=outcome, settings=guerdon.plugins.settings
+        )
+    except Exception as error:
+        log.error("write_reply failed", source=source, exc_info=error)
+        reply = None
+    return reply if isinstance(reply, Response) else write_usual_reply(outcome)
+
+
+def take_delivery(guerdon: Guerdon, source: str) -> Outcome:
+    """Have its plugin verify a request, and pay what it delivers."""
+    try:
+        delivery = guerdon.plugins.hook.read_delivery(
+            source=source, request=request, settings=guerdon.plugins.settings, now=guerdon.now()
+        )
         if delivery is None:
             return refuse(source, 404, "nobody here answers for this source")
         check_delivery(delivery)
-    except BadSignature as error:
-        return refuse(source, 401, str(error))
     except BadDelivery as error:
-        return refuse(source, error.status, str(error))
+        return refuse(source, error.status, str(error), error.code)
     except RequestEntityTooLarge:
         return refuse(source, 413, "the body is too long")
     except HTTPException:
         raise
     except Exception as error:
         log.error("read_delivery failed", source=source, exc_info=error)
-        return answer(503, f"the plugin for {source} failed", RETRY_AFTER)
-    outcome = decide(guerdon, delivery)
-    try:
-        reply = hook.write_reply(source=source, outcome=outcome, settings=settings)
-    except Exception as error:
-        log.error("write_reply failed", source=source, event_id=delivery.id, exc_info=error)
-        reply = None
-    return reply if isinstance(reply, Response) else write_usual_reply(outcome)
+        return Outcome("unavailable", f"the plugin for {source} failed")
+    return decide(guerdon, delivery)
 
 
 def check_delivery(delivery: Delivery) -> None:
@@ -79,19 +85,15 @@ def decide(guerdon: Guerdon, delivery: Delivery) -> Outcome:
 
 
 def write_usual_reply(outcome: Outcome) -> Response:
-    """204 when the source has nothing more to do, else 503 with Retry-After and the reason."""
+    """204 when the source has nothing more to do, else the reason; with Retry-After if it helps."""
     if outcome.is_done:
         return Response(status=204)
-    return answer(503, outcome.reason, outcome.retry_in or RETRY_AFTER)
-
-
-def refuse(source: str, status: int, reason: str) -> Response:
-    log.warning("refused", source=source, status=status, reason=reason)
-    return answer(status, reason)
-
-
-def answer(status: int, text: str, retry_after: float | None = None) -> Response:
-    response = Response(text + "\n", status=status, mimetype="text/plain")
-    if retry_after is not None:
-        response.headers["Retry-After"] = str(math.ceil(retry_after))
+    response = Response(outcome.reason + "\n", status=outcome.status, mimetype="text/plain")
+    if outcome.state != "refused":
+        response.headers["Retry-After"] = str(math.ceil(outcome.retry_in or RETRY_AFTER))
     return response
+
+
+def refuse(source: str, status: int, reason: str, code: int = 0) -> Outcome:
+    log.warning("refused", source=source, status=status, reason=reason)
+    return Outcome("refused", reason, status=status, code=code)

@@ -12,4 +12,7 @@ SHIPPED = (
     "vip",
     "promo_codes",
     "claim_queue",
+    "g123",
+    "sud",
+    "webhook",
 )

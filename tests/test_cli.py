@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 
 from app.cli import main
 from app.guerdon import Guerdon
-from app.models import LEDGER, OwnPlayer, bind_models
-from tests.conftest import add_player
+from app.models import LEDGER, OwnPlayer, Report, bind_models
+from tests.conftest import ALL_PLUGINS, add_player
 from tests.sending import get_v1, post_vote
 from tests.servers import ROOT, wait_until
 
@@ -322,3 +322,49 @@ def test_dispatch_pays_what_waits_and_ends_when_told(
 
     assert process.returncode == 0, errors
     assert '"event": "retried"' in errors
+
+
+HANGING = """
+import time
+from app import Report, hookimpl
+
+@hookimpl
+def build_report(event):
+    return Report("studio", event.type, event.id, b"{}")
+
+@hookimpl
+def send_report(report):
+    if report.reporter == "studio":
+        time.sleep(3600)
+"""
+
+
+@on_sqlite
+def test_dispatch_ends_when_told_though_a_send_hangs(
+    open_service: Open, add_plugin: Callable[..., str], vote_api: Any, tmp_path: Path, clock: Any
+) -> None:
+    guerdon = open_service(plugins=ALL_PLUGINS + add_plugin(HANGING))
+    clock.now = time.time_ns() // 1_000_000 - 5000
+    assert post_vote(guerdon, "v1").status_code == 204
+    seen = f"import plugins; plugins.__path__.append({str(tmp_path / 'plugins')!r})"
+    code = f"{seen}; from app.cli import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "dispatch", "--patience", "0.5"], cwd=ROOT, text=True,
+        env=os.environ | {"GUERDON_CONFIG": str(guerdon.config.path)}, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+    def read_states() -> list[str]:
+        with guerdon.database.connection_context():
+            return [row.state for row in Report.select()]
+
+    try:
+        wait_until(lambda: read_states() == ["leased"])
+    finally:
+        process.terminate()
+        try:
+            _, errors = process.communicate(timeout=15)
+        finally:
+            process.kill()
+
+    assert process.returncode == 0, errors
+    assert read_states() == ["leased"]  # once its lease has run out, it is sent again

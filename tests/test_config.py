@@ -1,12 +1,14 @@
 """The config: every fault at once, each with its place, and no secret in any of them."""
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from marshmallow import missing
 
 import plugins
 from app.config import ConfigSchema, read_config
@@ -17,6 +19,7 @@ from tests.servers import ROOT
 
 SHIPPED_CONFIG = ROOT / "config" / "guerdon.toml"
 SECRET = "sesame-0pen-wide"
+REPORTERS = ("g123", "sud", "webhook")  # off in the shipped config
 
 
 @pytest.fixture
@@ -276,27 +279,54 @@ def test_the_shipped_config_is_valid_and_means_the_defaults(
     open_guerdon(SHIPPED_CONFIG).close()  # with its rules
 
 
-def test_the_shipped_config_documents_every_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A setting that must stay off is there as a comment: `# table = "users"`.
-    text = SHIPPED_CONFIG.read_text()
-    shown = tomllib.loads(text)
-    commented = {line[2:].split(" = ")[0] for line in text.splitlines() if line.startswith("# ")}
+@pytest.fixture
+def whole(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The shipped config with all that is there as a comment, as `# table = "users"`, switched on."""
+    for name in ("GUERDON_API_KEY", "GAMEMONITORING_TOKEN", "G123_APP_ID", "G123_APP_SECRET"):
+        monkeypatch.setenv(name, "a secret")
+    monkeypatch.setenv("SUD_APP_SECRET", "a secret")
+    monkeypatch.setenv("WEBHOOK_SECRET", "whsec_c2VjcmV0")
+    return write(re.sub(r"(?m)^# (?=\[plugins\.|\w+ = )", "", SHIPPED_CONFIG.read_text()))
+
+
+def test_the_shipped_config_documents_every_setting(whole: Path) -> None:
+    shown = tomllib.loads(whole.read_text())
     schemas = {
         name: field.schema.fields
         for name, field in ConfigSchema().fields.items()
         if name != "plugins"
     }
-    config = read_shipped(monkeypatch)
+    config, faults = read_config(whole)
     manager = load_plugins(config).manager
     for name in plugins.SHIPPED:
         schema = getattr(manager.get_plugin(name), "settings_schema", None)
         schemas[f"plugins.{name}"] = schema()().fields if schema else {}
 
+    assert faults == []
     assert set(shown["plugins"]) == set(plugins.SHIPPED)
     assert set(shown) == set(ConfigSchema().fields)
     for section, fields in schemas.items():
         table = shown
         for part in section.split("."):
             table = table[part]
-        off = commented & set(fields) if section == "players" else set()
-        assert set(table) | off == set(fields), section
+        assert set(table) == set(fields), section
+
+
+EXAMPLES = {("sud", "report_url"), ("sud", "app_id"), ("sud", "app_secret")}  # no defaults
+
+
+def test_a_reporter_switched_on_in_the_shipped_config_has_its_defaults(whole: Path) -> None:
+    loaded = load_plugins(read_config(whole)[0])
+
+    for name in REPORTERS:
+        schema = loaded.manager.get_plugin(name).settings_schema()()  # type: ignore[union-attr]
+        for setting, field in schema.fields.items():
+            if field.load_default is not missing and (name, setting) not in EXAMPLES:
+                assert loaded.settings[name][setting] == field.load_default, (name, setting)
+
+
+def test_the_shipped_config_switches_no_reporter_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = load_plugins(read_shipped(monkeypatch))
+
+    assert set(loaded.settings) == set(plugins.SHIPPED) - set(REPORTERS)
+    assert not loaded.has("build_report")

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -23,10 +24,12 @@ def take(guerdon: Guerdon, clock: Clock) -> Take:
     with guerdon.database.connection_context():
         queue_claims([(event, player, {})] * 10, clock.now)
 
-    def take_some(limit: int = 10) -> Lease:
+    def take_some(limit: int = 10, **options: Any) -> Lease:
         with guerdon.database.connection_context():
             mine = Claim.server_id == "1"
-            return take_leases(guerdon.database, Claim, mine, Claim.id, limit, clock.now, MINUTE)
+            return take_leases(
+                guerdon.database, Claim, mine, Claim.id, limit, clock.now, MINUTE, **options
+            )
 
     return take_some
 
@@ -110,3 +113,48 @@ def test_a_row_that_nobody_finishes_is_dead_after_twenty_takes(
     assert not finish(guerdon, 1, row.lease_token)
     # Whoever may be what ends its worker is soon tried alone, and takes no other along.
     assert sizes == [10, 10] + [1] * 10 * (MAX_TAKES - 2)
+
+
+def test_what_is_noted_is_one_commit_with_the_lease(guerdon: Guerdon, take: Take) -> None:
+    def note(rows: list[Any]) -> list[Any]:
+        Claim.update(nickname="noted").where(Claim.id << [row.id for row in rows]).execute()
+        if len(rows) > 3:
+            raise LookupError
+        return rows
+
+    with pytest.raises(LookupError):
+        take(4, note=note)
+    row = read(guerdon, 1)
+    assert (row.state, row.takes, row.nickname) == ("ready", 0, "Bob")
+
+    lease = take(3, note=note)
+
+    for id in range(1, 5):
+        row = read(guerdon, id)
+        is_ours = id in lease.ids
+        assert (row.state == "leased", row.nickname == "noted") == (is_ours, is_ours)
+    assert len(lease.ids) == 3
+
+
+def test_what_the_note_ends_is_not_ours(guerdon: Guerdon, take: Take) -> None:
+    def note(rows: list[Any]) -> list[Any]:
+        Claim.update(state="dead").where(Claim.id == rows[0].id).execute()
+        return rows[1:]
+
+    lease = take(3, note=note)
+
+    assert lease.ids == (2, 3)
+    assert read(guerdon, 1).state == "dead"
+
+
+def test_a_death_leaves_what_it_was_told_to(guerdon: Guerdon, take: Take, clock: Clock) -> None:
+    death = {"nickname": "gone"}
+    first = take(1, max_takes=1, death=death)
+    assert read(guerdon, 1).nickname == "Bob"
+    clock.now = first.until + 1
+
+    second = take(1, max_takes=1, death=death)
+
+    assert second.ids == (2,)
+    row = read(guerdon, 1)
+    assert (row.state, row.nickname) == ("dead", "gone")

@@ -203,8 +203,8 @@ def test_the_dispatcher_lives_on_and_pays(
     wait_until(is_seen, 10)
 
     assert proxy.cuts_left == 0
-    assert guerdon.dispatcher._thread is not None
-    assert guerdon.dispatcher._thread.is_alive()
+    assert guerdon.dispatcher._threads
+    assert all(thread.is_alive() for thread in guerdon.dispatcher._threads)
 
 
 def test_the_dispatcher_outlives_a_bug_of_ours(

@@ -1,17 +1,11 @@
 """The playground as a person has it: `guerdon run`, and a headless Chromium that presses its buttons."""
 
-import json
 import os
 import re
-import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,81 +13,13 @@ import requests
 from flask import Flask
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from app.errors import GuerdonError
 from app.playground.gamemonitoring import Platform, build_vote_api, sign
 from app.playground.processes import format_address, is_loopback, split_bind
-from tests.servers import find_free_port, require
-
-ROOT = Path(__file__).parent.parent
-WINDOW = "--window-size=1280,1000"
-FLAGS = [
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--disable-dev-shm-usage",
-]  # fmt: skip
-
-
-@dataclass
-class Running:
-    """A `guerdon run` in a process group of its own."""
-
-    process: subprocess.Popen[bytes]
-    service: str
-    playground: str
-    log: Path
-
-    def wait_until_welcome(self) -> None:
-        deadline = time.monotonic() + 60
-        while "Ctrl-C ends both" not in self.log.read_text():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.1)
-
-    def is_group_gone(self) -> bool:
-        """True when no process is left, not even a worker of gunicorn."""
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            try:
-                os.killpg(self.process.pid, 0)
-            except ProcessLookupError:
-                return True
-            time.sleep(0.1)
-        return False
-
-
-@contextmanager
-def run_guerdon(directory: Path, **environment: str) -> Iterator[Running]:
-    """`guerdon run` with the shipped config, quicker retries, and everything of its own."""
-    shutil.copytree(ROOT / "config", directory / "config")
-    config = directory / "config" / "guerdon.toml"
-    text = re.sub(r"(?m)^retry_delays = .*$", "retry_delays = [2, 2]", config.read_text())
-    config.write_text(text)
-    ports = find_free_port(), find_free_port()
-    service, playground = (f"http://127.0.0.1:{port}" for port in ports)
-    names = ("GUERDON_", "GAMEMONITORING_", "WEB_CONCURRENCY", "GUNICORN_")
-    env = {name: value for name, value in os.environ.items() if not name.startswith(names)} | {
-        "GUERDON_CONFIG": str(config),
-        "GUERDON_DATABASE_URL": f"sqlite:///{directory}/guerdon.db",
-        "GUERDON_BIND": f"127.0.0.1:{ports[0]}",
-        "GUERDON_PLAYGROUND_BIND": f"127.0.0.1:{ports[1]}",
-        **environment,
-    }
-    log = directory / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "run"], cwd=ROOT, env=env,
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
-        )  # fmt: skip
-    try:
-        yield Running(process, service, playground, log)
-    finally:
-        with suppress(ProcessLookupError):  # it ended by itself
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+from tests.browsing import Page, Running, open_chromium, run_guerdon
 
 
 @pytest.fixture(scope="module")
@@ -105,29 +31,15 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    require(binary and driver, "chromium with its driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    profile = tmp_path_factory.mktemp("chromium")
-    for flag in (*FLAGS, WINDOW, f"--user-data-dir={profile}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = webdriver.Chrome(options, Service(driver))
-    try:
+    with open_chromium(tmp_path_factory.mktemp("chromium")) as browser:
         yield browser
-    finally:
-        browser.quit()
 
 
-class Page:
-    """What a person sees and presses."""
+class VotePage(Page):
+    """What a person presses to vote."""
 
     def __init__(self, browser: webdriver.Chrome, running: Running, nickname: str) -> None:
-        self.browser = browser
-        self.nickname = nickname
-        self.address = running.playground
-        browser.get(f"{running.playground}/?nickname={nickname}")
+        super().__init__(browser, running, f"/?nickname={nickname}")
 
     def press(self, id: str) -> None:
         """Press a button, and wait for the page to be ready for the next."""
@@ -146,11 +58,6 @@ class Page:
     def choose(self, server: str) -> None:
         self.browser.find_element(By.CSS_SELECTOR, f"[name=server][value='{server}']").click()
 
-    def read(self, selector: str) -> str:
-        """The text of the first such element, read in one step: the page may replace it any time."""
-        script = "return document.querySelector(arguments[0])?.innerText ?? ''"
-        return str(self.browser.execute_script(script, selector))
-
     def read_state(self) -> tuple[str, str]:
         """Status and state of the newest delivery."""
         script = """const newest = document.querySelector("details.entry");
@@ -158,33 +65,21 @@ class Page:
         status, state = self.browser.execute_script(script)
         return status, state
 
-    def wait(self, condition: object, seconds: float = 20) -> None:
-        WebDriverWait(self.browser, seconds, 0.1).until(lambda _: condition())  # type: ignore[operator]
-
-    def check_quiet(self) -> None:
-        """No error in the console, and not one request to anywhere else."""
-        assert self.browser.get_log("browser") == []
-        for line in self.browser.get_log("performance"):
-            message = json.loads(line["message"])["message"]
-            if message["method"] == "Network.requestWillBeSent":
-                url = message["params"]["request"]["url"]
-                assert url.startswith((self.address, "data:", "chrome:", "about:")), url
-
 
 @pytest.fixture
 def page(
     chromium: webdriver.Chrome, running: Running, request: pytest.FixtureRequest
-) -> Iterator[Page]:
+) -> Iterator[VotePage]:
     """The page, with a player of the test's own."""
     nickname = re.sub(r"\W", "", request.node.name)[-30:]
     added = requests.post(f"{running.playground}/players", {"nickname": nickname}, timeout=10)
     assert added.status_code == 200
-    page = Page(chromium, running, nickname)
+    page = VotePage(chromium, running, nickname)
     yield page
     page.check_quiet()
 
 
-def test_it_works(page: Page) -> None:
+def test_it_works(page: VotePage) -> None:
     assert page.read("#gold") == "0.00"
     page.press("vote")
     assert page.read_state() == ("204", "paid")
@@ -197,14 +92,14 @@ def test_it_works(page: Page) -> None:
     assert "settled" in page.read(".timeline")
 
 
-def test_the_server_decides_what_a_vote_earns(page: Page) -> None:
+def test_the_server_decides_what_a_vote_earns(page: VotePage) -> None:
     page.choose("2")
     page.press("vote")
     assert page.read("#vip").startswith("until ")
     assert page.read("#items") == "none yet"
 
 
-def test_the_same_delivery_again_pays_nothing_more(page: Page) -> None:
+def test_the_same_delivery_again_pays_nothing_more(page: VotePage) -> None:
     page.press("vote")
     page.press("again")
     assert page.read_state() == ("204", "again")
@@ -212,21 +107,21 @@ def test_the_same_delivery_again_pays_nothing_more(page: Page) -> None:
     assert page.read("#grants").startswith("3 lines")
 
 
-def test_a_wrong_signature_is_refused(page: Page) -> None:
+def test_a_wrong_signature_is_refused(page: VotePage) -> None:
     page.press("forged")
     assert page.read_state() == ("401", "refused")
     assert "signature" in page.read(".reply")
     assert page.read("#gold") == "0.00"
 
 
-def test_a_test_delivery_pays_nothing(page: Page) -> None:
+def test_a_test_delivery_pays_nothing(page: VotePage) -> None:
     page.press("test")
     assert page.read_state() == ("204", "test")
     assert '"is_test": true' in page.read(".sent")
     assert page.read("#gold") == "0.00"
 
 
-def test_an_unknown_player_is_paid_once_added(page: Page) -> None:
+def test_an_unknown_player_is_paid_once_added(page: VotePage) -> None:
     page.press("stranger")
     assert page.read_state() == ("503", "waiting")
     assert "no player is called" in page.read(".reply")
@@ -236,7 +131,7 @@ def test_an_unknown_player_is_paid_once_added(page: Page) -> None:
     page.wait(lambda: page.read("#gold") == "100.00")
 
 
-def test_a_vote_heals_by_itself_when_the_vote_api_is_back(page: Page) -> None:
+def test_a_vote_heals_by_itself_when_the_vote_api_is_back(page: VotePage) -> None:
     page.press("outage")
     assert page.read_state() == ("503", "waiting")
     assert "The vote API answers 500" in page.read("#failing")
@@ -247,15 +142,9 @@ def test_a_vote_heals_by_itself_when_the_vote_api_is_back(page: Page) -> None:
     page.wait(lambda: page.read("#failing") == "")
 
 
-def test_a_phone_shows_it_without_scrolling_sideways(page: Page) -> None:
+def test_a_phone_shows_it_without_scrolling_sideways(page: VotePage) -> None:
     page.press("vote")
-    metrics = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
-    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    try:
-        width = page.browser.execute_script("return document.documentElement.scrollWidth")
-    finally:
-        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    assert width == 360
+    assert page.measure_on_a_phone() == 360
 
 
 def test_the_buttons_work_without_javascript(running: Running) -> None:
@@ -280,7 +169,7 @@ def test_a_choice_that_cannot_be_is_refused(running: Running, choice: dict[str, 
     assert requests.post(f"{running.playground}/vote", choice, timeout=10).status_code == 400
 
 
-def test_a_nickname_is_shown_as_text(page: Page) -> None:
+def test_a_nickname_is_shown_as_text(page: VotePage) -> None:
     page.browser.get(f"{page.address}/?nickname=<script>alert(1)</script>")
     assert page.read("#player h2") == "<script>alert(1)</script>"
     page.press("vote")

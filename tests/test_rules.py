@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import Schema, fields
 
+from app.conditions import ConditionField
 from app.errors import ConfigError
 from app.hookspecs import Event, Reward
-from app.rules import Gift, RewardKind, Rules, dump_json, read_rules
+from app.rules import Gift, RewardKind, Rule, Rules, dump_json, read_rules
 from plugins.gold import Gold
 from plugins.items import ItemReward
 
@@ -38,11 +39,13 @@ def read(tmp_path: Path) -> Callable[[str], Rules]:
     return read
 
 
-def make_event(type: str = "server.vote", server_id: str = "1") -> Event:
-    return Event("gamemonitoring", type, "v1", server_id)
+def make_event(
+    type: str = "server.vote", server_id: str = "1", earns: bool = True, **facts: Any
+) -> Event:
+    return Event("gamemonitoring", type, "v1", server_id, data=facts, earns=earns)
 
 
-def choose(rules: Rules, **event: str) -> list[tuple[str, str, Any]]:
+def choose(rules: Rules, **event: Any) -> list[tuple[str, str, Any]]:
     return [
         (gift.rule, gift.reward.kind, gift.reward.params)
         for gift in rules.choose_gifts(make_event(**event))
@@ -97,6 +100,48 @@ def test_a_gift_knows_its_giver_and_its_parameters_as_the_ledger_keeps_them(
     assert (gift.plugin, gift.params_json) == ("gold", '{"amount":"100.00"}')
 
 
+WHERE = """
+[[rules]]
+name = "first"
+on = "game_settle"
+server = 146
+where = { rank = 1 }
+give = [{ reward = "gold", amount = 3 }]
+[[rules]]
+name = "on the podium, not escaped"
+on = "game_settle"
+where = { rank = { at_least = 1, at_most = 3 }, is_escaped = 0, mode = ["ranked", 2] }
+give = [{ reward = "gold", amount = 1 }]
+"""
+SETTLED = {"type": "game_settle", "server_id": "146", "rank": 1, "is_escaped": 0, "mode": 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "rules"),
+    [
+        ({}, ["first", "on the podium, not escaped"]),
+        ({"server_id": "147"}, ["on the podium, not escaped"]),
+        ({"rank": "1"}, ["first"]),  # a text has no bounds
+        ({"rank": 3, "mode": "ranked"}, ["on the podium, not escaped"]),
+        ({"rank": 4}, []),
+        ({"rank": None}, []),
+        ({"is_escaped": 1}, ["first"]),
+        ({"mode": 3}, ["first"]),
+        ({"mode": None}, ["first"]),
+        ({"earns": False}, []),
+        ({"type": "game_start"}, []),
+    ],
+)
+def test_a_rule_pays_where_all_its_facts_hold(
+    read: Callable[[str], Rules], changes: Any, rules: list[str]
+) -> None:
+    assert [name for name, *_ in choose(read(WHERE), **SETTLED | changes)] == rules
+
+
+def test_an_event_that_lacks_a_fact_earns_nothing_by_it(read: Callable[[str], Rules]) -> None:
+    assert choose(read(WHERE), type="game_settle", server_id="146") == []
+
+
 @pytest.mark.parametrize("text", ["", "rules = []", "# nothing"])
 def test_a_file_without_rules_gives_nothing(read: Callable[[str], Rules], text: str) -> None:
     assert choose(read(text)) == []
@@ -115,6 +160,18 @@ BAD_RULES = [
     (f'on = "x"\nserver = ""\n{GIVE}', "rule 1: server: must be a server's id"),
     (f'on = "x"\nserver = 1.5\n{GIVE}', "rule 1: server: must be a server's id"),
     (f'on = "x"\nserver = true\n{GIVE}', "rule 1: server: must be a server's id"),
+    (f'on = "x"\nwhere = "rank = 1"\n{GIVE}', "rule 1: where: must be a table"),
+    (f'on = "x"\nwhere = {{}}\n{GIVE}', "rule 1: where: Shorter than minimum length 1"),
+    (f'on = "x"\nwhere = {{ rank = [] }}\n{GIVE}', "rule 1: [where] rank: must be a value, a list"),
+    (f'on = "x"\nwhere = {{ rank = {{}} }}\n{GIVE}', "rule 1: [where] rank: takes numbers as"),
+    (
+        f'on = "x"\nwhere = {{ rank = {{ at_lest = 1 }} }}\n{GIVE}',
+        "rule 1: [where] rank: takes numbers as { at_least = 10, at_most = 20 }",
+    ),
+    (
+        f'on = "x"\nwhere = {{ since = 2026-01-01 }}\n{GIVE}',
+        "rule 1: [where] since: must be a value, a list of values, or { at_least = 10 }",
+    ),
 ]
 BAD_REWARDS = [
     ('{ amount = "1" }', 'reward is missing: write { reward = "gold", ... }'),
@@ -215,27 +272,49 @@ def test_json_of_the_ledger_is_exact_and_valid(value: Any, text: str) -> None:
 
 
 TYPES, SERVERS = st.sampled_from(["a", "b"]), st.sampled_from(["", "1", "2", "3"])
+RANKS = st.integers(1, 4)
+WHERES = st.fixed_dictionaries(
+    {}, optional={"rank": RANKS | st.lists(RANKS, min_size=1) | RANKS.map(lambda n: {"at_most": n}),
+                  "role": st.sampled_from(["x", "y"])},
+)  # fmt: skip
+FACTS = st.fixed_dictionaries({}, optional={"rank": RANKS, "role": st.sampled_from(["x", "y", 1])})
 RULE = st.tuples(
     TYPES,
     st.none() | st.frozensets(SERVERS.filter(bool), min_size=1),
+    WHERES,
     st.lists(st.integers(1, 9), min_size=1, max_size=3),
 )
 
 
-@given(rules=st.lists(RULE, max_size=6), type=TYPES, server=SERVERS)
+def holds(where: dict[str, Any], facts: dict[str, Any]) -> bool:
+    """As a reader understands `where`."""
+    for name, wanted in where.items():
+        fact = facts.get(name)
+        if isinstance(wanted, dict):
+            if fact is None or fact > wanted["at_most"]:
+                return False
+        elif fact not in (wanted if isinstance(wanted, list) else [wanted]):
+            return False
+    return True
+
+
+@given(
+    rules=st.lists(RULE, max_size=6), type=TYPES, server=SERVERS, facts=FACTS, earns=st.booleans()
+)
 def test_rules_choose_as_a_reader_of_the_file_would(
-    rules: list[Any], type: str, server: str
+    rules: list[Any], type: str, server: str, facts: dict[str, Any], earns: bool
 ) -> None:
-    by_type: dict[str, list[Any]] = {}
-    for number, (on, servers, amounts) in enumerate(rules):
+    by_type: dict[str, tuple[Rule, ...]] = {}
+    for number, (on, servers, where, amounts) in enumerate(rules):
         gifts = tuple(Gift(str(number), "p", Reward("k", {"n": n}), "") for n in amounts)
-        by_type.setdefault(on, []).append((servers, gifts))
-    made = Rules({on: tuple(entries) for on, entries in by_type.items()})
+        conditions = {name: ConditionField().deserialize(one) for name, one in where.items()}
+        by_type[on] = (*by_type.get(on, ()), Rule(servers, conditions, gifts))
+    made = Rules(by_type)
     expected = []
-    for number, (on, servers, amounts) in enumerate(rules):
-        if on == type and (not servers or server in servers):
+    for number, (on, servers, where, amounts) in enumerate(rules):
+        if earns and on == type and (not servers or server in servers) and holds(where, facts):
             expected += [(str(number), n) for n in amounts]
 
     for _ in range(2):  # nothing is used up
-        chosen = made.choose_gifts(make_event(type, server))
+        chosen = made.choose_gifts(make_event(type, server, earns, **facts))
         assert [(gift.rule, gift.reward.params["n"]) for gift in chosen] == expected

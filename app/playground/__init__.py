@@ -1,12 +1,21 @@
-"""A page to vote on, and a stand-in for GAMEMONITORING behind it: for trying out, never for production.
+"""Pages to vote and to play on, and stand-ins for the platforms: for trying out, never for production.
 
 gamemonitoring  the platform's part: it has votes, signs deliveries, answers GET /votes/<id>
-courier         speaks to Guerdon over HTTP: delivers, and reads /v1 as a game server would
+g123            G123's part: takes level_up, checks it, answers in the sample's form
+sud             the part of a Sud-style app: takes game_start and game_settle, checks them
+behaviour       how the last two behave on demand, and what they were sent
+server          the game server's part: levels and rounds
+courier         speaks to Guerdon over HTTP: delivers, tells, and reads /v1 as a game server would
 journal         what was delivered, and what became of it
+reports         what the game server told, and what became of its reports
 words           the same in plain sentences
-actions         what the page's buttons do
+actions         what the pages' buttons do
 players         players to play with
-page            the page itself
+choice          the player and the server chosen, from one request to the next
+page            the page for votes, and the web around all pages
+game            the page for levels and rounds
+framed          the page that frames a game
+sections        what guerdon run adds to your config: reporters for the stand-ins
 processes       starts and ends the service and the playground together
 commands        guerdon playground, guerdon run
 """

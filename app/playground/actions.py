@@ -2,27 +2,30 @@
 
 import random
 import time
-from dataclasses import dataclass
+from typing import Any
 
 from app.errors import ConfigError
 from app.guerdon import Guerdon
+from app.playground import sud
+from app.playground.behaviour import StandIn
+from app.playground.choice import Choice
 from app.playground.courier import Courier
+from app.playground.g123 import G123
 from app.playground.gamemonitoring import Platform
 from app.playground.journal import Entry, Journal
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The player and the server chosen on the page."""
-
-    nickname: str
-    server: str
+from app.playground.players import DEMO_PLAYERS
+from app.playground.reports import Telling, Told
+from app.playground.sections import build_sections
+from app.playground.server import GameServer
+from app.playground.sud import AppServer
+from app.secret import Secret
 
 
 class Playground:
-    """The stand-in for the platform, and the service it delivers to."""
+    """The stand-ins for the platforms and for a game server, and the service they speak to."""
 
-    def __init__(self, guerdon: Guerdon, address: str) -> None:
+    def __init__(self, guerdon: Guerdon, address: str, own_address: str) -> None:
+        """The service is at `address`, the playground at `own_address`."""
         section, keys = guerdon.plugins.settings.get("gamemonitoring"), guerdon.config.api_keys
         if section is None or not keys:
             raise ConfigError(
@@ -35,6 +38,16 @@ class Playground:
         self.platform = Platform(section["tokens"][0].reveal())
         self.courier = Courier(address, keys[0].reveal())
         self.journal = Journal(self.courier)
+        usual = build_sections(own_address)
+        g123 = guerdon.plugins.settings.get("g123", usual["g123"])
+        app = guerdon.plugins.settings.get("sud", usual["sud"])
+        self.g123 = G123(g123["app_id"], reveal(g123["app_secret"]) or "")
+        self.app_server = AppServer(app["app_id"], reveal(app["app_secret"]))
+        self.stand_ins: dict[str, StandIn] = {"G123": self.g123, "Sud": self.app_server}
+        self.targets = list_targets(guerdon, own_address)
+        mates = DEMO_PLAYERS if guerdon.config.players.is_own else ()
+        self.game = GameServer(self.courier, mates)
+        self.telling = Telling(self.courier)
 
     def vote(self, title: str, choice: Choice, **signing: bool) -> Choice:
         """Record a vote and deliver it; `signing` as for Platform.write_delivery."""
@@ -65,3 +78,39 @@ class Playground:
             title=title, vote_id=id_, nickname=choice.nickname, server_id=choice.server,
             body=body, sent_at=sent_at, reply=reply,
         )  # fmt: skip
+
+    def reach_level(self, choice: Choice, level: int) -> Told:
+        """The game server reports a level."""
+        body = self.game.write_level(choice, level)
+        return self.telling.tell(f"Level {level}", "level_up", choice.nickname, choice.server, body)
+
+    def start_round(self, choice: Choice) -> Told:
+        body = self.game.start_round(choice)
+        title = "A round begins"
+        return self.telling.tell(title, "game_start", choice.nickname, choice.server, body)
+
+    def settle_round(self, choice: Choice, rank: int) -> Told:
+        body = self.game.settle_round(choice, rank)
+        title = f"A round ends: {choice.nickname} comes in as number {rank}"
+        return self.telling.tell(title, "game_settle", choice.nickname, choice.server, body)
+
+    def tell_again(self, told: Told) -> Choice:
+        """The very same event once more."""
+        title = f"{told.title.removesuffix(', again')}, again"
+        self.telling.tell(title, told.type, told.nickname, told.server_id, told.body)
+        return Choice(told.nickname, told.server_id)
+
+
+def reveal(secret: Any) -> str | None:
+    """The text of a secret from a checked section, or of the playground's own."""
+    return secret.reveal() if isinstance(secret, Secret) else secret
+
+
+def list_targets(guerdon: Guerdon, own_address: str) -> dict[str, str]:
+    """Where reports go, by platform, where that is not this playground; "" is nowhere."""
+    settings = guerdon.plugins.settings
+    there = {
+        "G123": (settings.get("g123", {}).get("host", ""), own_address),
+        "Sud": (settings.get("sud", {}).get("report_url", ""), own_address + sud.PATH),
+    }
+    return {name: target for name, (target, own) in there.items() if target.rstrip("/") != own}

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -10,7 +11,8 @@ import click
 from werkzeug.serving import make_server
 
 from app.errors import GuerdonError
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_configured
 from app.playground.page import build_playground
 from app.playground.players import DEMO_PLAYERS, add_player
 from app.playground.processes import (
@@ -22,6 +24,7 @@ from app.playground.processes import (
     run_together,
     split_bind,
 )
+from app.playground.sections import write_config
 
 # Names that nobody takes for secrets: they are good for this machine only.
 SECRETS = {
@@ -35,6 +38,7 @@ WELCOME = """
     {playground}
 
   Service     {service}
+  Reports     of levels and rounds: {playground}/game
   Players     {players}
   Ask it      curl -H "Authorization: Bearer {key}" {service}/v1/players/Alice
 
@@ -76,7 +80,10 @@ def run() -> None:
         key=key if key in SECRETS.values() else "$GUERDON_API_KEY",
     )
     answering = [f"{service}/readyz", format_address(bind)]
-    run_together(["serve", "playground"], answering, welcome)
+    with tempfile.TemporaryDirectory(prefix="guerdon-") as folder:
+        path = write_config(guerdon.config, format_address(bind), Path(folder))
+        os.environ["GUERDON_CONFIG"] = str(path)
+        run_together(["serve", "playground"], answering, welcome)
 
 
 def prepare_environment() -> tuple[str, str]:
@@ -105,10 +112,3 @@ def add_demo_players(guerdon: Guerdon) -> str:
     for nickname in DEMO_PLAYERS:
         add_player(guerdon, nickname)
     return f"{', '.join(DEMO_PLAYERS)}, and whom you add"
-
-
-def open_configured() -> Guerdon:
-    """The Guerdon of GUERDON_CONFIG, closed when the command ends."""
-    guerdon = open_guerdon(Path(os.environ.get("GUERDON_CONFIG", "config/guerdon.toml")))
-    click.get_current_context().call_on_close(guerdon.close)
-    return guerdon

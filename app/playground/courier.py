@@ -1,5 +1,6 @@
-"""Speaks to Guerdon over HTTP: delivers as the platform does, and reads /v1 as a game server does."""
+"""Speaks to Guerdon over HTTP: delivers as the platform does, tells and reads /v1 as a game server does."""
 
+import json
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -9,17 +10,26 @@ import requests
 
 DELIVERY_PATIENCE = 30  # seconds, as a platform might wait
 READING_PATIENCE = 5  # seconds
-LONGEST_TEXT = 2000  # characters of a reply that are shown
+LONGEST_TEXT = 2000  # characters of a reply to a delivery that are shown
+WAIT = 2  # seconds that a game server's request waits for the platform's reply
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What Guerdon answered to a delivery; status 0 when no answer came."""
+    """What Guerdon answered to a delivery or an event; status 0 when no answer came."""
 
     status: int
     text: str
     retry_after: str | None
     took: int  # ms
+
+    def read_json(self) -> dict[str, Any]:
+        """The JSON object in it; {} for anything else."""
+        try:
+            value = json.loads(self.text)
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +47,23 @@ class Courier:
 
     def deliver(self, body: bytes) -> Reply:
         """POST a delivery to the webhook."""
-        url = f"{self.address}/webhooks/gamemonitoring"
+        return self._post("webhooks/gamemonitoring", body, {}, LONGEST_TEXT)
+
+    def tell(self, type: str, body: bytes) -> Reply:
+        """POST an event of a game server, and wait a little for the platform's reply."""
+        headers = {"Prefer": f"wait={WAIT}", "Authorization": f"Bearer {self._api_key}"}
+        return self._post(f"v1/events/{type}", body, headers, None)
+
+    def _post(self, path: str, body: bytes, headers: dict[str, str], longest: int | None) -> Reply:
         began = time.monotonic()
         try:
             with open_session() as session:
-                headers = {"Content-Type": "application/json"}
-                answer = session.post(url, body, headers=headers, timeout=DELIVERY_PATIENCE)
-            status, text = answer.status_code, answer.text[:LONGEST_TEXT].strip()
-            retry_after = answer.headers.get("Retry-After")
+                answer = session.post(
+                    f"{self.address}/{path}", body, timeout=DELIVERY_PATIENCE,
+                    headers={"Content-Type": "application/json", **headers},
+                )  # fmt: skip
+            text = answer.content.decode("utf-8", "replace")[:longest].strip()
+            status, retry_after = answer.status_code, answer.headers.get("Retry-After")
         except requests.RequestException as error:
             status, text, retry_after = 0, f"no answer ({type(error).__name__})", None
         return Reply(status, text, retry_after, round((time.monotonic() - began) * 1000))
@@ -52,8 +71,11 @@ class Courier:
     def read_player(self, nickname: str) -> Reading:
         return self._read(f"players/{quote(nickname, safe='')}")
 
-    def read_event(self, id_: str) -> Reading:
-        return self._read(f"events/server.vote/{quote(id_, safe='')}")
+    def read_event(self, type: str, id_: str) -> Reading:
+        return self._read(f"events/{type}/{quote(id_, safe='')}")
+
+    def read_report(self, id_: int) -> Reading:
+        return self._read(f"reports/{id_}")
 
     def _read(self, path: str) -> Reading:
         url, headers = f"{self.address}/v1/{path}", {"Authorization": f"Bearer {self._api_key}"}

@@ -75,7 +75,7 @@ class Journal:
         for entry in entries:
             if is_open(entry):
                 if entry.vote_id not in events:
-                    reading = self._courier.read_event(entry.vote_id)
+                    reading = self._courier.read_event("server.vote", entry.vote_id)
                     events[entry.vote_id] = reading.body if reading.status == 200 else None
                 entry.event = events[entry.vote_id] or entry.event
                 entry.is_player_missing = self._misses_player(entry)

@@ -2,19 +2,23 @@
 
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, abort, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, Response, abort, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.guerdon import Guerdon
 from app.playground import words
-from app.playground.actions import Choice, Playground
+from app.playground.actions import Playground
+from app.playground.choice import SERVERS, Choice, go_back, read_choice
+from app.playground.framed import build_framed
+from app.playground.g123 import build_g123
+from app.playground.game import build_game
 from app.playground.gamemonitoring import build_vote_api
 from app.playground.journal import is_open
 from app.playground.players import DEMO_PLAYERS, add_player
+from app.playground.sud import build_app_server
 
-SERVERS = ("1", "2", "3")
 OUTAGES = (4, 8, 60)  # seconds, to choose from
-LONGEST_NICKNAME = 255
+PAGES = ("page.show", "game.show")
 POLICY = {
     "Content-Security-Policy": "default-src 'self'; form-action 'self'; frame-ancestors 'none'",
     "Referrer-Policy": "same-origin",
@@ -24,12 +28,19 @@ POLICY = {
 
 def build_playground(guerdon: Guerdon, address: str, own_address: str) -> Flask:
     """The playground's web, for the service at `address`. Raises ConfigError without its sections."""
-    playground = Playground(guerdon, address)
+    playground = Playground(guerdon, address, own_address)
     app = Flask("app.playground")
     app.config["TRUSTED_HOSTS"] = ["127.0.0.1", "localhost", "[::1]"]
-    app.jinja_env.globals.update(words=words, own_address=own_address)
-    app.register_blueprint(build_vote_api(playground.platform))
-    app.register_blueprint(build_page(playground))
+    app.jinja_env.globals.update(
+        words=words, own_address=own_address, address=address, demo_players=DEMO_PLAYERS,
+        can_add=guerdon.config.players.is_own,
+    )  # fmt: skip
+    for part in (
+        build_vote_api(playground.platform), build_g123(playground.g123),
+        build_app_server(playground.app_server), build_page(playground), build_game(playground),
+        build_framed(playground),
+    ):  # fmt: skip
+        app.register_blueprint(part)
     app.before_request(refuse_others)
     app.after_request(set_policy)
     return app
@@ -43,8 +54,9 @@ def refuse_others() -> None:
 
 
 def set_policy(response: Response) -> Response:
-    """Nothing that is not ours is ever loaded or run."""
-    response.headers.update(POLICY)
+    """Nothing that is not ours is ever loaded or run; a view may set a policy of its own."""
+    for name, value in POLICY.items():
+        response.headers.setdefault(name, value)
     return response
 
 
@@ -86,41 +98,26 @@ def build_page(playground: Playground) -> Blueprint:
     def add() -> AnyResponse:
         choice = read_choice()
         add_player(playground.guerdon, choice.nickname)
-        return go_back(choice)
+        page = request.form.get("page", "")
+        return go_back(choice, page if page in PAGES else PAGES[0])
 
     return page
 
 
-def read_choice() -> Choice:
-    """The player and the server of this request; 400 for what cannot be one."""
-    nickname = request.values.get("nickname", DEMO_PLAYERS[0]).strip()
-    server = request.values.get("server", SERVERS[0])
-    if not 0 < len(nickname) <= LONGEST_NICKNAME or server not in SERVERS:
-        abort(
-            400, f"a nickname has 1 to {LONGEST_NICKNAME} characters; a server is one of {SERVERS}"
-        )
-    return Choice(nickname, server)
-
-
-def go_back(choice: Choice) -> AnyResponse:
-    """To the page, with GET: reloading it presses no button again."""
-    return redirect(url_for("page.show", nickname=choice.nickname, server=choice.server), 303)
-
-
 def render_page(playground: Playground, choice: Choice) -> str:
-    entries = playground.journal.follow()
+    entries, told = playground.journal.follow(), playground.telling.follow()
     rules = playground.guerdon.rules
     return render_template(
         "page.html",
         choice=choice,
         servers={server: words.describe_server(rules, server) for server in SERVERS},
-        demo_players=DEMO_PLAYERS,
         outages=OUTAGES,
         player=playground.courier.read_player(choice.nickname),
-        can_add=playground.guerdon.config.players.is_own,
         entries=entries,
         fails_until=playground.platform.fails_until,
-        is_moving=any(map(is_open, entries)) or bool(playground.platform.fails_until),
+        is_moving=any(map(is_open, entries))
+        or bool(playground.platform.fails_until)
+        or any(one.is_moving for one in told),
         api_url=playground.api_url,
-        address=playground.courier.address,
+        told=told,
     )

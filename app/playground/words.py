@@ -7,6 +7,7 @@ from typing import Any
 
 from app.hookspecs import Event
 from app.playground.journal import Entry
+from app.playground.reports import Told
 from app.rules import Rules
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -33,6 +34,65 @@ VERDICTS = {
     "lost": "Guerdon did not answer. Does it run?",
 }
 
+REPORT_BADGES = {
+    "flying": "under way",
+    "delivered": "delivered",
+    "again": "told before",
+    "dead": "given up",
+    "paid": "nothing to report",
+    "waiting": "waiting",
+    "stuck": "given up",
+    "refused": "refused",
+    "lost": "no answer",
+}
+
+REPORT_VERDICTS = {
+    "flying": "Kept in the same commit as the event, and on its way. Guerdon sends it by itself until"
+    " it is delivered or its schedule ends.",
+    "delivered": "Guerdon kept event and report in one commit, sent the report, and has the reply.",
+    "again": "Guerdon knew this event: the same answer, nothing paid twice, nothing sent twice.",
+    "dead": "Not delivered, and not sent again by itself. It is kept:"
+    " `guerdon reports retry` sends it once more.",
+    "paid": "Kept. No reporter is switched on that tells a platform about it.",
+    "waiting": "The event cannot be paid now. It is kept, and tried again by itself until it can;"
+    " its reports leave with it.",
+    "stuck": "The event was tried for too long: `guerdon events retry` tries it once more.",
+    "refused": "Not accepted. Nothing of it is kept, and nothing is reported.",
+    "lost": "Guerdon did not answer. Does it run?",
+}
+
+PLATFORMS = {"g123": "G123", "sud": "the Sud app"}
+
+
+def describe_platform(reporter: str) -> str:
+    """A reporter's platform as a person says it; one that we do not know by its name."""
+    return PLATFORMS.get(reporter, reporter)
+
+
+def describe_attempt(attempt: dict[str, Any]) -> str:
+    """How one send ended."""
+    if attempt["result"] == "unknown":
+        return "under way"
+    took = f"after {attempt['latency_ms']} ms"
+    if attempt["result"] == "delivered":
+        return f"answered {attempt['status']} {took}"
+    return f"{attempt['error']}, {took}"
+
+
+def count_sends(count: int) -> str:
+    return f"{count} send{'' if count == 1 else 's'}"
+
+
+def describe_level(rules: Rules, server_id: str, level: int) -> list[str]:
+    """What reaching a level earns by the rules."""
+    return describe_gifts(rules, Event("", "level_up", "", server_id, data={"level": level}))
+
+
+def describe_rank(rules: Rules, server_id: str, rank: int) -> list[str]:
+    """What a rank in a round on this server earns by the rules."""
+    facts = {"rank": rank, "is_escaped": 0, "is_ai": 0, "room_id": f"room-{server_id}"}
+    return describe_gifts(rules, Event("", "game_settle", "", data=facts))
+
 
 def describe_reward(kind: str, params: dict[str, Any]) -> str:
     """A reward in a few words; one that we do not know by its kind and its parameters."""
@@ -55,12 +115,16 @@ def describe_reward(kind: str, params: dict[str, Any]) -> str:
 
 def describe_server(rules: Rules, server_id: str) -> list[str]:
     """What a vote on this server earns by the rules, a reward each."""
-    gifts = rules.choose_gifts(Event("", "server.vote", "", server_id=server_id))
+    return describe_gifts(rules, Event("", "server.vote", "", server_id))
+
+
+def describe_gifts(rules: Rules, event: Event) -> list[str]:
+    gifts = rules.choose_gifts(event)
     return [describe_reward(gift.reward.kind, json.loads(gift.params_json)) for gift in gifts]
 
 
-def describe_grants(entry: Entry) -> list[str]:
-    """What this delivery's event has been paid, a reward each."""
+def describe_grants(entry: Entry | Told) -> list[str]:
+    """What this delivery's or this game server's event has been paid, a reward each."""
     grants = entry.event["grants"] if entry.event else []
     return [describe_reward(grant["reward"], grant["params"]) for grant in grants]
 
@@ -72,7 +136,11 @@ def describe_status(status: int) -> str:
 
 def format_body(body: bytes) -> str:
     """A delivery's JSON, a field a line."""
-    return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    return format_json(json.loads(body))
+
+
+def format_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def format_clock(moment: float | str) -> str:

@@ -41,7 +41,13 @@ function follow(page, url) {
   history.replaceState(null, "", url);
   document.getElementById("nickname").value = page.getElementById("nickname").value;
   for (const one of page.querySelectorAll("[data-follow]")) {
-    document.getElementById(one.id).disabled = one.disabled;
+    const here = document.getElementById(one.id);
+    if (one.matches("button")) here.disabled = one.disabled;
+    else if (one.matches("input, select")) here.value = one.value;
+    else here.textContent = one.textContent;
+  }
+  for (const [number, one] of document.querySelectorAll("[data-page]").entries()) {
+    one.href = page.querySelectorAll("[data-page]")[number].href;
   }
   const live = document.getElementById("live");
   if (live.getBoundingClientRect().top > innerHeight / 2) live.scrollIntoView(); // on a phone
@@ -89,16 +95,21 @@ document.addEventListener("click", (event) => {
   const name = event.target.closest("[data-nickname]");
   if (!name || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
-  const server = document.querySelector("[name=server]:checked").value;
-  const choice = new URLSearchParams({ nickname: name.dataset.nickname, server });
-  load(`/?${choice}`, {}).catch(() => location.reload());
+  choose(name.dataset.nickname).catch(() => location.reload());
 });
 
-document.getElementById("nickname").addEventListener("change", (event) => {
-  const server = document.querySelector("[name=server]:checked").value;
-  const nickname = event.target.value.trim();
-  if (nickname) load(`/?${new URLSearchParams({ nickname, server })}`, {}).catch(() => {});
+document.addEventListener("change", (event) => {
+  const nickname = document.getElementById("nickname").value.trim();
+  const isChoice = event.target.id === "nickname" || event.target.hasAttribute("data-reload");
+  if (isChoice && nickname) choose(nickname).catch(() => {});
+  const button = event.target.dataset.press;
+  if (button) event.target.form.requestSubmit(document.getElementById(button));
 });
+
+function choose(nickname) {
+  const server = new FormData(document.getElementById("choices")).get("server");
+  return load(`${location.pathname}?${new URLSearchParams({ nickname, server })}`, {});
+}
 
 setInterval(count, 250);
 count();

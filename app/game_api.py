@@ -1,0 +1,125 @@
+"""/v1/events and /v1/reports, for game servers: what happened in, what the platforms said out."""
+
+from typing import Any
+
+import structlog
+from flask import Response, g, request
+from flask_smorest import abort
+from peewee import PeeweeException
+from playhouse.pool import MaxConnectionsExceeded
+from werkzeug.http import parse_dict_header
+
+from app.api import get_guerdon, show, v1, with_database
+from app.errors import DatabaseUnavailable
+from app.game_events import GAME_SERVER, list_game_events
+from app.game_schemas import EventAnswer, GameSettle, GameStart, LevelUp
+from app.guerdon import Guerdon
+from app.hookspecs import Delivery
+from app.reports import describe_report_fully, find_report
+from app.schemas import Problem
+from app.timeline import summarize_event
+
+log = structlog.get_logger()
+
+USUAL_WAIT = 5.0  # seconds
+LONGEST_WAIT = 30
+FINAL = ("delivered", "dead")
+
+
+@v1.post("/events/level_up")
+@v1.arguments(LevelUp)
+@v1.response(200, EventAnswer)
+@v1.alt_response(202, schema=EventAnswer)
+@v1.alt_response(503, schema=Problem)
+def level_up(body: dict[str, Any]) -> Response:
+    """A player reached a level; once for each uid, server_id and level."""
+    return take_event("level_up", body)
+
+
+@v1.post("/events/game_start")
+@v1.arguments(GameStart)
+@v1.response(200, EventAnswer)
+@v1.alt_response(202, schema=EventAnswer)
+@v1.alt_response(503, schema=Problem)
+def game_start(body: dict[str, Any]) -> Response:
+    """A round began; once for each game_round_id."""
+    return take_event("game_start", body)
+
+
+@v1.post("/events/game_settle")
+@v1.arguments(GameSettle)
+@v1.response(200, EventAnswer)
+@v1.alt_response(202, schema=EventAnswer)
+@v1.alt_response(503, schema=Problem)
+def game_settle(body: dict[str, Any]) -> Response:
+    """A round ended, with these results; once for each game_round_id."""
+    return take_event("game_settle", body)
+
+
+def take_event(type: str, body: dict[str, Any]) -> Response:
+    """Pay an event and report it; the same event again gets the same answer.
+
+    200 when every report is delivered within `Prefer: wait=SECONDS`, 202 when something is still to
+    come, 503 when the event could not be stored.
+    """
+    guerdon = get_guerdon()
+    event = list_game_events(type, body)[0]
+    accept_event(guerdon, Delivery(GAME_SERVER, type, event.id, token=g.key_name, data=body))
+    answer = summarize(guerdon, type, event.id)
+    waiting = [report["id"] for report in answer["reports"] if report["state"] not in FINAL]
+    if waiting:
+        wait_for_reports(guerdon, waiting, read_wait())
+        answer = summarize(guerdon, type, event.id)
+    is_done = answer["event"]["state"] == "settled" and all(
+        report["state"] == "delivered" for report in answer["reports"]
+    )
+    response = show(answer)
+    response.status_code = 200 if is_done else 202
+    return response
+
+
+def accept_event(guerdon: Guerdon, delivery: Delivery) -> None:
+    try:
+        guerdon.require_fit_database()
+        outcome = guerdon.inbox.accept(delivery)
+        if outcome.state != "unavailable":
+            return
+        reason = outcome.reason
+    except DatabaseUnavailable:
+        reason = "the database is not ready"
+    log.error("not stored", event_type=delivery.type, event_id=delivery.id, reason=reason)
+    abort(503, message=f"not stored: {reason}", headers={"Retry-After": "5"})
+
+
+@with_database
+def summarize(guerdon: Guerdon, type: str, id: str) -> dict[str, Any]:
+    return summarize_event(GAME_SERVER, type, id)
+
+
+def wait_for_reports(guerdon: Guerdon, ids: list[int], seconds: float) -> None:
+    """Send them and wait; no connection is held meanwhile. An outage only ends the waiting."""
+    try:
+        guerdon.outbox.wait_for(ids, seconds)
+    except (PeeweeException, DatabaseUnavailable, MaxConnectionsExceeded, TimeoutError) as error:
+        log.warning("reports wait", reports=ids, reason=type(error).__name__)
+
+
+def read_wait() -> float:
+    """Seconds of `Prefer: wait=SECONDS` (RFC 7240); the usual where it is absent or no number."""
+    preferences = parse_dict_header(request.headers.get("Prefer", "").lower())
+    try:
+        wait = int((preferences.get("wait") or "").partition(";")[0])
+    except ValueError:
+        return USUAL_WAIT
+    return float(min(max(wait, 0), LONGEST_WAIT))
+
+
+@v1.get("/reports/<int:id>")
+@v1.alt_response(404, schema=Problem)
+@with_database
+def show_report(id: int) -> Response:
+    """What became of a report, and the platform's reply."""
+    row = find_report(id)
+    if row is None:
+        return abort(404, message=f"there is no report {id}")  # type: ignore[no-any-return]
+    return show(describe_report_fully(row))

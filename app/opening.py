@@ -1,0 +1,24 @@
+"""What every command begins with: the Guerdon of GUERDON_CONFIG, and a progress bar."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.guerdon import Guerdon, open_guerdon
+
+
+def open_configured() -> Guerdon:
+    """The Guerdon of GUERDON_CONFIG, closed when the command ends."""
+    guerdon = open_guerdon(Path(os.environ.get("GUERDON_CONFIG", "config/guerdon.toml")))
+    click.get_current_context().call_on_close(guerdon.close)
+    return guerdon
+
+
+def show_progress(items: Sequence[Any]) -> Iterator[Any]:
+    """The items, with a progress bar on standard error while it is a terminal."""
+    with click.progressbar(items, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        yield from bar

@@ -1,0 +1,236 @@
+"""Reports on their way: leased, sent outside any transaction, sent again by their schedule."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, wait
+from functools import partial
+from typing import Any
+
+import structlog
+from peewee import PeeweeException
+
+from app.batching import Batcher
+from app.beginning import begin_sends, list_due_reporters
+from app.database import Database
+from app.errors import DatabaseUnavailable
+from app.hookspecs import Http
+from app.hookspecs import Report as SendableReport
+from app.lanes import Lane, Lanes
+from app.masking import SHORTEST_MASKED
+from app.models import Report
+from app.plugin_manager import Plugins
+from app.recording import Ended, record_ends
+from app.schedules import choose_due
+from app.secret import Secret
+from app.sending import Sent, send_one
+
+log = structlog.get_logger()
+
+LOOK_EVERY = 1.0  # seconds between looks at all lanes
+SHORTEST_LOOK, LONGEST_LOOK = 0.05, 1.0  # seconds between looks at a report that another sends
+ROOM_LOOK = 5.0  # seconds, while there is no room
+BREATH = 0.005  # seconds, so that whoever is quicker to a free place gets on
+RECORD_PAUSE = 0.5  # seconds between tries to record a send's end
+RECORD_PATIENCE = 40.0  # seconds
+ANSWER_TIMEOUT = 10.0  # seconds for the database
+STOP_PATIENCE = 45.0  # seconds
+
+
+class Outbox:
+    """Sends what is due, each reporter in its own lane; one report is sent by one process at a time."""
+
+    def __init__(
+        self,
+        database: Database,
+        plugins: Plugins,
+        http: Http,
+        now: Callable[[], int],
+        secrets: Iterable[Secret],
+        at_once: int,
+    ) -> None:
+        """`now` gives ms since the epoch; `secrets` are hidden in what is kept of answers."""
+        self._database = database
+        self._plugins = plugins
+        self._http = http
+        self._now = now
+        self._secrets = [s.reveal() for s in secrets if len(s.reveal()) >= SHORTEST_MASKED]
+        self._lanes = Lanes(plugins, at_once, now)
+        self._hungry: set[str] = set()  # lanes that had no room for all that was due
+        self._under_way: dict[int, Future[None]] = {}
+        self._beginning = Batcher("beginning", self._begin_asked, database.close)
+        self._ending = Batcher("ending", self._end_asked, database.close)
+        self._stopping = threading.Event()
+        self._woken = threading.Event()
+        self._has_news = True
+        self._next_look = 0.0
+
+    def nudge(self) -> None:
+        """There may be something new to send."""
+        self._has_news = True
+        self._woken.set()
+
+    def rest(self, seconds: float) -> None:
+        """Until there is news or room, `seconds` at most."""
+        self._woken.wait(seconds)
+        self._woken.clear()
+
+    def stop(self, patience: float = STOP_PATIENCE) -> bool:
+        """Begin nothing more; wait up to `patience` seconds for what is under way, and record it.
+
+        False where something still is under way: it stays leased, and is sent again.
+        """
+        self._stopping.set()
+        self._lanes.stop()
+        _, late = wait(list(self._under_way.values()), patience)
+        self._beginning.stop()
+        self._ending.stop()
+        return not late
+
+    def serve_once(self) -> bool:
+        """Look what is due, and begin to send what there is room for; True if there may be more."""
+        self._has_news = True
+        return self.serve()
+
+    def serve(self) -> bool:
+        """As serve_once, but it looks at all lanes only where there is news, and every LOOK_EVERY."""
+        if self._has_news or time.monotonic() >= self._next_look:
+            self._has_news = False
+            try:
+                self._hungry |= list_due_reporters(self._database, self._now())
+            except Exception:
+                self._has_news = True
+                raise
+            self._next_look = time.monotonic() + LOOK_EVERY
+        began = [self._serve_lane(name) for name in sorted(self._hungry)]
+        return any(began)
+
+    def _serve_lane(self, name: str) -> bool:
+        lane = self._lanes.open(name)
+        quarter = lane.at_once // 4  # kept free for reports that somebody waits for
+        room = lane.reserve(lane.at_once, spare=quarter, at_least=quarter)
+        if not room:
+            return False
+        due = (Report.reporter == name) & (Report.due_at <= self._now())
+        begun = self._begin({name: room}, due, room)
+        if not begun:
+            self._hungry.discard(name)
+        return len(begun) == room
+
+    def _begin(
+        self, places: Mapping[str, int], where: Any, limit: int, by_id: bool = False
+    ) -> set[int]:
+        """Begin to send up to `limit` reports that match; the ids of those that are ours.
+
+        `places` were reserved, for each reporter so many; what is not used is given back in any case.
+        """
+        unused = dict(places)
+        begun: set[int] = set()
+        try:
+            rows = begin_sends(self._database, self._lanes, where, limit, self._now(), by_id)
+            for row in rows:
+                lane = self._lanes.open(row.reporter)
+                future = lane.submit(self._send, row, lane)
+                unused[row.reporter] -= 1
+                begun.add(row.id)
+                self._under_way[row.id] = future
+                future.add_done_callback(partial(self._forget, row.id))
+        finally:
+            for name, count in unused.items():
+                self._lanes.open(name).give_back(count)
+        return begun
+
+    def _forget(self, id: int, done: "Future[None]") -> None:
+        if self._under_way.get(id) is done:  # a later send of the same report may have begun
+            del self._under_way[id]
+
+    def _send(self, row: Any, lane: Lane) -> None:
+        report = SendableReport(row.reporter, row.kind, row.key, bytes(row.body), row.id, row.sends)
+        sent = Sent(is_down=True)
+        try:
+            sent = send_one(self._plugins, self._http, report, self._now(), self._secrets)
+            now = self._now()
+            due = choose_due(
+                lane.schedule, row.sends - row.sends_before, row.waiting_since, now, sent.retry_in
+            )
+            self._record(Ended(row, sent, now, None if sent.is_permanent else due))
+        except Exception as error:
+            name = {"reporter": row.reporter, "report": row.id}
+            log.error("send not recorded", **name, reason=type(error).__name__)
+        finally:
+            lane.end(sent.is_down, sent.is_unsent)
+            self._woken.set()
+
+    def _record(self, ended: Ended) -> None:
+        """Insist: what is not recorded is sent again."""
+        deadline = time.monotonic() + RECORD_PATIENCE
+        while True:
+            try:
+                if error := self._ending.ask(ended, ANSWER_TIMEOUT):
+                    raise error
+                return
+            except (DatabaseUnavailable, PeeweeException, TimeoutError):
+                if self._stopping.is_set() or time.monotonic() > deadline:
+                    raise
+                time.sleep(RECORD_PAUSE)
+
+    def _end_asked(self, ended: list[Ended]) -> list[Exception | None]:
+        """Record all in one commit; where that fails each alone, so that one costs nobody else."""
+        self._database.keep_connection()
+        try:
+            record_ends(self._database, ended)
+            return [None] * len(ended)
+        except Exception as error:  # also what a driver refuses before it asks the database
+            if len(ended) == 1:
+                return [error]
+        return [self._end_asked([one])[0] for one in ended]
+
+    def wait_for(self, ids: Sequence[int], seconds: float) -> None:
+        """Send these reports; returns when all have ended, or cannot end within `seconds`."""
+        deadline = time.monotonic() + seconds
+        pause = SHORTEST_LOOK
+        while (left := deadline - time.monotonic()) > 0:
+            open_rows = self._look(ids)
+            if not any(state == "leased" or wait_s <= left for *_, state, wait_s in open_rows):
+                break
+            if futures := [f for row in open_rows if (f := self._under_way.get(row[0]))]:
+                wait(futures, left)
+                continue
+            due = {id_: name for id_, name, state, s in open_rows if state == "ready" and s <= 0}
+            lanes = [self._lanes.open(name) for name in due.values()]
+            if due and self._beginning.ask(due, ANSWER_TIMEOUT):
+                continue
+            if due and not any(lane.is_served for lane in lanes):
+                break  # nobody seems to be there: the dispatcher goes on
+            if due:
+                lanes[0].wait_for_room(min(left, ROOM_LOOK))
+                time.sleep(BREATH)
+            else:
+                time.sleep(min(pause, left, *(s for *_, state, s in open_rows if state == "ready")))
+                pause = min(pause * 2, LONGEST_LOOK)
+        self.nudge()
+
+    def _look(self, ids: Sequence[int]) -> list[tuple[int, str, str, float]]:
+        """(id, reporter, state, seconds until due) of those that are still on their way."""
+        now = self._now()
+        columns = (Report.id, Report.reporter, Report.state, Report.due_at)
+        query: Any = Report.select(*columns).where(Report.id << list(ids)).tuples()
+        rows = self._database.ask(lambda attempt: list(query))
+        return [
+            (id_, name, state, (due - now) / 1000)
+            for id_, name, state, due in rows
+            if state in ("ready", "leased")
+        ]
+
+    def _begin_asked(self, asked: list[dict[int, str]]) -> list[set[int]]:
+        """Begin what is asked for, {id: reporter}, where there is room; of each the ids begun."""
+        self._database.keep_connection()
+        wanted = {id_: name for one in asked for id_, name in one.items()}
+        chosen = {id_: name for id_, name in wanted.items() if self._lanes.open(name).reserve(1)}
+        begun: set[int] = set()
+        if chosen:
+            ours = (Report.id << list(chosen)) & (Report.due_at <= self._now())
+            places = Counter(chosen.values())
+            begun = self._begin(places, ours, len(chosen), by_id=True)
+        return [begun & one.keys() for one in asked]

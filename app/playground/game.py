@@ -1,0 +1,77 @@
+"""The page for levels and rounds: what a game server tells, and what becomes of its reports."""
+
+from flask import Blueprint, abort, render_template, request
+from werkzeug.wrappers import Response
+
+from app.playground import words
+from app.playground.actions import Playground
+from app.playground.choice import SERVERS, Choice, go_back, read_choice
+from app.playground.server import RANKS, ROBOTS
+
+HIGHEST_LEVEL = 2**31 - 1
+
+
+def build_game(playground: Playground) -> Blueprint:
+    """GET /game and a POST for each button; every POST answers with the way back to the page."""
+    game = Blueprint("game", __name__, url_prefix="/game")
+
+    @game.get("")
+    def show() -> str:
+        return render_game(playground, read_choice())
+
+    @game.post("/level")
+    def reach_level() -> Response:
+        choice, level = read_choice(), request.form.get("level", type=int)
+        if level is None or not 0 <= level <= HIGHEST_LEVEL:
+            abort(400, f"a level is a whole number from 0 to {HIGHEST_LEVEL}")
+        playground.reach_level(choice, level)
+        return go_back(choice, "game.show")
+
+    @game.post("/start")
+    def start_round() -> Response:
+        choice = read_choice()
+        playground.start_round(choice)
+        return go_back(choice, "game.show")
+
+    @game.post("/settle")
+    def settle_round() -> Response:
+        choice, rank = read_choice(), request.form.get("rank", type=int)
+        playground.settle_round(choice, rank if rank in RANKS else RANKS[0])
+        return go_back(choice, "game.show")
+
+    @game.post("/again")
+    def tell_again() -> Response:
+        told = playground.telling.find(request.form.get("number", type=int))
+        return go_back(playground.tell_again(told) if told else read_choice(), "game.show")
+
+    @game.post("/behave")
+    def behave() -> Response:
+        for name, stand_in in playground.stand_ins.items():
+            way = request.form.get(name, stand_in.way)
+            if way not in stand_in.ways:
+                abort(400, f"{name} has no such way to answer")
+            stand_in.behave(way)
+        return go_back(read_choice(), "game.show")
+
+    return game
+
+
+def render_game(playground: Playground, choice: Choice) -> str:
+    told, rules = playground.telling.follow(), playground.guerdon.rules
+    level = playground.game.find_level(choice)
+    return render_template(
+        "game.html",
+        choice=choice,
+        servers=SERVERS,
+        player=playground.courier.read_player(choice.nickname),
+        level=level,
+        earned=words.describe_level(rules, choice.server, level),
+        ranks={rank: words.describe_rank(rules, choice.server, rank) for rank in RANKS},
+        round_id=playground.game.find_round(choice),
+        mates=playground.game.list_mates(choice),
+        robots=ROBOTS,
+        stand_ins=playground.stand_ins,
+        targets=playground.targets,
+        told=told,
+        is_moving=any(one.is_moving for one in told),
+    )

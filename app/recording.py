@@ -1,0 +1,108 @@
+"""Records how sends ended, many in one transaction."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from app.database import Database
+from app.ledger import cut_rows
+from app.models import Send
+from app.sending import Sent
+from app.upserting import upsert_rows
+
+log = structlog.get_logger()
+
+UNSENT_PAUSE = 60_000  # ms, until somebody looks again whether a plugin sends it
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A send that is over: the report as it was leased, what became of it, when (ms).
+
+    `due_at` (ms): when it is sent again, should it have failed; None: it is not.
+    """
+
+    row: Any
+    sent: Sent
+    at: int
+    due_at: int | None
+
+
+def record_ends(database: Database, ended: Sequence[Ended]) -> None:
+    """Each send and what it means for its report; again is harmless."""
+
+    def record(attempt: int) -> None:
+        end_sends(database, [one for one in ended if not one.sent.is_unsent])
+        deliver_reports(database, [one for one in ended if one.sent.reply is not None])
+        for one in ended:
+            for sql, params in plan_changes(one):
+                database.execute_sql(sql.replace("?", database.param), params)
+
+    database.transact(record)
+    for one in ended:
+        tell_end(one)
+
+
+def end_sends(database: Database, ended: Sequence[Ended]) -> None:
+    """Write what became of the sends that were noted as begun, all in one statement."""
+    rows = [
+        {
+            "report": one.row.id, "number": one.row.sends, "begun_at": one.at, "ended_at": one.at,
+            "status": one.sent.status, "latency": one.sent.latency, "error": one.sent.error,
+            "answer": one.sent.answer,
+        }
+        for one in ended
+    ]  # fmt: skip
+    news = dict.fromkeys(("ended_at", "status", "latency", "error", "answer"), "{new}")
+    if rows:
+        upsert_rows(database, Send, ("report", "number"), rows, news)
+
+
+def deliver_reports(database: Database, ended: Sequence[Ended]) -> None:
+    """The first success of a report stands, whoever holds the lease by now."""
+    mark = database.param
+    for some in cut_rows([(one.row.id, one.sent.reply, one.at) for one in ended]):
+        whens = f"CASE id {f'WHEN {mark} THEN {mark} ' * len(some)}END"
+        marks = ", ".join([mark] * len(some))
+        sql = (
+            f"UPDATE guerdon_reports SET state = 'delivered', response = {whens},"
+            f" delivered_at = {mark}, last_error = '' WHERE id IN ({marks}) AND state <> 'delivered'"
+        )
+        ids = [id_ for id_, *_ in some]
+        pairs = [value for id_, reply, _ in some for value in (id_, reply)]
+        database.execute_sql(sql, [*pairs, max(at for *_, at in some), *ids])
+
+
+DROP_SEND = "DELETE FROM guerdon_sends WHERE report = ? AND number = ?"
+MINE = " WHERE id = ? AND lease_token = ? AND state = 'leased'"
+BURY = f"UPDATE guerdon_reports SET state = 'dead', last_error = ?{MINE}"
+WAIT = (
+    "UPDATE guerdon_reports SET state = 'ready', due_at = ?, takes = 0, sends = ?, last_error = ?"
+    f"{MINE}"
+)
+
+
+def plan_changes(ended: Ended) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The statements, with their parameters, for a report that was not delivered, if it is still ours."""
+    row, sent, mine = ended.row, ended.sent, (ended.row.id, ended.row.lease_token)
+    if sent.is_unsent:
+        yield DROP_SEND, (row.id, row.sends)
+        yield WAIT, (ended.at + UNSENT_PAUSE, row.sends - 1, sent.error, *mine)
+    elif sent.reply is None and ended.due_at is None:
+        yield BURY, (sent.error, *mine)
+    elif sent.reply is None:
+        yield WAIT, (ended.due_at, row.sends, sent.error, *mine)
+
+
+def tell_end(ended: Ended) -> None:
+    row, sent = ended.row, ended.sent
+    name = {"reporter": row.reporter, "kind": row.kind, "key": row.key, "report": row.id}
+    facts = {"sends": row.sends, "status": sent.status, "latency_ms": sent.latency}
+    if sent.reply is not None:
+        log.info("delivered", **name, **facts)
+    elif sent.is_unsent or ended.due_at is not None:
+        log.warning("not delivered", **name, **facts, reason=sent.error)
+    else:
+        log.error("report is dead", **name, **facts, reason=sent.error)

@@ -1,0 +1,144 @@
+"""Sends one report, outside any transaction, and says what became of it."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from traceback import format_exception
+from typing import Any
+
+import structlog
+
+from app.errors import DeliveryError, NetworkFailed
+from app.hookspecs import Http, HttpAnswer, Report
+from app.masking import SHORTEST_MASKED, cut_text, find_credentials, mask_text
+from app.plugin_manager import Plugins
+from app.rules import dump_json
+from app.strict_json import read_json
+
+log = structlog.get_logger()
+
+ANSWER_KEPT = 4096  # bytes
+LARGEST_REPLY = 1 << 20  # characters, or bytes
+LONGEST_ERROR = 500  # characters
+OVERLOADED = (408, 429)  # statuses that say "later" as 5xx do
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of one send."""
+
+    reply: str | None = None  # JSON, byte for byte where it is the platform's own; None: it failed
+    error: str = ""
+    is_permanent: bool = False
+    retry_in: float | None = None  # seconds
+    is_down: bool = False  # nobody there, or nobody who could answer: no fault of this report
+    is_unsent: bool = False  # no plugin sends it: nothing has left
+    status: int | None = None  # of the last HTTP answer
+    answer: str = ""  # the last HTTP answer, masked
+    latency: int = 0  # ms
+
+
+class RecordedHttp:
+    """The way out for one send: remembers the last answer, and what must not be shown of it."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+        self.last: HttpAnswer | None = None
+        self.is_asked = False
+        self.credentials: set[str] = set()
+
+    def request(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> HttpAnswer:
+        for name, value in (headers or {}).items():
+            if name.lower() == "authorization":
+                self.credentials |= {value, *value.split()[1:]}
+        self.last, self.is_asked = None, True
+        self.last = self._http.request(method, url, headers=headers, **options)
+        return self.last
+
+
+def send_one(
+    plugins: Plugins, http: Http, report: Report, now: int, secrets: Sequence[str]
+) -> Sent:
+    """Have a plugin send this report. Never raises for what plugin or platform did wrong."""
+    recorder = RecordedHttp(http)
+    hidden = [*secrets, *find_body_credentials(report.body)]
+    began = time.monotonic()
+    result: dict[str, Any] = {}
+    try:
+        reply = plugins.hook.send_report(
+            report=report, http=recorder, settings=plugins.settings, now=now
+        )
+        if reply is None and not recorder.is_asked:
+            error = f"no plugin that is switched on sends the reports of {report.reporter}"
+            return Sent(error=error, is_unsent=True)
+        result["reply"] = dump_reply(reply, recorder.last)
+    except DeliveryError as error:
+        result["error"] = str(error)
+        result["is_permanent"] = getattr(error, "permanent", False) is True
+        result["retry_in"] = read_seconds(getattr(error, "retry_in", None))
+    except NetworkFailed as error:
+        result["error"] = str(error)
+    except (Exception, SystemExit) as error:
+        name = {"reporter": report.reporter, "report": report.id}
+        told = "".join(format_exception(error))  # it may quote a reply, or the report itself
+        log.error("send_report failed", **name, exception=mask_text(told, hidden))
+        result["error"] = f"send_report of {report.reporter} failed: {type(error).__name__}"
+    last = recorder.last
+    hidden += [one for one in recorder.credentials if len(one) >= SHORTEST_MASKED]
+    if "error" in result:
+        result["error"] = mask_text(result["error"], hidden)[:LONGEST_ERROR] or "it failed"
+    return Sent(
+        **result,
+        is_down="reply" not in result and (last is None or is_overloaded(last.status)),
+        status=last.status if last else None,
+        answer=cut_text(mask_text(read_text(last.body), hidden), ANSWER_KEPT) if last else "",
+        latency=int((time.monotonic() - began) * 1000),
+    )
+
+
+def read_seconds(value: Any) -> float | None:
+    """A plugin's retry_in, if it is a number that a clock can hold."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and -1e9 < value < 1e9 else None
+
+
+def is_overloaded(status: int) -> bool:
+    return status >= 500 or status in OVERLOADED
+
+
+def dump_reply(reply: Any, last: HttpAnswer | None) -> str:
+    """A reply as JSON: the very text that the platform sent, if that is what the reply says.
+
+    Raises DeliveryError for what is no JSON object.
+    """
+    if not isinstance(reply, dict):
+        raise DeliveryError("its reporter returned no reply, a dict")
+    if last is not None:
+        try:
+            if len(last.body) <= LARGEST_REPLY and read_json(last.body) == reply:
+                return last.body.decode()
+        except ValueError:
+            pass  # not JSON: the reporter made the reply itself
+    try:
+        text = dump_json(reply)
+    except (TypeError, ValueError, RecursionError):
+        raise DeliveryError("its reporter returned a reply that is no JSON") from None
+    if len(text) > LARGEST_REPLY:
+        fault = f"it arrived, but its reporter returned more than {LARGEST_REPLY} characters"
+        raise DeliveryError(fault, permanent=True)
+    return text
+
+
+def read_text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")
+
+
+def find_body_credentials(body: bytes) -> list[str]:
+    """What stands in a report's JSON as a token: an answer may quote it back."""
+    try:
+        return list(find_credentials(json.loads(body)))
+    except (ValueError, RecursionError):
+        return []
