@@ -25,7 +25,7 @@ from app.raw_json import dump_raw_json
 from app.schemas import Acknowledgement, LeaseAnswer, LeaseRequest, Problem
 from app.secret import find_secret
 from app.steps import format_time
-from app.strict_json import read_float, read_json
+from app.strict_json import is_deep, read_float, read_json
 from app.timeline import describe_event, describe_grant
 
 log = structlog.get_logger()
@@ -34,7 +34,6 @@ v1 = Blueprint("v1", "v1", url_prefix="/v1", description="For game servers.")
 GRANTS_SHOWN = 50
 LARGEST_ID = 2**63 - 1
 LONGEST_BODY = 1 << 20  # bytes
-DEEPEST = 100  # levels of a body
 
 
 class JsonParser(FlaskParser):
@@ -51,19 +50,6 @@ class JsonParser(FlaskParser):
         except ValueError:
             return abort(400, message="the body is not JSON in UTF-8")
         return abort(400, message="the body is nested too deeply") if is_deep(body) else body
-
-
-def is_deep(value: Any) -> bool:
-    """Whether a JSON value is nested more deeply than what works on it later can follow."""
-    layer = [value]
-    for _ in range(DEEPEST):
-        holders = [
-            one.values() if isinstance(one, dict) else one
-            for one in layer
-            if isinstance(one, dict | list)
-        ]
-        layer = [one for holder in holders for one in holder]
-    return bool(layer)
 
 
 v1.ARGUMENTS_PARSER = JsonParser()

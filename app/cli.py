@@ -10,6 +10,7 @@ import click
 from peewee import IntegrityError, PeeweeException
 
 from app.errors import GuerdonError
+from app.game_events import join_key
 from app.guerdon import Guerdon
 from app.hookspecs import Command
 from app.models import make_event_key
@@ -178,7 +179,8 @@ def retry_events(type: str | None, id: str | None, dead: bool) -> None:
     guerdon = open_configured()
     keys = None
     if type and id:
-        keys = [make_event_key(source, type, id) for source in guerdon.sources]
+        ids = {id, join_key(id)}  # as `show` finds it too
+        keys = [make_event_key(source, type, one) for source in guerdon.sources for one in ids]
     count = guerdon.inbox.revive(keys)
     if not count and keys:
         raise GuerdonError(f"no event {type} {id} waits or is dead")

@@ -36,6 +36,8 @@ def join_key(*parts: str) -> str:
 def list_game_events(type: str, body: Mapping[str, Any], source: str = GAME_SERVER) -> list[Event]:
     """The events of a body: itself, and one for each human of a round, which the rules may pay.
 
+    A player's part of a round is the same whoever tells of the round: it is paid once.
+
     Raises ValueError naming the field that no event can be made of.
     """
     if type == LEVEL_UP:
@@ -49,7 +51,7 @@ def list_game_events(type: str, body: Mapping[str, Any], source: str = GAME_SERV
     seconds = message.get(TIMES[type])
     is_time = isinstance(seconds, int) and 0 <= seconds < 2**40
     shared: dict[str, Any] = {
-        "server_id": str(message.get("mg_id") or message.get("mg_id_str") or ""),
+        "server_id": name_game(message.get("mg_id") or message.get("mg_id_str")),
         "occurred_at": seconds * 1000 if is_time and seconds is not None else None,
     }
     leader = body.get("uid")
@@ -61,10 +63,19 @@ def list_game_events(type: str, body: Mapping[str, Any], source: str = GAME_SERV
     return [whole] + [
         Event(
             source, type, join_key(round_id, human["uid"]), user_id=human["uid"],
-            data={**facts, **human}, **shared,
+            data={**facts, **human}, is_shared=True, **shared,
         )
         for human in list_humans(ROUNDS[type], message)
     ]  # fmt: skip
+
+
+def name_game(mg_id: Any) -> str:
+    """The id of a game as text, "" for what is none."""
+    return (
+        str(mg_id)
+        if isinstance(mg_id, int | str) and str(mg_id).isascii() and len(str(mg_id)) <= 64
+        else ""
+    )
 
 
 def is_fact(name: str, value: Any) -> bool:

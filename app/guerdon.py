@@ -111,8 +111,8 @@ class Guerdon:
 
     @property
     def sources(self) -> list[str]:
-        """Where events come from: the plugins that read deliveries, and the game servers."""
-        return [*self.plugins.sources, GAME_SERVER]
+        """Where events come from: game servers, the plugins that read deliveries, whoever tells of it."""
+        return [GAME_SERVER, *self.plugins.sources, ""]
 
     def start_dispatcher(self) -> None:
         """In a worker: serve inbox and outbox, if the config wants workers to."""

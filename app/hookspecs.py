@@ -54,6 +54,7 @@ class Event:
     occurred_at: int | None = None  # ms since the epoch, UTC
     data: Mapping[str, Any] = field(default_factory=dict)  # JSON, kept as it came; facts for rules
     earns: bool = True  # False: rules pass it over, as a round whose players have their own events
+    is_shared: bool = False  # the same whoever tells of it: its source is no part of what it is
 
 
 @dataclass(frozen=True, slots=True)

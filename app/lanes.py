@@ -78,7 +78,12 @@ class Lane:
     def wait_for_room(self, seconds: float) -> None:
         """Until a send may begin, `seconds` at most; somebody else may be quicker then."""
         with self._lock:
-            self._lock.wait_for(self._count_free, seconds)
+            self._lock.wait_for(lambda: self._count_free() > 0 or not self.is_served, seconds)
+
+    def pass_on(self) -> None:
+        """Who waited for room and needs it no more wakes the next."""
+        with self._lock:
+            self._lock.notify()
 
     def give_back(self, count: int) -> None:
         """So many of those reserved did not begin."""
@@ -103,6 +108,7 @@ class Lane:
                 self._pauses += 1
                 name = {"reporter": self.reporter, "failures": self._failures}
                 log.warning("nobody is there: reports wait", **name, seconds=pause)
+                self._lock.notify_all()
 
     def submit(self, function: Callable[..., Any], *args: Any) -> "Future[Any]":
         """Run in one of this lane's threads."""

@@ -26,7 +26,7 @@ GRANT_COLUMNS = (
 
 
 def key_of(event: Event) -> bytes:
-    return make_event_key(event.source, event.type, event.id)
+    return make_event_key("" if event.is_shared else event.source, event.type, event.id)
 
 
 @lru_cache(maxsize=512)
@@ -50,13 +50,14 @@ def cut_rows(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]
         yield some
 
 
-def list_settled_keys(database: Database, keys: Sequence[bytes]) -> set[bytes]:
-    """Which of these event keys are settled."""
+def find_settled(database: Database, keys: Sequence[bytes]) -> dict[bytes, int]:
+    """The row ids of those of these event keys that are settled."""
     if not keys:
-        return set()
+        return {}
     marks = ", ".join([database.param] * len(keys))
-    sql = f"SELECT event_key FROM guerdon_events WHERE event_key IN ({marks})"
-    return {bytes(row[0]) for row in database.execute_sql(sql, list(keys)).fetchall()}
+    sql = f"SELECT event_key, id FROM guerdon_events WHERE event_key IN ({marks})"
+    rows = database.execute_sql(sql, list(keys)).fetchall()
+    return {bytes(key): id_ for key, id_ in rows}
 
 
 def insert_events(

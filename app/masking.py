@@ -9,7 +9,7 @@ from app.strict_json import read_float, read_json
 
 MASK = "***"
 SHORTEST_MASKED = 6  # characters: a shorter "secret" would mask ordinary words
-CREDENTIALS = ("token", "tokens", "secret", "password", "authorization")
+CREDENTIALS = ("token", "secret", "password", "authorization")
 NAMED = re.compile(
     r"""((?:token|secret|password|authorization)\\*["']?\s*[:=]\s*)"""
     r"""("(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?|\\+"[^"]*"?|[^\s,;&}<]+)""",

@@ -23,8 +23,6 @@ from peewee import (
     TextField,
 )
 
-from app.game_events import TYPES as SHARED_TYPES
-
 MYSQL_TABLE = ("ENGINE=InnoDB", "DEFAULT CHARSET=utf8mb4", "COLLATE=utf8mb4_bin")
 
 
@@ -249,11 +247,8 @@ OWN = (OwnPlayer, OwnName)  # where the studio has no table of players
 
 
 def make_event_key(source: str, type: str, id: str) -> bytes:
-    """32 bytes that stand for an event; the parts are length-prefixed, so none can pose as another.
-
-    A level or a round is the same whoever tells of it, the game server or a platform: paid once.
-    """
-    return hash_parts("" if type in SHARED_TYPES else source, type, id)
+    """32 bytes that stand for an event; the parts are length-prefixed, so none can pose as another."""
+    return hash_parts(source, type, id)
 
 
 def make_report_key(reporter: str, kind: str, key: str) -> bytes:

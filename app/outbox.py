@@ -4,24 +4,22 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import partial
 from typing import Any
 
 import structlog
-from peewee import PeeweeException
 
 from app.batching import Batcher
 from app.beginning import begin_sends, list_due_reporters
 from app.database import Database
-from app.errors import DatabaseUnavailable
 from app.hookspecs import Http
 from app.hookspecs import Report as SendableReport
 from app.lanes import Lane, Lanes
 from app.masking import SHORTEST_MASKED
 from app.models import Report
 from app.plugin_manager import Plugins
-from app.recording import Ended, record_ends
+from app.recording import Ended, Recorder
 from app.schedules import choose_due
 from app.secret import Secret
 from app.sending import Sent, send_one
@@ -32,8 +30,6 @@ LOOK_EVERY = 1.0  # seconds between looks at all lanes
 SHORTEST_LOOK, LONGEST_LOOK = 0.05, 1.0  # seconds between looks at a report that another sends
 ROOM_LOOK = 5.0  # seconds, while there is no room
 BREATH = 0.005  # seconds, so that whoever is quicker to a free place gets on
-RECORD_PAUSE = 0.5  # seconds between tries to record a send's end
-RECORD_PATIENCE = 40.0  # seconds
 ANSWER_TIMEOUT = 10.0  # seconds for the database
 STOP_PATIENCE = 45.0  # seconds
 
@@ -60,8 +56,8 @@ class Outbox:
         self._hungry: set[str] = set()  # lanes that had no room for all that was due
         self._under_way: dict[int, Future[None]] = {}
         self._beginning = Batcher("beginning", self._begin_asked, database.close)
-        self._ending = Batcher("ending", self._end_asked, database.close)
         self._stopping = threading.Event()
+        self._recorder = Recorder(database, self._stopping)
         self._woken = threading.Event()
         self._has_news = True
         self._next_look = 0.0
@@ -85,7 +81,7 @@ class Outbox:
         self._lanes.stop()
         _, late = wait(list(self._under_way.values()), patience)
         self._beginning.stop()
-        self._ending.stop()
+        self._recorder.stop()
         return not late
 
     def serve_once(self) -> bool:
@@ -128,6 +124,8 @@ class Outbox:
         unused = dict(places)
         begun: set[int] = set()
         try:
+            if self._stopping.is_set():
+                return begun
             rows = begin_sends(self._database, self._lanes, where, limit, self._now(), by_id)
             for row in rows:
                 lane = self._lanes.open(row.reporter)
@@ -154,7 +152,7 @@ class Outbox:
             due = choose_due(
                 lane.schedule, row.sends - row.sends_before, row.waiting_since, now, sent.retry_in
             )
-            self._record(Ended(row, sent, now, None if sent.is_permanent else due))
+            self._recorder.record(Ended(row, sent, now, None if sent.is_permanent else due))
         except Exception as error:
             name = {"reporter": row.reporter, "report": row.id}
             log.error("send not recorded", **name, reason=type(error).__name__)
@@ -162,53 +160,34 @@ class Outbox:
             lane.end(sent.is_down, sent.is_unsent)
             self._woken.set()
 
-    def _record(self, ended: Ended) -> None:
-        """Insist: what is not recorded is sent again."""
-        deadline = time.monotonic() + RECORD_PATIENCE
-        while True:
-            try:
-                if error := self._ending.ask(ended, ANSWER_TIMEOUT):
-                    raise error
-                return
-            except (DatabaseUnavailable, PeeweeException, TimeoutError):
-                if self._stopping.is_set() or time.monotonic() > deadline:
-                    raise
-                time.sleep(RECORD_PAUSE)
-
-    def _end_asked(self, ended: list[Ended]) -> list[Exception | None]:
-        """Record all in one commit; where that fails each alone, so that one costs nobody else."""
-        self._database.keep_connection()
-        try:
-            record_ends(self._database, ended)
-            return [None] * len(ended)
-        except Exception as error:  # also what a driver refuses before it asks the database
-            if len(ended) == 1:
-                return [error]
-        return [self._end_asked([one])[0] for one in ended]
-
     def wait_for(self, ids: Sequence[int], seconds: float) -> None:
         """Send these reports; returns when all have ended, or cannot end within `seconds`."""
         deadline = time.monotonic() + seconds
-        pause = SHORTEST_LOOK
-        while (left := deadline - time.monotonic()) > 0:
+        pause, crowded = SHORTEST_LOOK, set[Lane]()
+        while (left := deadline - time.monotonic()) > 0 and not self._stopping.is_set():
             open_rows = self._look(ids)
             if not any(state == "leased" or wait_s <= left for *_, state, wait_s in open_rows):
                 break
-            if futures := [f for row in open_rows if (f := self._under_way.get(row[0]))]:
-                wait(futures, left)
-                continue
             due = {id_: name for id_, name, state, s in open_rows if state == "ready" and s <= 0}
             lanes = [self._lanes.open(name) for name in due.values()]
-            if due and self._beginning.ask(due, ANSWER_TIMEOUT):
-                continue
-            if due and not any(lane.is_served for lane in lanes):
-                break  # nobody seems to be there: the dispatcher goes on
-            if due:
-                lanes[0].wait_for_room(min(left, ROOM_LOOK))
+            begun = self._beginning.ask(due, ANSWER_TIMEOUT) if due else set()
+            served = [lane for lane in lanes if lane.is_served]
+            if futures := [f for row in open_rows if (f := self._under_way.get(row[0]))]:
+                patience = left if len(begun) == len(due) else min(left, LONGEST_LOOK)
+                wait(futures, patience, FIRST_COMPLETED)
+            elif begun:
+                continue  # it has ended already
+            elif served:
+                crowded.update(served)
+                served[0].wait_for_room(min(left, ROOM_LOOK))
                 time.sleep(BREATH)
+            elif due:
+                break  # nobody seems to be there: the dispatcher goes on
             else:
                 time.sleep(min(pause, left, *(s for *_, state, s in open_rows if state == "ready")))
                 pause = min(pause * 2, LONGEST_LOOK)
+        for lane in crowded:
+            lane.pass_on()
         self.nudge()
 
     def _look(self, ids: Sequence[int]) -> list[tuple[int, str, str, float]]:

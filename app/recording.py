@@ -1,12 +1,17 @@
 """Records how sends ended, many in one transaction."""
 
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from peewee import PeeweeException
 
+from app.batching import Batcher
 from app.database import Database
+from app.errors import DatabaseUnavailable
 from app.ledger import cut_rows
 from app.models import Send
 from app.sending import Sent
@@ -14,6 +19,9 @@ from app.upserting import upsert_rows
 
 log = structlog.get_logger()
 
+ANSWER_TIMEOUT = 10.0  # seconds for the database
+PAUSE = 0.5  # seconds between tries
+PATIENCE = 40.0  # seconds
 UNSENT_PAUSE = 60_000  # ms, until somebody looks again whether a plugin sends it
 
 
@@ -28,6 +36,44 @@ class Ended:
     sent: Sent
     at: int
     due_at: int | None
+
+
+class Recorder:
+    """Records ends in a thread of its own, all that are there in one commit."""
+
+    def __init__(self, database: Database, stopping: threading.Event) -> None:
+        """While `stopping` is set nothing is insisted on."""
+        self._database = database
+        self._stopping = stopping
+        self._ending = Batcher("ending", self._end_asked, database.close)
+
+    def stop(self) -> None:
+        """Record what was asked for, then end the thread."""
+        self._ending.stop()
+
+    def record(self, ended: Ended) -> None:
+        """Insist: what is not recorded is sent again. Raises what the last try raised."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                if error := self._ending.ask(ended, ANSWER_TIMEOUT):
+                    raise error
+                return
+            except (DatabaseUnavailable, PeeweeException, TimeoutError):
+                if self._stopping.is_set() or time.monotonic() > deadline:
+                    raise
+                time.sleep(PAUSE)
+
+    def _end_asked(self, ended: list[Ended]) -> list[Exception | None]:
+        """Record all in one commit; where that fails each alone, so that one costs nobody else."""
+        self._database.keep_connection()
+        try:
+            record_ends(self._database, ended)
+            return [None] * len(ended)
+        except Exception as error:  # the driver's own too: one that no column takes
+            if len(ended) == 1:
+                return [error]
+        return [self._end_asked([one])[0] for one in ended]
 
 
 def record_ends(database: Database, ended: Sequence[Ended]) -> None:

@@ -70,6 +70,8 @@ def find_fault(report: Any) -> str:
         text = getattr(report, name)
         if not isinstance(text, str) or not 0 < len(text) <= longest or not is_unicode(text):
             return f"its {name} is not a string of 1 to {longest} characters"
+        if name != "key" and (text != text.strip() or not text.isprintable()):
+            return f"its {name} has a space at an end, or what is not printable"  # MariaDB pads
     if not isinstance(report.body, bytes) or len(report.body) > LARGEST_BODY:
         return f"its body is not bytes, at most {LARGEST_BODY}"
     return ""

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from traceback import format_exception
 from typing import Any
@@ -83,16 +83,17 @@ def send_one(
         result["error"] = str(error)
     except (Exception, SystemExit) as error:
         name = {"reporter": report.reporter, "report": report.id}
+        hidden += list_long(recorder.credentials)
         told = "".join(format_exception(error))  # it may quote a reply, or the report itself
         log.error("send_report failed", **name, exception=mask_text(told, hidden))
         result["error"] = f"send_report of {report.reporter} failed: {type(error).__name__}"
     last = recorder.last
-    hidden += [one for one in recorder.credentials if len(one) >= SHORTEST_MASKED]
+    hidden += list_long(recorder.credentials)
     if "error" in result:
         result["error"] = mask_text(result["error"], hidden)[:LONGEST_ERROR] or "it failed"
     return Sent(
         **result,
-        is_down="reply" not in result and (last is None or is_overloaded(last.status)),
+        is_down="reply" not in result and seems_down(recorder, result.get("is_permanent", False)),
         status=last.status if last else None,
         answer=cut_text(mask_text(read_text(last.body), hidden), ANSWER_KEPT) if last else "",
         latency=int((time.monotonic() - began) * 1000),
@@ -103,6 +104,17 @@ def read_seconds(value: Any) -> float | None:
     """A plugin's retry_in, if it is a number that a clock can hold."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and -1e9 < value < 1e9 else None
+
+
+def list_long(secrets: Iterable[str]) -> list[str]:
+    return [one for one in secrets if len(one) >= SHORTEST_MASKED]
+
+
+def seems_down(recorder: RecordedHttp, is_permanent: bool) -> bool:
+    """Whether a failure was nobody's answer: one that a plugin refuses by itself says nothing of that."""
+    if recorder.last is not None:
+        return is_overloaded(recorder.last.status)
+    return recorder.is_asked or not is_permanent
 
 
 def is_overloaded(status: int) -> bool:

@@ -1,6 +1,6 @@
 """Pays events, exactly once: the payment and the row that says it was paid are one commit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,7 +12,7 @@ from app.errors import DatabaseUnavailable, GuerdonError, NotReady
 from app.faults import classify_error
 from app.granting import GatheredWrites, give_gift, group_grants
 from app.hookspecs import Event, Grant, Outcome, Player
-from app.ledger import insert_events, insert_grants, insert_parts, key_of, list_settled_keys
+from app.ledger import find_settled, insert_events, insert_grants, insert_parts, key_of
 from app.plugin_manager import Plugins
 from app.recipients import Recipients
 from app.reporting import build_reports, insert_reports
@@ -54,6 +54,7 @@ class Payment:
 
     work: Work
     lines: list[Line]
+    known: list[int]  # the row ids of the others, settled as part of something else
     grants: list[Grant] = field(default_factory=list)
 
 
@@ -129,10 +130,10 @@ class Settler:
 
     def _pay(self, works: Sequence[Work], look_first: bool, attempt: int) -> list[Outcome]:
         outcomes: dict[int, Outcome] = {}
-        settled: set[bytes] = set()
+        settled: dict[bytes, int] = {}
         if look_first or attempt:
             keys = [key for work in works for key in work.keys]
-            settled = list_settled_keys(self._database, keys)
+            settled = find_settled(self._database, keys)
         payments: dict[int, Payment] = {}
         for place, work in enumerate(works):
             if work.keys[0] in settled:
@@ -150,14 +151,16 @@ class Settler:
             outcomes[place] = Outcome("settled", events=events, grants=payment.grants)
         return [outcomes[place] for place in range(len(works))]
 
-    def _plan(self, work: Work, settled: set[bytes]) -> Payment:
+    def _plan(self, work: Work, settled: Mapping[bytes, int]) -> Payment:
         unpaid = {
             key: event
             for key, event in zip(work.keys, work.events, strict=True)
             if key not in settled
         }
         choose = self._rules.choose_gifts
-        return Payment(work, [Line(event, key, choose(event)) for key, event in unpaid.items()])
+        known = [settled[key] for key in work.keys if key in settled]
+        lines = [Line(event, key, choose(event)) for key, event in unpaid.items()]
+        return Payment(work, lines, known)
 
     def _find_players(self, payments: dict[int, Payment]) -> dict[int, Outcome]:
         """Put the players of all events that earn something into the payments; the rest's outcomes."""
@@ -184,7 +187,8 @@ class Settler:
         lines = [(payment, line) for payment in payments for line in payment.lines]
         tokens = [(line.event, payment.work.token) for payment, line in lines]
         ids = insert_events(self._database, tokens, now)
-        insert_parts(self._database, [[ids[line.key] for line in p.lines] for p in payments])
+        families = [[*(ids[line.key] for line in one.lines), *one.known] for one in payments]
+        insert_parts(self._database, families)
         batch = GatheredWrites()
         ledger = []
         for payment, line in lines:

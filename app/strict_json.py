@@ -65,6 +65,8 @@ def read_json_object(
         raise BadDelivery("the body is not JSON in UTF-8") from None
     if not isinstance(body, dict):
         raise BadDelivery("the body is not a JSON object")
+    if is_deep(body):
+        raise BadDelivery("the body is nested too deeply")
     return body
 
 
@@ -82,6 +84,7 @@ def fetch_json(http: Http, url: str, limit: int) -> Any:
         raise NotReady("its answer is not JSON") from None
 
 
+DEEPEST = 100  # levels of a body that comes in
 LATER = (408, 429)  # statuses that ask to try again, as 5xx do
 
 
@@ -115,3 +118,16 @@ def read_retry_after(answer: HttpAnswer, now: int) -> float | None:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now / 1000)
     except (ValueError, OverflowError):
         return None
+
+
+def is_deep(value: Any) -> bool:
+    """Whether a JSON value is nested more deeply than what works on it later can follow."""
+    layer = [value]
+    for _ in range(DEEPEST):
+        holders = [
+            one.values() if isinstance(one, dict) else one
+            for one in layer
+            if isinstance(one, dict | list)
+        ]
+        layer = [one for holder in holders for one in holder]
+    return bool(layer)

@@ -36,8 +36,8 @@ def settings_schema() -> type[Schema]:
 
 @hookimpl
 def build_report(event: Event, settings: app.Settings) -> Report | None:
-    if event.type != LEVEL_UP:
-        return None
+    if event.type != LEVEL_UP or not {"uid", "server_id", "level", "data"} <= event.data.keys():
+        return None  # a level of another game than G123's
     section, facts = settings[NAME], dict(event.data)
     server_id, custom = facts.pop("server_id"), facts.pop("custom", {})
     data = dict(facts.pop("data"))

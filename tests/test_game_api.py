@@ -185,6 +185,7 @@ def test_it_works(game: Game) -> None:
         "reports": [
             {
                 "id": 1, "reporter": "g123", "kind": "level_up", "state": "delivered", "sends": 1,
+                "last_error": None,
                 "response": {
                     "action": "game_event_created", "id": "1", "token": game.platform.tokens[0],
                 },
@@ -868,7 +869,8 @@ def test_a_round_that_platform_and_game_server_both_tell_of_is_paid_once(
 
     assert game.read_gold() == {"Bob": "300.00"}
     rows = game.count()
-    assert (rows["guerdon_events"], rows["guerdon_grants"], rows["guerdon_inbox"]) == (12, 6, 0)
+    # Of each round two that told of it, and Bob's part in it once.
+    assert (rows["guerdon_events"], rows["guerdon_grants"], rows["guerdon_inbox"]) == (18, 6, 0)
 
 
 @on_sqlite

@@ -1000,3 +1000,15 @@ def test_stopping_waits_for_what_is_under_way_and_says_what_is_late(
     assert time.monotonic() - start < 5
     assert list_reports(guerdon, key="v2")[0].state == "leased"
     release.set()
+
+
+def test_after_the_end_nothing_more_begins(open_studio: Any, network: Network) -> None:
+    guerdon = open_studio()
+    queue_reports(guerdon, "v1")
+    guerdon.outbox.stop()
+
+    guerdon.outbox.wait_for([1], 0.3)
+    guerdon.outbox.serve_once()
+
+    [row] = list_reports(guerdon)
+    assert (row.state, row.sends, network.asked) == ("ready", 0, [])

@@ -138,6 +138,8 @@ MISFITS = [
     ('Report("a", "k", 1, b"")', "its key is not"),
     ('Report(None, "k", "1", b"")', "its reporter is not"),
     ('Report("a", "k", chr(0xD800), b"")', "its key is not"),
+    ('Report("a ", "k", "1", b"")', "its reporter has a space at an end"),
+    ('Report("a", "k\\n", "1", b"")', "its kind has a space at an end"),
     ('Report("a", "k", "1", "text")', "its body is not bytes, at most 4194304"),
     ('Report("a", "k", "1", None)', "its body is not bytes"),
     ('Report("a", "k", "1", b"x" * ((4 << 20) + 1))', "its body is not bytes, at most"),

@@ -10,7 +10,7 @@ from app.errors import NetworkFailed
 from app.guerdon import Guerdon
 from app.hookspecs import Report
 from app.network import HttpResponse
-from app.sending import LARGEST_REPLY, Sent, send_one
+from app.sending import LARGEST_REPLY, RecordedHttp, Sent, seems_down, send_one
 from tests.studio import Asked, Network, reply
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -270,3 +270,16 @@ def test_any_answer_can_be_kept_and_is_at_most_4_KiB(
 @pytest.mark.parametrize("body", [b"no JSON", b"\xff", b"[" * 100_000, b'{"token": 5}', b""])
 def test_any_body_can_be_sent(send: Send, network: Network, body: bytes) -> None:
     assert send("return app.read_reply(ask(), now)", body=body).reply == '{"ok": 1}'
+
+
+@pytest.mark.usefixtures("database_url")
+def test_only_who_was_asked_or_may_be_asked_again_can_be_down() -> None:
+    recorder = RecordedHttp(Network())
+
+    assert not seems_down(recorder, is_permanent=True)  # the reporter refused it by itself
+    assert seems_down(recorder, is_permanent=False)
+    for status, is_down in ((200, False), (404, False), (429, True), (503, True)):
+        recorder.last = HttpResponse(status, {}, b"")
+        assert seems_down(recorder, is_permanent=False) == is_down
+    recorder.last, recorder.is_asked = None, True
+    assert seems_down(recorder, is_permanent=True)

@@ -11,8 +11,10 @@ import pytest
 
 from app.errors import ConfigError
 from app.guerdon import open_guerdon
+from app.hookspecs import Event
 from app.models import Send
 from app.network import HttpResponse
+from plugins import g123
 from tests.conftest import Clock
 from tests.game_server import ROLE, GameServer, make_level_up, make_start
 from tests.platforms import (
@@ -507,3 +509,10 @@ def test_a_wrong_setting_stops_the_start_and_is_named(
 
     assert len(error.value.faults) == 1
     assert f"[plugins.g123] {fault}" in error.value.faults[0]
+
+
+def test_a_level_of_another_game_is_none_of_its_business() -> None:
+    event = Event("studio", "level_up", "42", data={"hero": "Ann", "level": 3})
+
+    settings: Any = {}
+    assert g123.build_report(event, settings) is None
