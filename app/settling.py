@@ -158,7 +158,7 @@ class Settler:
             if key not in settled
         }
         choose = self._rules.choose_gifts
-        known = [settled[key] for key in work.keys if key in settled]
+        known = list({settled[key]: None for key in work.keys if key in settled})
         lines = [Line(event, key, choose(event)) for key, event in unpaid.items()]
         return Payment(work, lines, known)
 

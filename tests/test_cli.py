@@ -13,7 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.cli import main
+from app.game_events import GAME_SERVER, join_key
 from app.guerdon import Guerdon
+from app.hookspecs import Delivery
 from app.models import LEDGER, OwnPlayer, Report, bind_models
 from tests.conftest import ALL_PLUGINS, add_player
 from tests.sending import get_v1, post_vote
@@ -368,3 +370,16 @@ def test_dispatch_ends_when_told_though_a_send_hangs(
 
     assert process.returncode == 0, errors
     assert read_states() == ["leased"]  # once its lease has run out, it is sent again
+
+
+@on_sqlite
+def test_a_round_that_waits_is_tried_again_by_its_platforms_own_id(
+    open_beside: Open, run: Run
+) -> None:
+    guerdon = open_beside(rewards=REWARDS.replace("server.vote", "game_settle"))
+    results = [{"uid": "Nobody", "is_ai": 0, "rank": 1}]
+    body = {"uid": "Nobody", "report_msg": {"game_round_id": "a:b", "results": results}}
+    guerdon.inbox.accept(Delivery(GAME_SERVER, "game_settle", join_key("a:b"), data=body))
+
+    assert run("events", "retry", "game_settle", "a:b").stdout == "1 will be tried again at once\n"
+    assert run("events", "retry", "game_settle", "a:c").exit_code == 1

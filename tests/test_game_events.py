@@ -225,3 +225,15 @@ def test_a_delivery_of_another_type_is_ignored_and_one_of_no_type_refused() -> N
     assert read_game_delivery("app", "game_paused", {}).ignored
     with pytest.raises(BadDelivery, match="report_type"):
         read_game_delivery("app", None, {})
+
+
+@pytest.mark.parametrize(
+    ("mg_id", "server_id"),
+    [(2**63 - 1, "9223372036854775807"), ("7", "7"), ("x" * 65, ""), ("\ud800", ""), ([7], "")],
+)
+def test_a_round_is_on_the_server_that_its_game_is_called(mg_id: object, server_id: str) -> None:
+    message = {"game_round_id": "r1", "mg_id": mg_id, "players": [{"uid": "Bob", "is_ai": 0}]}
+
+    events = list_game_events("game_start", {"report_msg": message})
+
+    assert [event.server_id for event in events] == [server_id] * 2

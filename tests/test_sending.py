@@ -184,6 +184,18 @@ def test_what_a_plugin_quotes_of_reply_and_body_stands_in_no_log(
         assert hidden not in logged + sent.error + sent.answer
 
 
+def test_credentials_that_a_plugin_quotes_from_its_own_request_stand_in_no_log(
+    send: Send, capsys: pytest.CaptureFixture[str]
+) -> None:
+    headers = "{'Authorization': 'Basic Ym9iOnNlY3JldA=='}"
+
+    send(f"headers = {headers}; ask(headers=headers); raise KeyError(headers['Authorization'])")
+
+    logged = capsys.readouterr().err
+    assert "Traceback" in logged
+    assert "Ym9iOnNlY3JldA==" not in logged
+
+
 @pytest.mark.parametrize(
     ("status", "is_down"),
     [(200, False), (302, False), (400, False), (401, False), (404, False), (408, True),

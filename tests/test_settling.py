@@ -12,6 +12,7 @@ from app.guerdon import Guerdon, open_guerdon
 from app.hookspecs import Event, Outcome
 from app.ledger import ROWS_AT_ONCE
 from app.settling import Work
+from tests.books import read_books
 from tests.conftest import ALL_PLUGINS, add_player
 from tests.servers import MariaDBServer
 
@@ -353,3 +354,13 @@ def test_a_server_that_cannot_return_inserted_rows_is_asked_for_their_ids(
             " JOIN guerdon_grants g ON g.event = e.id GROUP BY e.event_id ORDER BY e.event_id"
         ).fetchall()
     assert [tuple(row) for row in rows] == [("v0", 1), ("v1", 1), ("v2", 1)]
+
+
+def test_a_work_that_names_a_settled_event_twice_is_paid_for_the_rest(guerdon: Guerdon) -> None:
+    [first], [second] = make_work("v1").events, make_work("v2").events
+    guerdon.settler.settle([Work([second])])
+
+    [outcome] = guerdon.settler.settle([Work([first, second, second])])
+
+    assert (outcome.state, [event.id for event in outcome.events]) == ("settled", ["v1"])
+    assert read_books(guerdon).gold == {"Bob": "200.00"}

@@ -1062,3 +1062,15 @@ def test_a_round_of_eight_is_sent_three_times_and_paid_once(
         with receiver.database.connection_context():
             assert Grant.select().count() == 5
             assert Event.select().count() == 2 * (1 + 6)
+
+
+def test_a_report_that_is_nested_too_deeply_is_refused_in_its_own_form(open_receiver: Any) -> None:
+    deep: Any = []
+    for _ in range(200):
+        deep = [deep]
+    receiver = open_receiver(KEYS)
+
+    reply = receiver.post("game_settle", make_settle(later=deep))
+
+    assert (reply["ret_code"], reply["ret_msg"]) == (400, "the body is nested too deeply")
+    assert read_books(receiver.guerdon).events == []
