@@ -49,7 +49,7 @@ from app.strict_json import (
 )
 from app.tokens import check_token, is_fresh, is_signature, sign_lines
 from app.upserting import upsert_rows
-from app.webhooks import webhooks
+from app.webhooks import WebhookFlask, webhooks
 
 __all__ = [
     "BadDelivery",
@@ -111,7 +111,7 @@ def create_app(guerdon: Guerdon | Path | str = "config/guerdon.toml") -> Flask:
     """
     if not isinstance(guerdon, Guerdon):
         guerdon = open_guerdon(Path(guerdon))
-    app = Flask("app", static_folder="static", static_url_path="/static")
+    app = WebhookFlask("app", static_folder="static", static_url_path="/static")
     app.extensions["guerdon"] = guerdon
     app.register_blueprint(webhooks)
     app.register_blueprint(health)

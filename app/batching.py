@@ -5,13 +5,18 @@ One thread does the work and owns its database connection; under gevent it is a 
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Generic, TypeVar
+
+from app.pending import Pending
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+
+
+def expect_nobody() -> int:
+    return 0
 
 
 class Batcher(Generic[Item, Answer]):
@@ -23,16 +28,21 @@ class Batcher(Generic[Item, Answer]):
         work: Callable[[list[Item]], Sequence[Answer]],
         finish: Callable[[], object],
         limit: int = 64,
+        count_expected: Callable[[], int] = expect_nobody,
+        patience: float = 0.0,
     ) -> None:
         """`work` takes the items and returns their answers in order; what it raises all get.
 
-        `finish` is called in the same thread after the last work.
+        `finish` is called in the same thread after the last work. While `count_expected` says that
+        more are on their way than are here, the work waits `patience` seconds for them, once.
         """
         self._name = name
         self._work = work
         self._finish = finish
         self._limit = limit
-        self._queue: queue.SimpleQueue[tuple[Item, Future[Answer]] | None] = queue.SimpleQueue()
+        self._count_expected = count_expected
+        self._patience = patience
+        self._queue: queue.SimpleQueue[tuple[Item, Pending[Answer]] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -40,12 +50,12 @@ class Batcher(Generic[Item, Answer]):
         """The answer for one item; TimeoutError after `timeout` seconds, though the work goes on."""
         if self._thread is None:
             self._start()
-        future: Future[Answer] = Future()
-        self._queue.put((item, future))
+        pending: Pending[Answer] = Pending()
+        self._queue.put((item, pending))
         try:
-            return future.result(timeout)
-        except FutureTimeout:
-            future.cancel()
+            return pending.wait(timeout)
+        except TimeoutError:
+            pending.is_given_up = True
             raise
 
     def stop(self, timeout: float = 10.0) -> None:
@@ -63,26 +73,32 @@ class Batcher(Generic[Item, Answer]):
                 self._thread.start()
 
     def _run(self) -> None:
-        waiting: list[tuple[Item, Future[Answer]] | None] = []
+        waiting: list[tuple[Item, Pending[Answer]] | None] = []
         while None not in waiting:
             waiting = [self._queue.get()]
-            while len(waiting) < self._limit:
-                try:
-                    waiting.append(self._queue.get_nowait())
-                except queue.Empty:
-                    break
-            # Who has stopped waiting is not worked for; the rest cannot be cancelled any more.
-            live = [one for one in waiting if one and one[1].set_running_or_notify_cancel()]
+            self._gather(waiting)
+            if self._patience and len(waiting) < min(self._count_expected(), self._limit):
+                time.sleep(self._patience)
+                self._gather(waiting)
+            live = [one for one in waiting if one and not one[1].is_given_up]
             if live:
                 self._answer(live)
         self._finish()
 
-    def _answer(self, live: list[tuple[Item, Future[Answer]]]) -> None:
+    def _gather(self, waiting: list[tuple[Item, Pending[Answer]] | None]) -> None:
+        """Add what is there already."""
+        while len(waiting) < self._limit:
+            try:
+                waiting.append(self._queue.get_nowait())
+            except queue.Empty:
+                return
+
+    def _answer(self, live: list[tuple[Item, Pending[Answer]]]) -> None:
         try:
             answered = list(zip(live, self._work([item for item, _ in live]), strict=True))
         except BaseException as error:
-            for _, future in live:
-                future.set_exception(error)
+            for _, pending in live:
+                pending.fail(error)
         else:
-            for (_, future), answer in answered:
-                future.set_result(answer)
+            for (_, pending), answer in answered:
+                pending.give(answer)

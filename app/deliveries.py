@@ -1,8 +1,6 @@
 """The way of a delivery: is it paid already? fetch its events; settle them. One at a time a key."""
 
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +15,14 @@ from app.granting import call_plugin, group_grants
 from app.hookspecs import Delivery, Event, Grant, Outcome
 from app.models import make_event_key
 from app.network import Http
+from app.pending import Pending
 from app.plugin_manager import Plugins
 from app.settling import Settler, Work
 
 log = structlog.get_logger()
 
 ANSWER_TIMEOUT = 10.0  # seconds for the database to look or to settle
+BOARDING = 0.003  # seconds in which votes that are being fetched may still join a commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,12 @@ class Deliveries:
         self._plugins = plugins
         self._http = http
         self._looking = Batcher("looking", self._look, database.close)
-        self._settling = Batcher("settling", self._settle, database.close)
+        self._settling = Batcher(
+            "settling", self._settle, database.close,
+            count_expected=lambda: len(self._running), patience=BOARDING,
+        )  # fmt: skip
         self._settler = settler
-        self._running: dict[bytes, Future[tuple[Outcome, Standing]]] = {}
-        self._lock = threading.Lock()
+        self._running: dict[bytes, Pending[tuple[Outcome, Standing]]] = {}
         self._announces = plugins.has("event_settled")
         self._nudge = nudge if plugins.has("build_report") else None
 
@@ -80,26 +82,22 @@ class Deliveries:
     def pay(self, delivery: Delivery) -> tuple[Outcome, Standing]:
         """The delivery's outcome, and where it stood before. Never raises for the outside's faults."""
         key = make_event_key(delivery.source, delivery.type, delivery.id)
-        with self._lock:
-            running = self._running.get(key)
-            if running is None:
-                mine: Future[tuple[Outcome, Standing]] = Future()
-                self._running[key] = mine
-        if running is not None:
+        mine: Pending[tuple[Outcome, Standing]] = Pending()
+        running = self._running.setdefault(key, mine)
+        if running is not mine:
             try:
-                return running.result(4 * ANSWER_TIMEOUT)
+                return running.wait(4 * ANSWER_TIMEOUT)
             except TimeoutError:
                 return Outcome("unavailable", "an earlier try still runs"), Standing(False, False)
         try:
             result = self._pay_first(delivery, key)
-            mine.set_result(result)
+            mine.give(result)
             return result
         except BaseException as error:
-            mine.set_exception(error)
+            mine.fail(error)
             raise
         finally:
-            with self._lock:
-                del self._running[key]
+            del self._running[key]
 
     def _pay_first(self, delivery: Delivery, key: bytes) -> tuple[Outcome, Standing]:
         standing = Standing(False, False)

@@ -14,6 +14,7 @@ ROWS_AT_ONCE = 200
 BYTES_AT_ONCE = (
     2 << 20
 )  # of text: written out as SQL it may be three times as long; MariaDB takes 16 MB
+TEXTS = (str, bytes)
 LONGEST_RECEIPT = 60_000  # bytes; MySQL's TEXT holds little more
 EVENT_COLUMNS = (
     "event_key", "source", "type", "event_id", "server_id", "nickname", "user_id", "occurred_at",
@@ -40,7 +41,7 @@ def cut_rows(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]
     some: list[tuple[Any, ...]] = []
     size = 0
     for row in rows:
-        length = sum(len(value) for value in row if isinstance(value, str | bytes))
+        length = sum([len(value) for value in row if isinstance(value, TEXTS)])
         if some and (len(some) == ROWS_AT_ONCE or size + length > BYTES_AT_ONCE):
             yield some
             some, size = [], 0

@@ -1,5 +1,6 @@
 """JSON logs on standard error, a line an event; a secret that strays into one is masked."""
 
+import json
 import logging
 import sys
 from collections.abc import Iterable, MutableMapping
@@ -7,18 +8,28 @@ from typing import Any
 
 import structlog
 
-from app.masking import SHORTEST_MASKED, mask_secrets
+from app.masking import MASK, SHORTEST_MASKED
 from app.secret import Secret
+
+ENCODER = json.JSONEncoder(default=str)
 
 
 def set_up_logs(secrets: Iterable[Secret], stream: Any = None) -> None:
     """Send structlog and the standard library's logging to `stream` as JSON lines."""
-    hidden = [s.reveal() for s in secrets if len(s.reveal()) >= SHORTEST_MASKED]
+    # As they stand in a line of JSON.
+    hidden = [
+        ENCODER.encode(s.reveal())[1:-1] for s in secrets if len(s.reveal()) >= SHORTEST_MASKED
+    ]
+    hidden.sort(key=len, reverse=True)  # one may be a part of another
 
-    def mask(logger: Any, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        for key, value in line.items():
-            line[key] = mask_secrets(value, hidden)
-        return line
+    def write_line(logger: Any, method: str, line: MutableMapping[str, Any]) -> str:
+        try:
+            text = ENCODER.encode(line)
+        except (TypeError, ValueError, RecursionError):  # a log never fails who writes it
+            text = ENCODER.encode({key: repr(value) for key, value in line.items()})
+        for secret in hidden:
+            text = text.replace(secret, MASK)
+        return text
 
     shared: list[Any] = [
         structlog.processors.add_log_level,
@@ -27,7 +38,7 @@ def set_up_logs(secrets: Iterable[Secret], stream: Any = None) -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     structlog.configure(
-        processors=[*shared, mask, structlog.processors.JSONRenderer(default=str)],
+        processors=[*shared, write_line],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
         cache_logger_on_first_use=False,
@@ -38,8 +49,7 @@ def set_up_logs(secrets: Iterable[Secret], stream: Any = None) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                mask,
-                structlog.processors.JSONRenderer(default=str),
+                write_line,
             ],
         )
     )

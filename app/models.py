@@ -6,6 +6,7 @@ for looking.
 """
 
 import hashlib
+from functools import lru_cache
 from typing import Any
 
 from peewee import (
@@ -246,6 +247,7 @@ LEDGER = (Event, Grant, Waiting, Attempt, Claim, Part, Report, Send)
 OWN = (OwnPlayer, OwnName)  # where the studio has no table of players
 
 
+@lru_cache(maxsize=1024)  # one delivery asks several times
 def make_event_key(source: str, type: str, id: str) -> bytes:
     """32 bytes that stand for an event; the parts are length-prefixed, so none can pose as another."""
     return hash_parts(source, type, id)
@@ -257,11 +259,9 @@ def make_report_key(reporter: str, kind: str, key: str) -> bytes:
 
 
 def hash_parts(*parts: str) -> bytes:
-    digest = hashlib.sha256()
-    for part in parts:
-        encoded = part.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(4, "big") + encoded)
-    return digest.digest()
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    told = b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
+    return hashlib.sha256(told).digest()
 
 
 def bind_models(database: Database, models: Any) -> None:

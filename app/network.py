@@ -1,16 +1,23 @@
 """The way out: kept connections, with limits on everything an answer could do to us."""
 
+import io
+import ssl
 import time
+from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util import create_urllib3_context, wait_for_read
 
-from app.deadlines import PlainPool, TLSPool, current, watch
 from app.errors import NetworkFailed
+from app.exchange import TARGET, Answer, Hungup, NotHttp, exchange, find_left, write_request
 
-CONNECTIONS_PER_HOST = 64
+KEPT_PER_HOST = 64  # connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +31,14 @@ class Http:
     """The worker's connections, kept a host. Redirects are never followed; a POST goes out once."""
 
     def __init__(self) -> None:
-        self._pools: dict[tuple[str, str], PlainPool | TLSPool] = {}
+        self._kept: dict[tuple[str, str], list[HTTPConnection]] = defaultdict(list)
+        self._trust: ssl.SSLContext | None = None  # made once: reading the certificates takes long
 
     def close(self) -> None:
         """Close every kept connection."""
-        for pool in list(self._pools.values()):
-            pool.close()
-        self._pools.clear()
+        for connections in self._kept.values():
+            while connections:
+                connections.pop().close()
 
     def request(
         self,
@@ -49,72 +57,103 @@ class Http:
         or it was too long.
         """
         deadline = time.monotonic() + total
-        timeout = urllib3.Timeout(connect=min(connect, total), read=total)
-        for last_try in (method != "GET", True):
-            try:
-                return self._exchange(
-                    method, url, body, dict(headers or {}), timeout, deadline, limit
-                )
-            except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-                if time.monotonic() > deadline:
-                    raise NetworkFailed(f"no whole answer within {total:g} s") from None
-                # A kept connection may be closed by the peer just as we use it: a GET may ask anew.
-                if last_try or not isinstance(error, urllib3.exceptions.ProtocolError):
-                    raise NetworkFailed(describe_failure(error)) from None
-        raise AssertionError("the second try returns or raises")
+        try:
+            parts = urlsplit(url)
+            host = parts.netloc.rpartition("@")[2]
+            request = write_request(method, choose_target(url, parts), host, headers or {}, body)
+            answer = self._insist(method, parts, request, connect, deadline, limit)
+            return HttpResponse(
+                answer.status, urllib3.HTTPHeaderDict(answer.headers), read_body(answer, limit)
+            )
+        except (urllib3.exceptions.HTTPError, OSError, ValueError, NotHttp) as error:
+            if time.monotonic() > deadline:
+                raise NetworkFailed(f"no whole answer within {total:g} s") from None
+            raise NetworkFailed(describe_failure(error)) from None
 
-    def _find_pool(self, parts: SplitResult) -> PlainPool | TLSPool:
-        pool = self._pools.get((parts.scheme, parts.netloc))
-        if pool is None:
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError("not an http or https address")
-            pool_class = TLSPool if parts.scheme == "https" else PlainPool
-            pool = pool_class(parts.hostname, parts.port, maxsize=CONNECTIONS_PER_HOST, block=False)
-            self._pools[parts.scheme, parts.netloc] = pool
-        return pool
+    def _insist(
+        self,
+        method: str,
+        parts: SplitResult,
+        request: bytes,
+        connect: float,
+        deadline: float,
+        limit: int,
+    ) -> Answer:
+        """A kept connection may be closed by the peer just as we use it: a GET is then asked anew."""
+        if connection := self._find_kept(method, parts):
+            try:
+                return self._exchange(connection, parts, request, deadline, limit)
+            except (Hungup, ConnectionError):
+                if method != "GET":
+                    raise
+        connection = self._connect(parts, min(connect, find_left(deadline)))
+        return self._exchange(connection, parts, request, deadline, limit)
 
     def _exchange(
         self,
-        method: str,
-        url: str,
-        body: bytes | None,
-        headers: dict[str, str],
-        timeout: urllib3.Timeout,
+        connection: HTTPConnection,
+        parts: SplitResult,
+        request: bytes,
         deadline: float,
         limit: int,
-    ) -> HttpResponse:
-        parts = urlsplit(url)
-        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-        current.deadline, current.connection = deadline, None
-        response = None
+    ) -> Answer:
+        answer = None
         try:
-            response = self._find_pool(parts).urlopen(
-                method, path, body=body, headers=headers, redirect=False, retries=False,
-                preload_content=False, timeout=timeout,
-            )  # fmt: skip
-            content = read_body(response, deadline, limit)
-            response.release_conn()
-            return HttpResponse(response.status, response.headers, content)
+            answer = exchange(connection.sock, request, deadline, limit)
         finally:
-            if current.connection is not None:
-                watch.end(current.connection)
-            if response is not None and response.connection is not None:
-                response.close()  # not released above: in an unknown state, never used again
+            kept = self._kept[parts.scheme, parts.netloc]
+            if answer and answer.may_keep and len(kept) < KEPT_PER_HOST:
+                kept.append(connection)
+            else:
+                connection.close()  # in an unknown state, never used again
+        return answer
+
+    def _find_kept(self, method: str, parts: SplitResult) -> HTTPConnection | None:
+        kept = self._kept[parts.scheme, parts.netloc]
+        with suppress(IndexError):  # somebody else took the last one
+            while kept:
+                connection = kept.pop()
+                # Only what must not be sent twice is worth a look whether the peer has hung up.
+                if method == "GET" or not wait_for_read(connection.sock, 0):
+                    return connection
+                connection.close()
+        return None
+
+    def _connect(self, parts: SplitResult, seconds: float) -> HTTPConnection:
+        connection: HTTPConnection
+        if parts.scheme == "http" and parts.hostname:
+            connection = HTTPConnection(parts.hostname, parts.port, timeout=seconds)
+        elif parts.scheme == "https" and parts.hostname:
+            if self._trust is None:
+                self._trust = create_urllib3_context()
+                self._trust.load_default_certs()
+            connection = HTTPSConnection(
+                parts.hostname, parts.port, timeout=seconds, ssl_context=self._trust
+            )
+        else:
+            raise ValueError("not an http or https address")
+        connection.connect()
+        return connection
 
 
-def read_body(response: urllib3.BaseHTTPResponse, deadline: float, limit: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        chunk = response.read(limit + 1 - size)
-        if time.monotonic() > deadline:
-            raise TimeoutError  # what the watch has cut short may look whole
-        if not chunk:
-            return b"".join(parts)
-        parts.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            raise NetworkFailed(f"the answer is longer than {limit} bytes")
+def choose_target(url: str, parts: SplitResult) -> str:
+    """What of an address the request names; what may not stand there is percent-encoded."""
+    path = parts.path or "/"
+    target = f"{path}?{parts.query}" if parts.query else path
+    return target if TARGET.fullmatch(target) else urllib3.util.parse_url(url).request_uri
+
+
+def read_body(answer: Answer, limit: int) -> bytes:
+    """The body, unpacked where it came packed although nobody asked for that."""
+    packing = [value for name, value in answer.headers if name.lower() == "content-encoding"]
+    if not packing:
+        return answer.body
+    headers = {"Content-Encoding": ", ".join(packing)}
+    packed: Any = io.BytesIO(answer.body)
+    body = urllib3.HTTPResponse(packed, headers, preload_content=False).read(limit + 1)
+    if len(body) > limit:
+        raise NetworkFailed(f"the answer is longer than {limit} bytes")
+    return body
 
 
 def describe_failure(error: BaseException) -> str:
@@ -123,8 +162,8 @@ def describe_failure(error: BaseException) -> str:
         return "no connection"
     if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
         return "no connection in time"
-    if isinstance(error, urllib3.exceptions.ReadTimeoutError):
+    if isinstance(error, TimeoutError):
         return "no answer in time"
-    if isinstance(error, urllib3.exceptions.SSLError):
+    if isinstance(error, ssl.SSLError):
         return "no trusted TLS connection"
     return f"the exchange failed ({type(error).__name__})"

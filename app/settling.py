@@ -220,7 +220,7 @@ def find_misfit(events: Sequence[Event]) -> str:
                 return f"the event's {name} is not a string"
             if len(value) > longest:
                 return f"the event's {name} is longer than {longest} characters"
-            if any("\ud800" <= letter <= "\udfff" for letter in value):
+            if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
                 return f"the event's {name} is not valid Unicode"
         time = event.occurred_at
         if time is not None and (type(time) is not int or not 0 <= time < 2**62):

@@ -84,6 +84,7 @@ def fetch_json(http: Http, url: str, limit: int) -> Any:
         raise NotReady("its answer is not JSON") from None
 
 
+HOLDERS = (dict, list)
 DEEPEST = 100  # levels of a body that comes in
 LATER = (408, 429)  # statuses that ask to try again, as 5xx do
 
@@ -122,12 +123,14 @@ def read_retry_after(answer: HttpAnswer, now: int) -> float | None:
 
 def is_deep(value: Any) -> bool:
     """Whether a JSON value is nested more deeply than what works on it later can follow."""
+    if isinstance(value, dict) and not any(isinstance(one, HOLDERS) for one in value.values()):
+        return False  # as most are
     layer = [value]
     for _ in range(DEEPEST):
         holders = [
             one.values() if isinstance(one, dict) else one
             for one in layer
-            if isinstance(one, dict | list)
+            if isinstance(one, HOLDERS)
         ]
         layer = [one for holder in holders for one in holder]
     return bool(layer)

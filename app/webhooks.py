@@ -2,9 +2,11 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterable
+from typing import Any
 
 import structlog
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Flask, Request, Response, current_app, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from app.errors import BadDelivery, DatabaseUnavailable
@@ -14,18 +16,58 @@ from app.hookspecs import Delivery, Outcome
 log = structlog.get_logger()
 webhooks = Blueprint("webhooks", __name__)
 
+PREFIX = "/webhooks/"
 LONGEST_BODY = 1 << 20  # bytes; a source may set less
 RETRY_AFTER = 30.0  # seconds, where nothing better is known
 
 ignored: Counter[str] = Counter()  # deliveries a source, in this worker since it started
 
 
-@webhooks.post("/webhooks/<source>")
-def receive(source: str) -> Response:
+class WebhookFlask(Flask):
+    """Flask, but a delivery goes straight to its plugin.
+
+    Flask's routing, session and request context would cost as much as verifying the delivery and
+    paying it. So `flask.request` is not set there; `read_delivery` is given the request.
+    """
+
+    def wsgi_app(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        source = path[len(PREFIX) :] if path.startswith(PREFIX) else ""
+        is_plain = source.isascii() and source != "" and "/" not in source
+        if not is_plain or environ["REQUEST_METHOD"] != "POST":
+            return super().wsgi_app(environ, start_response)
+        database = self.extensions["guerdon"].database
+        with self.app_context():
+            try:
+                response = receive(source, self.request_class(environ))
+            except Exception as error:
+                with self.request_context(environ):
+                    response = self.answer_error(error)
+            finally:
+                # What a plugin's hook opened outside of a transaction goes back to the pool.
+                if not database.is_closed():
+                    database.close()
+            return response(environ, start_response)
+
+    def answer_error(self, error: Exception) -> Response:
+        """As Flask answers an error of a view."""
+        try:
+            return self.make_response(self.handle_user_exception(error))
+        except Exception as unhandled:
+            return self.handle_exception(unhandled)
+
+
+@webhooks.post(f"{PREFIX}<source>")
+def receive_anywhere(source: str) -> Response:
+    """As WebhookFlask does, for a source of any other name."""
+    return receive(source, request)
+
+
+def receive(source: str, request: Request) -> Response:
     """Verify a delivery and pay it, or say shortly why not; nothing is stored of what is refused."""
     guerdon: Guerdon = current_app.extensions["guerdon"]
     request.max_content_length = LONGEST_BODY
-    outcome = take_delivery(guerdon, source)
+    outcome = take_delivery(guerdon, source, request)
     try:
         reply = guerdon.plugins.hook.write_reply(
             source=source, outcome=outcome, settings=guerdon.plugins.settings
@@ -36,7 +78,7 @@ def receive(source: str) -> Response:
     return reply if isinstance(reply, Response) else write_usual_reply(outcome)
 
 
-def take_delivery(guerdon: Guerdon, source: str) -> Outcome:
+def take_delivery(guerdon: Guerdon, source: str, request: Request) -> Outcome:
     """Have its plugin verify a request, and pay what it delivers."""
     try:
         delivery = guerdon.plugins.hook.read_delivery(

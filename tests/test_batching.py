@@ -163,3 +163,21 @@ def test_nobody_is_lost_when_many_ask_at_once(
 
     assert answers == [number * 10 for number in range(3000)]
     assert max(map(len, office.batches)) <= 64
+
+
+def test_it_waits_a_moment_for_those_on_their_way_and_never_when_all_are_here(
+    make_batcher: Callable[..., Any], office: Office
+) -> None:
+    expected = [2]
+    batcher = make_batcher(count_expected=lambda: expected[0], patience=0.5)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(batcher.ask, 1, 10)
+        wait_until(lambda: batcher._thread and batcher._queue.qsize() == 0)
+        second = pool.submit(batcher.ask, 2, 10)
+        assert (first.result(), second.result()) == (10, 20)
+    assert [sorted(batch) for batch in office.batches] == [[1, 2]]
+
+    expected[0] = 1
+    begun = time.monotonic()
+    assert batcher.ask(3, 10) == 30
+    assert time.monotonic() - begun < 0.4

@@ -158,3 +158,14 @@ def test_each_line_about_an_event_names_it_and_none_holds_a_secret(
     tracebacks = [line["exception"] for line in lines if "exception" in line]
     assert len(tracebacks) >= 3
     assert all("RuntimeError: ***" in traceback for traceback in tracebacks)
+
+
+def test_what_json_cannot_write_is_written_all_the_same(stream: io.StringIO) -> None:
+    circle: dict[str, Any] = {"token": SECRET}
+    circle["again"] = circle
+
+    structlog.get_logger().info("odd", circle=circle, keys={(1, 2): 3})
+
+    [line] = stream.getvalue().splitlines()
+    assert json.loads(line)["event"] == "'odd'"
+    assert SECRET not in line

@@ -163,7 +163,7 @@ def test_a_name_that_does_not_resolve_and_tls_that_is_none(http: Http, serve: Se
 
 DRIPS = {
     "nothing at all": (b"", b""),
-    "the status line": (b"", b"H"),
+    "the status line": (b"HTTP/1.1 200 O", b"K"),
     "headers": (OK, b"a"),
     "one header after the other": (OK, b"A: b\r\n"),
     "a row of 100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),

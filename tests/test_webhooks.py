@@ -217,3 +217,37 @@ def test_a_reply_that_a_plugin_cannot_write_is_written_by_us(
     """)
 
     assert post_vote(open_service(more=section), "v1").status_code == 204
+
+
+TEAPOT = """
+import flask
+from app import Delivery, hookimpl
+
+@hookimpl
+def read_delivery(source, request, settings):
+    if source not in ("studio", "stüdio"):
+        return None
+    if request.get_data() == b"teapot":
+        flask.abort(418, "I am a teapot")
+    return Delivery(source, "hello", "1", ignored="just a greeting")
+
+@hookimpl
+def write_reply(source, outcome, settings):
+    return flask.jsonify(state=outcome.state) if source in ("studio", "stüdio") else None
+"""
+
+
+@pytest.mark.parametrize("path", ["/webhooks/studio", "/webhooks/st%C3%BCdio"])
+@on_sqlite
+def test_flask_serves_a_plugin_on_the_short_way_as_on_its_own(
+    path: str, add_plugin: Callable[..., str], open_service: Callable[..., Guerdon]
+) -> None:
+    guerdon = open_service(more=add_plugin(TEAPOT))
+    client = create_app(guerdon).test_client()
+
+    hello, teapot = (client.post(path, data=data) for data in (b"hello", b"teapot"))
+
+    assert (hello.status_code, hello.json) == (200, {"state": "ignored"})
+    assert (teapot.status_code, teapot.json["detail"]) == (418, "I am a teapot")
+    assert teapot.mimetype == "application/problem+json"
+    assert guerdon.database.is_closed()
