@@ -7,6 +7,8 @@ from typing import Any
 
 import urllib3
 
+from app.crashing import reach
+
 
 class Watch:
     """Ends exchanges that are past their deadline, by shutting their sockets.
@@ -61,6 +63,7 @@ class Watched:
         watch.begin(self, current.deadline)  # type: ignore[arg-type]
         super().request(*args, **kwargs)  # type: ignore[misc]
         self.last_socket = self.sock  # type: ignore[attr-defined]
+        reach("network: asked, answer unread")
 
 
 class WatchedConnection(Watched, urllib3.connection.HTTPConnection):

@@ -9,6 +9,7 @@ import structlog
 from peewee import PeeweeException
 
 from app.config import Inbox as InboxConfig
+from app.crashing import reach
 from app.database import Database
 from app.deliveries import Deliveries
 from app.errors import DatabaseUnavailable
@@ -82,9 +83,11 @@ class Inbox:
             row: Any = Waiting.get(mine)
             if row.attempts <= ATTEMPTS_KEPT:
                 Attempt.insert(event_key=key, at=now, what="delivery", detail=error).execute()
+            reach("inbox: parked, before COMMIT")
             return int(row.due_at)
 
         due_at = self._insist(park)
+        reach("inbox: parked, after COMMIT")
         name = {"event_type": delivery.type, "event_id": delivery.id}
         log.warning("waiting", **name, state=outcome.state, reason=outcome.reason)
         retry_in = max(1.0, (due_at - self._now()) / 1000)
@@ -106,17 +109,27 @@ class Inbox:
             Waiting.update(state="settled").where(
                 (Waiting.event_key == key) & (Waiting.state != "settled")
             ).execute()
+            reach("inbox: closed, before COMMIT")
 
         self._database.transact(close)
+        reach("inbox: closed, after COMMIT")
 
     def take_due(self, limit: int) -> Lease:
         """Lease up to `limit` events that are due; without [inbox] retry, those a person sent again."""
         now = self._now()
         latest = now if self._config.retry else AT_ONCE
-        return take_leases(
+
+        def note(rows: list[Any]) -> list[Any]:
+            reach("inbox: leased, before COMMIT")
+            return rows
+
+        lease = take_leases(
             self._database, Waiting, Waiting.due_at <= latest, Waiting.due_at, limit, now,
-            LEASE_LENGTH,
+            LEASE_LENGTH, note=note,
         )  # fmt: skip
+        if lease.rows:
+            reach("inbox: leased, after COMMIT")
+        return lease
 
     def retry_one(self, id: int, lease_token: str) -> Outcome:
         """Try one leased event again and finish its lease."""
@@ -126,6 +139,7 @@ class Inbox:
         )
         with self._database.give_back():
             outcome, _ = self._deliveries.pay(delivery)
+        reach("inbox: tried, not noted")
         now = self._now()
         changes = self._choose_next(row, outcome, now)
         state = changes["state"]
@@ -136,8 +150,10 @@ class Inbox:
                     event_key=bytes(row.event_key), at=now, detail=outcome.reason[:LONGEST_ERROR],
                     what="retry" if state == "ready" else "gave up",
                 ).execute()  # fmt: skip
+            reach("inbox: noted, before COMMIT")
 
         finish_lease(self._database, Waiting, id, lease_token, changes, note)
+        reach("inbox: noted, after COMMIT")
         name = {"event_type": delivery.type, "event_id": delivery.id}
         if state == "dead":
             log.error("gave up", **name, reason=outcome.reason)
