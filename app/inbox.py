@@ -21,6 +21,7 @@ from app.rules import dump_json
 
 log = structlog.get_logger()
 
+PATIENCE = 5.0  # seconds: whoever delivers waits for it
 LEASE_LENGTH = 60_000  # ms; longer than any single try takes
 LONGEST_ERROR = 500  # characters
 LONGEST_DELAY = 30 * 86400.0  # seconds
@@ -96,11 +97,11 @@ class Inbox:
     def _insist(self, unit: Callable[[int], int]) -> int:
         """Two workers may insert the same row: the second then finds and updates it."""
         try:
-            return self._database.transact(unit)
+            return self._database.transact(unit, PATIENCE)
         except PeeweeException as error:
             if classify_error(error) != "duplicate":
                 raise
-            return self._database.transact(unit)
+            return self._database.transact(unit, PATIENCE)
 
     def _close(self, key: bytes) -> None:
         """A waiting event was settled by a redelivery."""
@@ -111,7 +112,7 @@ class Inbox:
             ).execute()
             reach("inbox: closed, before COMMIT")
 
-        self._database.transact(close)
+        self._database.transact(close, PATIENCE)
         reach("inbox: closed, after COMMIT")
 
     def take_due(self, limit: int) -> Lease:
