@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from app.crashing import reach
 from app.database import Database
 from app.lanes import Lanes
 from app.leases import take_leases
@@ -53,6 +54,8 @@ def begin_sends(
         database, Report, where, Report.due_at, limit, now, LEASE_LENGTH, death=KILLER,
         note=lambda rows: note_begun(lanes, rows, now), by_id=by_id,
     )  # fmt: skip
+    if lease.rows:
+        reach("outbox: begun, after COMMIT")
     return list(lease.rows)
 
 
@@ -81,4 +84,5 @@ def note_begun(lanes: Lanes, rows: list[Any], now: int) -> list[Any]:
     if begun:
         sends_begun = [{"report": row.id, "number": row.sends, **empty} for row in begun]
         Send.insert_many(sends_begun).execute()
+        reach("outbox: begun, before COMMIT")
     return begun

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from app.crashing import reach
 from app.database import Database
 from app.errors import BadClaim
 from app.hookspecs import Event, Player
@@ -32,10 +33,16 @@ def lease_claims(
     database: Database, server_id: str, limit: int, seconds: float, now: int
 ) -> dict[str, Any]:
     """Up to `limit` claims of a server, its own until `seconds` have passed; as JSON."""
+
+    def note(rows: list[Any]) -> list[Any]:
+        reach("claims: leased, before COMMIT")
+        return rows
+
     lease = take_leases(
         database, Claim, Claim.server_id == server_id, Claim.id, limit, now, int(seconds * 1000),
-        FOR_EVER,
+        FOR_EVER, note=note,
     )  # fmt: skip
+    reach("claims: leased, after COMMIT")
     return {
         "lease": lease.token,
         "leased_until": lease.until,
@@ -66,6 +73,7 @@ def acknowledge_claim(database: Database, id: int, lease: str | None, now: int) 
         mine = (Claim.id == id) & (Claim.lease_token == token)
         changes = Claim.update(state="done", done_at=now)
         if token and changes.where(mine & (Claim.state << open_states)).execute():
+            reach("claims: acknowledged, before COMMIT")
             return True
         return bool(Claim.select().where(mine & (Claim.state == "done")).exists())
 
@@ -74,3 +82,4 @@ def acknowledge_claim(database: Database, id: int, lease: str | None, now: int) 
             "the claim is not leased, or somebody else's by now: lease it again before giving it",
             409,
         )
+    reach("claims: acknowledged, after COMMIT")

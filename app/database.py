@@ -2,6 +2,8 @@
 
 import random
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from urllib.parse import urlsplit
 
 from peewee import MySQLDatabase, OperationalError
 from playhouse.db_url import parse
-from playhouse.pool import PooledMySQLDatabase, PooledSqliteDatabase
+from playhouse.pool import PoolConnection, PooledMySQLDatabase, PooledSqliteDatabase
 
 from app.errors import ConfigError, DatabaseUnavailable
 from app.faults import classify_error
@@ -23,6 +25,7 @@ ANSWER_TIMEOUT = 10  # seconds for one statement
 LOCK_WAIT = 2  # seconds for a row or table that somebody holds; others wait behind us meanwhile
 MIGRATION_TIMEOUT = 3600  # seconds: an index on a large ledger takes its time
 SQLITE_DIGITS = 15  # what SQLite's REAL keeps of a decimal number (sqlite.org, Datatypes, 3)
+IN_TRANSACTION = 1  # of PyMySQL's server_status
 STRICT = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO"
 
 
@@ -64,21 +67,41 @@ class Sqlite(Transactions, PooledSqliteDatabase):  # type: ignore[misc]
 class SessionMySQL(MySQLDatabase):
     """Sets up each new connection; the server's defaults are not ours."""
 
+    _in_use: Any  # the pool's, which stands above
+    _pool_lock: Any
+
     def _connect(self) -> Any:
-        connection = super()._connect()  # type: ignore[misc]
-        # The greeting had to come within CONNECT_TIMEOUT; a statement may take longer.
-        connection._read_timeout = ANSWER_TIMEOUT
-        with connection.cursor() as cursor:
-            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-            cursor.execute(
-                f"SET SESSION sql_mode = '{STRICT}', SESSION time_zone = '+00:00',"
-                f" SESSION innodb_lock_wait_timeout = {LOCK_WAIT},"
-                f" SESSION lock_wait_timeout = {LOCK_WAIT}"
-            )
-            cursor.execute("SHOW SESSION VARIABLES LIKE 'wsrep_on'")
-            if (cursor.fetchone() or ("", "OFF"))[1] == "ON":
-                cursor.execute("SET SESSION wsrep_sync_wait = 1")  # no stale reads in a cluster
-        return connection
+        with self.leave_pool():
+            connection = super()._connect()  # type: ignore[misc]
+            # The greeting had to come within CONNECT_TIMEOUT; a statement may take longer.
+            connection._read_timeout = ANSWER_TIMEOUT
+            with connection.cursor() as cursor:
+                set_up_session(cursor)
+            return connection
+
+    @contextmanager
+    def leave_pool(self) -> Iterator[None]:
+        """Within the pool's lock: others use the pool while we wait for the server; our place is kept."""
+        place = object()
+        self._in_use[id(place)] = PoolConnection(0, None, 0)
+        self._pool_lock.release()
+        try:
+            yield
+        finally:
+            self._pool_lock.acquire()
+            self._in_use.pop(id(place), None)
+
+
+def set_up_session(cursor: Any) -> None:
+    cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    cursor.execute(
+        f"SET SESSION sql_mode = '{STRICT}', SESSION time_zone = '+00:00',"
+        f" SESSION innodb_lock_wait_timeout = {LOCK_WAIT},"
+        f" SESSION lock_wait_timeout = {LOCK_WAIT}"
+    )
+    cursor.execute("SHOW SESSION VARIABLES LIKE 'wsrep_on'")
+    if (cursor.fetchone() or ("", "OFF"))[1] == "ON":
+        cursor.execute("SET SESSION wsrep_sync_wait = 1")  # no stale reads in a cluster
 
 
 class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[misc]
@@ -94,11 +117,16 @@ class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[
     def _is_closed(self, connection: Any) -> bool:
         """Whether a kept connection is dead. Then the others are let go too, not waited for in turn."""
         connection._read_timeout = CONNECT_TIMEOUT
-        closed = bool(super()._is_closed(connection))
+        with self.leave_pool():
+            closed = bool(super()._is_closed(connection))
         connection._read_timeout = ANSWER_TIMEOUT
         if closed:
             self.close_idle()
         return closed
+
+    def _can_reuse(self, connection: Any) -> bool:
+        """Only one without a transaction; the pool would ask the server to roll back, and wait."""
+        return not connection.server_status & IN_TRANSACTION
 
     def begin_long_statements(self) -> None:
         """This thread's connection may wait and work for long, until it is dropped."""
@@ -108,7 +136,7 @@ class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[
 
     def is_in_transaction(self) -> bool:
         connection: Any = self.connection()  # type: ignore[no-untyped-call]
-        return bool(connection.server_status & 1)  # SERVER_STATUS_IN_TRANS
+        return bool(connection.server_status & IN_TRANSACTION)
 
 
 Database = Sqlite | MariaDB

@@ -8,6 +8,7 @@ import structlog
 from peewee import PeeweeException
 
 from app.batching import Batcher
+from app.crashing import reach
 from app.database import Database
 from app.errors import DatabaseUnavailable, GuerdonError, NotReady
 from app.game_events import GAME_SERVER, TYPES, list_game_events
@@ -105,7 +106,9 @@ class Deliveries:
             standing = self.look(key)
             if standing.is_settled:
                 return Outcome("known"), standing
+            reach("delivery: looked")
             events = self._fetch(delivery)
+            reach("delivery: fetched")
             outcome = self._settling.ask(Work(events, delivery.token), ANSWER_TIMEOUT)
         except NotReady as error:
             return Outcome("waiting", error.reason, error.retry_in), standing

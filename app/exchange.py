@@ -11,6 +11,7 @@ from typing import Any
 
 import httptools
 
+from app.crashing import reach
 from app.errors import NetworkFailed
 
 LARGEST_HEAD = (
@@ -126,6 +127,7 @@ def exchange(socket: Any, request: bytes, deadline: float, limit: int) -> Answer
     sent = socket.send(request)
     if sent < len(request):  # rarely; sendall at once would cost more
         socket.sendall(request[sent:])
+    reach("network: asked, answer unread")
     while not answer.is_whole:
         socket.settimeout(find_left(deadline))  # anew for each: a peer that drips gains nothing
         answer.feed(socket.recv(AT_ONCE))

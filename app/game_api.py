@@ -10,6 +10,7 @@ from playhouse.pool import MaxConnectionsExceeded
 from werkzeug.http import parse_dict_header
 
 from app.api import get_guerdon, show, v1, with_database
+from app.crashing import reach
 from app.errors import DatabaseUnavailable
 from app.game_events import GAME_SERVER, list_game_events
 from app.game_schemas import EventAnswer, GameSettle, GameStart, LevelUp
@@ -64,6 +65,7 @@ def take_event(type: str, body: dict[str, Any]) -> Response:
     """
     guerdon = get_guerdon()
     event = list_game_events(type, body)[0]
+    reach("event: checked")
     accept_event(guerdon, Delivery(GAME_SERVER, type, event.id, token=g.key_name, data=body))
     answer = summarize(guerdon, type, event.id)
     waiting = [report["id"] for report in answer["reports"] if report["state"] not in FINAL]
@@ -75,6 +77,7 @@ def take_event(type: str, body: dict[str, Any]) -> Response:
     )
     response = show(answer)
     response.status_code = 200 if is_done else 202
+    reach("event: before the answer")
     return response
 
 

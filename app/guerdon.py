@@ -11,6 +11,7 @@ from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
 from app.config import Config, read_config
+from app.crashing import FOLDER, list_crash_faults
 from app.database import Database, open_database
 from app.deliveries import Deliveries
 from app.dispatcher import Dispatcher
@@ -139,6 +140,7 @@ def open_guerdon(
 ) -> Guerdon:
     """A Guerdon from the config file at `path`; ConfigError lists every fault of config, plugins, rules."""
     config, faults = read_config(path)
+    faults += list_crash_faults(FOLDER)
     plugins = rules = database = None
     try:
         plugins = load_plugins(config)

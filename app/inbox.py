@@ -9,6 +9,7 @@ import structlog
 from peewee import PeeweeException
 
 from app.config import Inbox as InboxConfig
+from app.crashing import reach
 from app.database import Database
 from app.deliveries import Deliveries
 from app.errors import DatabaseUnavailable
@@ -20,6 +21,7 @@ from app.rules import dump_json
 
 log = structlog.get_logger()
 
+PATIENCE = 5.0  # seconds: whoever delivers waits for it
 LEASE_LENGTH = 60_000  # ms; longer than any single try takes
 LONGEST_ERROR = 500  # characters
 LONGEST_DELAY = 30 * 86400.0  # seconds
@@ -82,9 +84,11 @@ class Inbox:
             row: Any = Waiting.get(mine)
             if row.attempts <= ATTEMPTS_KEPT:
                 Attempt.insert(event_key=key, at=now, what="delivery", detail=error).execute()
+            reach("inbox: parked, before COMMIT")
             return int(row.due_at)
 
         due_at = self._insist(park)
+        reach("inbox: parked, after COMMIT")
         name = {"event_type": delivery.type, "event_id": delivery.id}
         log.warning("waiting", **name, state=outcome.state, reason=outcome.reason)
         retry_in = max(1.0, (due_at - self._now()) / 1000)
@@ -93,11 +97,11 @@ class Inbox:
     def _insist(self, unit: Callable[[int], int]) -> int:
         """Two workers may insert the same row: the second then finds and updates it."""
         try:
-            return self._database.transact(unit)
+            return self._database.transact(unit, PATIENCE)
         except PeeweeException as error:
             if classify_error(error) != "duplicate":
                 raise
-            return self._database.transact(unit)
+            return self._database.transact(unit, PATIENCE)
 
     def _close(self, key: bytes) -> None:
         """A waiting event was settled by a redelivery."""
@@ -106,17 +110,27 @@ class Inbox:
             Waiting.update(state="settled").where(
                 (Waiting.event_key == key) & (Waiting.state != "settled")
             ).execute()
+            reach("inbox: closed, before COMMIT")
 
-        self._database.transact(close)
+        self._database.transact(close, PATIENCE)
+        reach("inbox: closed, after COMMIT")
 
     def take_due(self, limit: int) -> Lease:
         """Lease up to `limit` events that are due; without [inbox] retry, those a person sent again."""
         now = self._now()
         latest = now if self._config.retry else AT_ONCE
-        return take_leases(
+
+        def note(rows: list[Any]) -> list[Any]:
+            reach("inbox: leased, before COMMIT")
+            return rows
+
+        lease = take_leases(
             self._database, Waiting, Waiting.due_at <= latest, Waiting.due_at, limit, now,
-            LEASE_LENGTH,
+            LEASE_LENGTH, note=note,
         )  # fmt: skip
+        if lease.rows:
+            reach("inbox: leased, after COMMIT")
+        return lease
 
     def retry_one(self, id: int, lease_token: str) -> Outcome:
         """Try one leased event again and finish its lease."""
@@ -126,6 +140,7 @@ class Inbox:
         )
         with self._database.give_back():
             outcome, _ = self._deliveries.pay(delivery)
+        reach("inbox: tried, not noted")
         now = self._now()
         changes = self._choose_next(row, outcome, now)
         state = changes["state"]
@@ -136,8 +151,10 @@ class Inbox:
                     event_key=bytes(row.event_key), at=now, detail=outcome.reason[:LONGEST_ERROR],
                     what="retry" if state == "ready" else "gave up",
                 ).execute()  # fmt: skip
+            reach("inbox: noted, before COMMIT")
 
         finish_lease(self._database, Waiting, id, lease_token, changes, note)
+        reach("inbox: noted, after COMMIT")
         name = {"event_type": delivery.type, "event_id": delivery.id}
         if state == "dead":
             log.error("gave up", **name, reason=outcome.reason)

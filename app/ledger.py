@@ -15,6 +15,8 @@ BYTES_AT_ONCE = (
     2 << 20
 )  # of text: written out as SQL it may be three times as long; MariaDB takes 16 MB
 TEXTS = (str, bytes)
+# Characters of a column.
+LONGEST = {"source": 64, "type": 64, "id": 255, "server_id": 255, "nickname": 255, "user_id": 255}
 LONGEST_RECEIPT = 60_000  # bytes; MySQL's TEXT holds little more
 EVENT_COLUMNS = (
     "event_key", "source", "type", "event_id", "server_id", "nickname", "user_id", "occurred_at",
@@ -28,6 +30,23 @@ GRANT_COLUMNS = (
 
 def key_of(event: Event) -> bytes:
     return make_event_key("" if event.is_shared else event.source, event.type, event.id)
+
+
+def find_misfit(events: Sequence[Event]) -> str:
+    """Why a column would refuse one of these events, the same on every database; "" if none would."""
+    for event in events:
+        for name, longest in LONGEST.items():
+            value = getattr(event, name)
+            if not isinstance(value, str):
+                return f"the event's {name} is not a string"
+            if len(value) > longest:
+                return f"the event's {name} is longer than {longest} characters"
+            if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+                return f"the event's {name} is not valid Unicode"
+        time = event.occurred_at
+        if time is not None and (type(time) is not int or not 0 <= time < 2**62):
+            return "the event's occurred_at is no time in ms"
+    return ""
 
 
 @lru_cache(maxsize=512)

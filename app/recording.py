@@ -10,6 +10,7 @@ import structlog
 from peewee import PeeweeException
 
 from app.batching import Batcher
+from app.crashing import reach
 from app.database import Database
 from app.errors import DatabaseUnavailable
 from app.ledger import cut_rows
@@ -85,8 +86,10 @@ def record_ends(database: Database, ended: Sequence[Ended]) -> None:
         for one in ended:
             for sql, params in plan_changes(one):
                 database.execute_sql(sql.replace("?", database.param), params)
+        reach("recording: before COMMIT")
 
     database.transact(record)
+    reach("recording: after COMMIT")
     for one in ended:
         tell_end(one)
 

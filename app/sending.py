@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from app.crashing import reach
 from app.errors import DeliveryError, NetworkFailed
 from app.hookspecs import Http, HttpAnswer, Report
 from app.masking import SHORTEST_MASKED, cut_text, find_credentials, mask_text
@@ -55,6 +56,7 @@ class RecordedHttp:
             if name.lower() == "authorization":
                 self.credentials |= {value, *value.split()[1:]}
         self.last, self.is_asked = None, True
+        reach("sending: before the bytes leave")
         self.last = self._http.request(method, url, headers=headers, **options)
         return self.last
 
@@ -87,6 +89,7 @@ def send_one(
         told = "".join(format_exception(error))  # it may quote a reply, or the report itself
         log.error("send_report failed", **name, exception=mask_text(told, hidden))
         result["error"] = f"send_report of {report.reporter} failed: {type(error).__name__}"
+    reach("sending: answered, not recorded")
     last = recorder.last
     hidden += list_long(recorder.credentials)
     if "error" in result:

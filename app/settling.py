@@ -7,12 +7,13 @@ from functools import partial
 import structlog
 from peewee import IntegrityError, PeeweeException
 
+from app.crashing import reach
 from app.database import Database
 from app.errors import DatabaseUnavailable, GuerdonError, NotReady
 from app.faults import classify_error
 from app.granting import GatheredWrites, give_gift, group_grants
 from app.hookspecs import Event, Grant, Outcome, Player
-from app.ledger import find_settled, insert_events, insert_grants, insert_parts, key_of
+from app.ledger import find_misfit, find_settled, insert_events, insert_grants, insert_parts, key_of
 from app.plugin_manager import Plugins
 from app.recipients import Recipients
 from app.reporting import build_reports, insert_reports
@@ -20,7 +21,6 @@ from app.rules import Gift, Rules
 
 log = structlog.get_logger()
 
-LONGEST = {"source": 64, "type": 64, "id": 255, "server_id": 255, "nickname": 255, "user_id": 255}
 DUPLICATE_TRIES = 3
 LOCKED = "somebody else holds a lock on its rows"
 LOCKS_WAITED_FOR = 2  # in one batch that fell apart
@@ -120,7 +120,9 @@ class Settler:
     def _settle_together(self, works: Sequence[Work], look_first: bool) -> list[Outcome]:
         for tries_left in reversed(range(DUPLICATE_TRIES)):
             try:
-                return self._database.transact(partial(self._pay, works, look_first))
+                outcomes = self._database.transact(partial(self._pay, works, look_first))
+                reach("settling: after COMMIT")
+                return outcomes
             except IntegrityError as error:
                 # Somebody settled one of them meanwhile: look, and settle the rest.
                 if classify_error(error) != "duplicate" or not tries_left:
@@ -129,6 +131,7 @@ class Settler:
         raise AssertionError("the last try returns or raises")
 
     def _pay(self, works: Sequence[Work], look_first: bool, attempt: int) -> list[Outcome]:
+        reach("settling: began")
         outcomes: dict[int, Outcome] = {}
         settled: dict[bytes, int] = {}
         if look_first or attempt:
@@ -145,10 +148,12 @@ class Settler:
         for place, problem in self._find_players(payments).items():
             outcomes[place] = problem
             del payments[place]
+        reach("settling: players found")
         self._write(list(payments.values()), look_first or attempt > 0)
         for place, payment in payments.items():
             events = [line.event for line in payment.lines]
             outcomes[place] = Outcome("settled", events=events, grants=payment.grants)
+        reach("settling: before COMMIT")
         return [outcomes[place] for place in range(len(works))]
 
     def _plan(self, work: Work, settled: Mapping[bytes, int]) -> Payment:
@@ -189,6 +194,7 @@ class Settler:
         ids = insert_events(self._database, tokens, now)
         families = [[*(ids[line.key] for line in one.lines), *one.known] for one in payments]
         insert_parts(self._database, families)
+        reach("settling: events inserted")
         batch = GatheredWrites()
         ledger = []
         for payment, line in lines:
@@ -199,8 +205,11 @@ class Settler:
                 )
                 payment.grants.append(grant)
                 ledger.append((ids[line.key], grant, gift.params_json))
+        reach("settling: rewards given")
         batch.flush(self._plugins, self._database)
+        reach("settling: rewards written")
         insert_grants(self._database, ledger, now)
+        reach("settling: grants inserted")
         if self._plugins.has("build_report"):
             mine = group_grants(grant for _, grant, _ in ledger)
             reports = [
@@ -209,23 +218,7 @@ class Settler:
                 for report in build_reports(self._plugins, line.event, mine[id(line.event)], now)
             ]
             insert_reports(self._database, reports, now, look_first)
-
-
-def find_misfit(events: Sequence[Event]) -> str:
-    """Why a column would refuse one of these events, the same on every database; "" if none would."""
-    for event in events:
-        for name, longest in LONGEST.items():
-            value = getattr(event, name)
-            if not isinstance(value, str):
-                return f"the event's {name} is not a string"
-            if len(value) > longest:
-                return f"the event's {name} is longer than {longest} characters"
-            if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-                return f"the event's {name} is not valid Unicode"
-        time = event.occurred_at
-        if time is not None and (type(time) is not int or not 0 <= time < 2**62):
-            return "the event's occurred_at is no time in ms"
-    return ""
+            reach("settling: reports inserted")
 
 
 def repeat_outcome(first: Outcome) -> Outcome:

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from peewee import OperationalError, PeeweeException
@@ -34,17 +34,20 @@ class Transactions(Guarded):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._away_until = 0.0
         super().__init__(*args, **kwargs)
+        # Peewee holds its lock until a connection is made, and whoever closes none would wait for it
+        # too; all that it guards is each thread's own.
+        self._lock = nullcontext()
 
-    def transact(self, unit: Callable[[int], Result]) -> Result:
+    def transact(self, unit: Callable[[int], Result], patience: float = float("inf")) -> Result:
         """Run `unit(attempt)` in one transaction and return what it returns.
 
         A deadlock or a lost connection, also one lost during COMMIT, runs the whole unit again with
         a higher `attempt`: a unit must find out itself whether an earlier attempt was kept; so does
         a lock that somebody held too long, once. Raises DatabaseUnavailable when the database cannot
-        be reached, and whatever the unit raised after rolling back.
+        be reached, or was lost after `patience` seconds; and whatever the unit raised after rolling back.
         """
         self.refuse_in_unit("transact")  # the inner one would run half a unit again
-        return self._insist(unit, self._run_unit)
+        return self._insist(unit, self._run_unit, patience)
 
     def ask(self, question: Callable[[int], Result]) -> Result:
         """Run `question(attempt)`, which only reads, outside a transaction, and as patiently."""
@@ -54,7 +57,9 @@ class Transactions(Guarded):
         self,
         unit: Callable[[int], Result],
         run: Callable[[Callable[[int], Result], int], Result],
+        patience: float = float("inf"),
     ) -> Result:
+        deadline = time.monotonic() + patience
         with self.give_back():
             tries: dict[str, int] = {}
             for attempt in range(1_000_000):
@@ -63,15 +68,15 @@ class Transactions(Guarded):
                 except (PeeweeException, MaxConnectionsExceeded) as error:
                     kind = classify_error(error)
                     tries[kind] = tries.get(kind, 0) + 1
-                    self._decide(kind, tries[kind], error)
+                    self._decide(kind, tries[kind], time.monotonic() > deadline, error)
                 time.sleep(random.uniform(0.5, 1.0) * min(0.01 * 2**attempt, 0.25))
         raise AssertionError("it returned or raised")
 
-    def _decide(self, kind: str, tries: int, error: Exception) -> None:
+    def _decide(self, kind: str, tries: int, is_late: bool, error: Exception) -> None:
         """Return if the unit may run again; raise what its caller gets otherwise."""
         if kind in ("lost", "away"):
             self.drop_connection()
-        if kind == "away" or (kind == "lost" and tries >= TRIES_AFTER_LOSS):
+        if kind == "away" or (kind == "lost" and (is_late or tries >= TRIES_AFTER_LOSS)):
             raise DatabaseUnavailable("the database does not answer") from error
         limits = {
             "rolled_back": TRIES_AFTER_ROLLBACK,

@@ -9,6 +9,7 @@ import structlog
 from flask import Blueprint, Flask, Request, Response, current_app, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from app.crashing import reach
 from app.errors import BadDelivery, DatabaseUnavailable
 from app.guerdon import Guerdon
 from app.hookspecs import Delivery, Outcome
@@ -120,7 +121,9 @@ def decide(guerdon: Guerdon, delivery: Delivery) -> Outcome:
     except DatabaseUnavailable as error:
         log.error("not stored", **name, reason=str(error))
         return Outcome("unavailable", "the database is not ready")
+    reach("delivery: verified")
     outcome = guerdon.inbox.accept(delivery)
+    reach("delivery: before the answer")
     if outcome.state == "unavailable":
         log.error("not stored", **name, reason=outcome.reason)
     return outcome

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
@@ -16,6 +17,10 @@ import plugins
 from app import create_app
 from app.guerdon import Guerdon, open_guerdon
 from app.models import OwnPlayer
+from tests.crowd import PLAYERS, REPORTING, Crowd
+from tests.crowd import REWARDS as CROWD_REWARDS
+from tests.platforms import Platform
+from tests.proxying import Proxy
 from tests.sending import API_KEY, TOKEN, make_delivery
 from tests.servers import Gunicorn, MariaDBServer, require
 from tests.vote_api import VoteApi
@@ -85,6 +90,22 @@ def vote_api() -> Iterator[VoteApi]:
 
 
 @pytest.fixture
+def platform() -> Iterator[Platform]:
+    platform = Platform()
+    yield platform
+    platform.close()
+
+
+@pytest.fixture
+def proxy(request: pytest.FixtureRequest, database_url: str) -> Iterator[Proxy]:
+    """Between us and MariaDB; nobody goes through it where the database is SQLite."""
+    is_sqlite = database_url.startswith("sqlite")
+    proxy = Proxy(9 if is_sqlite else request.getfixturevalue("mariadb").port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
 def clock() -> Clock:
     return Clock()
 
@@ -132,6 +153,32 @@ def add_player(guerdon: Guerdon, nickname: str) -> None:
     with guerdon.database.connection_context():
         folded = nickname.casefold()[:255]
         OwnPlayer.insert(nickname=nickname, folded=folded, gold=0, created_at=0).execute()
+
+
+@pytest.fixture
+def open_crowded(
+    open_service: Callable[..., Guerdon], platform: Platform
+) -> Callable[..., Guerdon]:
+    """A migrated service with the crowd's players, rewards and reporter, to read the books with."""
+
+    def open_one(delays: str) -> Guerdon:
+        more = REPORTING.replace("{platform}", platform.url).replace("{delays}", delays)
+        guerdon = open_service(CROWD_REWARDS, more)
+        for number in range(PLAYERS):
+            add_player(guerdon, f"p{number}")
+        guerdon.database.close_all()
+        return guerdon
+
+    return open_one
+
+
+@pytest.fixture
+def behind_proxy(open_crowded: Callable[..., Guerdon], proxy: Proxy, database_url: str) -> Guerdon:
+    """As open_crowded; but the config that lies there now leads through the proxy."""
+    guerdon = open_crowded("0.5, 1, 2")
+    path, port = guerdon.config.path, urlsplit(database_url).port
+    path.write_text(path.read_text().replace(f":{port}/", f":{proxy.port}/"))
+    return guerdon
 
 
 @pytest.fixture
@@ -200,6 +247,20 @@ def ask(client: Any) -> Callable[[str], Any]:
         return response.get_json()
 
     return get
+
+
+@pytest.fixture
+def start_crowd() -> Iterator[Callable[..., Crowd]]:
+    """A crowd that posts to a gunicorn, from so many threads."""
+    crowds: list[Crowd] = []
+
+    def start(server: Gunicorn, threads: int) -> Crowd:
+        crowds.append(Crowd(server.url, threads))
+        return crowds[-1]
+
+    yield start
+    for crowd in crowds:
+        crowd.close()
 
 
 @pytest.fixture

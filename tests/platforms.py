@@ -10,7 +10,7 @@ from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.servers import hang_up as close_socket
+from tests.proxying import hang_up as close_socket
 
 G123_PATH = "/api/v1/cp/game_event/level_up"
 SUD_PATH = "/report_game_info"

@@ -1,7 +1,7 @@
 """Senders to be killed: gunicorn's app with shorter leases, and one that runs at a time of the test's.
 
 `gunicorn ... "tests.senders:make_app(4000)"` serves the Guerdon of GUERDON_CONFIG; what a killed
-worker had leased is taken over after 4 s instead of 45. `python -m tests.senders CONFIG NOW`
+worker had leased is taken over after 4 s instead of 45 or 60. `python -m tests.senders CONFIG NOW`
 begins to send what is due at NOW (ms since the epoch) and then waits for its end.
 """
 
@@ -11,13 +11,16 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from app import beginning, create_app
+from app import beginning, create_app, database, deliveries, inbox, outbox, recording
 from app.guerdon import open_guerdon
 
 
-def make_app(lease_length: int) -> Any:
-    """`lease_length` in ms."""
-    beginning.LEASE_LENGTH = lease_length
+def make_app(lease_length: int, answer_timeout: float = 10.0) -> Any:
+    """`lease_length` in ms, `answer_timeout` in seconds: how long anybody waits for the database."""
+    for room in (database, deliveries, outbox, recording):
+        room.ANSWER_TIMEOUT = answer_timeout  # type: ignore[attr-defined]
+    inbox.PATIENCE = answer_timeout / 2
+    beginning.LEASE_LENGTH = inbox.LEASE_LENGTH = lease_length
     return create_app(os.environ["GUERDON_CONFIG"])
 
 

@@ -6,10 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +116,19 @@ class MariaDBServer:
 
 
 class Gunicorn:
-    """`guerdon serve` with its own session, so that all of it can be killed at once."""
+    """`guerdon serve` with its own session, so that all of it can be killed at once.
 
-    def __init__(self, config: Path, workers: int = 2, log: Path | None = None) -> None:
+    `app` is what gunicorn serves instead, as "tests.senders:make_app(4000)"; `environment` is added.
+    """
+
+    def __init__(
+        self,
+        config: Path,
+        workers: int = 2,
+        log: Path | None = None,
+        app: str = "",
+        **environment: str,
+    ) -> None:
         self.port = find_free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = log or config.parent / f"gunicorn-{self.port}.log"
@@ -128,13 +136,17 @@ class Gunicorn:
             "GUERDON_CONFIG": str(config),
             "GUERDON_BIND": f"127.0.0.1:{self.port}",
             "WEB_CONCURRENCY": str(workers),
+            **environment,
         }
+        self._arguments = (
+            ["gunicorn", "-c", "config/gunicorn.conf.py", app] if app else ["app.cli", "serve"]
+        )
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, wait: bool = True) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli", "serve"], cwd=ROOT, env=self._environment,
+                [sys.executable, "-m", *self._arguments], cwd=ROOT, env=self._environment,
                 stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         if wait:
@@ -170,88 +182,3 @@ class Gunicorn:
             self.process = None
         except subprocess.TimeoutExpired:
             self.kill_all()
-
-
-class Proxy:
-    """Stands between us and a server on loopback; cuts a connection, or freezes all of them.
-
-    A frozen proxy accepts and says nothing, like a server that hangs.
-    """
-
-    def __init__(self, port: int) -> None:
-        self._target = ("127.0.0.1", port)
-        self._cuts: list[tuple[bytes, bool]] = []
-        self._flowing = threading.Event()
-        self._flowing.set()
-        self._sockets: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = int(self._listener.getsockname()[1])
-        self._run(self._accept)
-
-    def cut(self, at: bytes, *, forwarded: bool, times: int = 1) -> None:
-        """Hang up when `at` is sent; if `forwarded`, after the server has done it and replied."""
-        self._cuts += [(at, forwarded)] * times
-
-    @property
-    def cuts_left(self) -> int:
-        return len(self._cuts)
-
-    def freeze(self) -> None:
-        self._flowing.clear()
-
-    def thaw(self) -> None:
-        self._flowing.set()
-
-    def close(self) -> None:
-        self.thaw()
-        for one in [self._listener, *self._sockets]:
-            hang_up(one)
-
-    def _run(self, function: Callable[..., None], *args: Any) -> None:
-        threading.Thread(target=function, args=args, daemon=True).start()
-
-    def _accept(self) -> None:
-        with suppress(OSError):  # closed
-            while True:
-                self._run(self._serve, self._listener.accept()[0])
-
-    def _serve(self, client: socket.socket) -> None:
-        self._sockets.append(client)
-        self._flowing.wait()
-        server = socket.create_connection(self._target)
-        self._sockets.append(server)
-        muted, replied = threading.Event(), threading.Event()
-        self._run(self._answer, client, server, muted, replied)
-        with suppress(OSError):
-            while data := client.recv(65536):
-                self._flowing.wait()
-                cut = next((one for one in self._cuts if one[0] in data), None)
-                if cut is not None:
-                    self._cuts.remove(cut)
-                    if cut[1]:
-                        muted.set()
-                        server.sendall(data)
-                        assert replied.wait(10)
-                    break
-                server.sendall(data)
-        hang_up(client)
-        hang_up(server)
-
-    def _answer(
-        self, client: socket.socket, server: socket.socket, muted: Any, replied: Any
-    ) -> None:
-        with suppress(OSError):
-            while data := server.recv(65536):
-                self._flowing.wait()
-                if muted.is_set():
-                    replied.set()
-                    return
-                client.sendall(data)
-        if not muted.is_set():
-            hang_up(client)
-
-
-def hang_up(one: socket.socket) -> None:
-    with suppress(OSError):  # not connected any more
-        one.shutdown(socket.SHUT_RDWR)
-    one.close()

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from peewee import IntegrityError, PeeweeException
+from peewee import IntegrityError, OperationalError, PeeweeException
+from playhouse.pool import MaxConnectionsExceeded
 
 from app.database import CONNECT_TIMEOUT, Database, open_database
 from app.errors import ConfigError, DatabaseUnavailable
@@ -18,7 +19,8 @@ from app.hookspecs import Event
 from app.ledger import insert_events
 from app.settling import Work
 from tests.conftest import Clock, add_player
-from tests.servers import MariaDBServer, Proxy
+from tests.proxying import Proxy
+from tests.servers import MariaDBServer, wait_until
 
 on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -252,6 +254,55 @@ def test_kept_connections_that_went_silent_are_not_each_waited_for(
     finally:
         proxy.close()
     assert seconds < 3 * CONNECT_TIMEOUT
+
+
+@on_mariadb
+def test_who_waits_for_a_greeting_keeps_nobody_from_the_pool_and_takes_one_place_of_it(
+    open_service: Callable[..., Guerdon], mariadb: MariaDBServer
+) -> None:
+    proxy = Proxy(mariadb.port)
+    url = mariadb.url(mariadb.create_database()).replace(str(mariadb.port), str(proxy.port))
+    database = open_service(url=url).database
+    database.close_all()
+    database._max_connections = 2
+    try:
+        with database.connection_context(), ThreadPoolExecutor(1) as pool:
+            proxy.freeze()
+            waiting = pool.submit(database.connect)
+            wait_until(lambda: len(database._in_use) == 2)
+            others = threading.Thread(target=use_pool, args=(database,))
+            others.start()
+            others.join(CONNECT_TIMEOUT / 2)
+            is_free, is_still_waiting = not others.is_alive(), not waiting.done()
+            with pytest.raises(OperationalError):
+                waiting.result()
+        assert (is_free, is_still_waiting) == (True, True)
+        assert len(database._in_use) == 0
+    finally:
+        proxy.close()
+
+
+def use_pool(database: Database) -> None:
+    """What asks no server: to close where nothing is open, and to find the pool full."""
+    assert not database.close()
+    with pytest.raises(MaxConnectionsExceeded):
+        database._connect()
+
+
+@on_mariadb
+def test_a_connection_goes_back_to_the_pool_without_a_word_and_closed_if_it_is_amid_a_transaction(
+    guerdon: Guerdon, mariadb: MariaDBServer
+) -> None:
+    database, count = guerdon.database, "SHOW SESSION STATUS LIKE 'Com_rollback'"
+    database.close_all()
+    with database.connection_context():
+        kept = database.connection()
+    with database.connection_context():
+        assert database.connection() is kept
+        assert int(database.execute_sql(count).fetchone()[1]) == 0
+        database.connection().begin()
+    with database.connection_context():
+        assert database.connection() is not kept
 
 
 def fill_pool(database: Database, size: int) -> None:

@@ -19,7 +19,7 @@ from app.game_events import (
     list_game_events,
     read_game_delivery,
 )
-from app.settling import find_misfit
+from app.ledger import find_misfit
 
 LEVEL = {"uid": "7", "server_id": "s:1", "level": 12, "timestamp": 1_800_000_000_123, "data": {}}
 LEADER = {"uid": "leader", "ss_token": "hush"}

@@ -15,8 +15,9 @@ from app.guerdon import Guerdon
 from app.models import make_event_key
 from tests.books import Books, read_books
 from tests.conftest import API_KEY, Clock
+from tests.proxying import SWALLOW, Proxy
 from tests.sending import post_vote
-from tests.servers import MariaDBServer, Proxy, wait_until
+from tests.servers import MariaDBServer, wait_until
 from tests.vote_api import VoteApi, answer
 
 pytestmark = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
@@ -288,3 +289,17 @@ def test_mysqls_word_for_an_idle_connection_it_ended_means_lost(database_url: st
     )
 
     assert classify_error(error) == "lost"
+
+
+def test_whoever_delivers_waits_for_one_silent_commit_and_not_for_three(
+    guerdon: Guerdon, proxy: Proxy, vote_api: VoteApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.database.ANSWER_TIMEOUT", 1)
+    monkeypatch.setattr("app.inbox.PATIENCE", 0.5)
+    guerdon.database.close_all()
+    vote_api.behave = lambda handler: answer(handler, 500, {})
+    proxy.strike(b"\x03COMMIT", SWALLOW, times=3)
+
+    assert post_vote(guerdon, "v1").status_code == 503
+
+    assert proxy.cuts_left == 2

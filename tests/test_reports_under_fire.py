@@ -36,8 +36,9 @@ from tests.platforms import (
     hang_up,
     never_answer,
 )
+from tests.proxying import Proxy
 from tests.sending import API_KEY
-from tests.servers import ROOT, Gunicorn, MariaDBServer, Proxy, wait_until
+from tests.servers import ROOT, Gunicorn, MariaDBServer, wait_until
 
 SEED = int(os.environ.get("GUERDON_SEED") or random.randrange(10**6))
 APP_ID, G123_SECRET, SUD_SECRET = "game-7", "g123-secret-73a9", "sud-secret-5e20"

@@ -18,7 +18,8 @@ from app.guerdon import Guerdon
 from app.hookspecs import Event
 from app.settling import Work
 from tests.conftest import Clock
-from tests.servers import ROOT, MariaDBServer, Proxy
+from tests.proxying import Proxy
+from tests.servers import ROOT, MariaDBServer
 
 on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -75,6 +75,13 @@ def answer(handler: Any, status: int, body: Any, **headers: str) -> None:
     handler.wfile.write(content)
 
 
+def answer_vote(handler: Any) -> None:
+    """Rightly: the vote "v-7-p3" is by the player p3, server 1."""
+    id = handler.path.rpartition("/")[2]
+    vote = {"id": id, "nickname": id.rpartition("-")[2], "server": {"id": 1}}
+    answer(handler, 200, {"response": vote})
+
+
 def drip(handler: Any, pause: float = 0.5) -> None:
     """An answer that never quite ends: a byte at a time."""
     handler.send_response(200)

@@ -35,8 +35,9 @@ from tests.platforms import (
     hang_up,
     never_answer,
 )
+from tests.proxying import Proxy
 from tests.sending import get_v1
-from tests.servers import Proxy, find_free_port
+from tests.servers import find_free_port
 from tests.sud import APP_ID, KEYS, SECRET, STAMP, Sud, make_headers, make_token
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
