@@ -5,6 +5,7 @@ from pathlib import Path
 from flask import Flask, Request, Response
 
 from app import game_api  # noqa: F401  (adds its views to /v1)
+from app.bodies import WholeRequest
 from app.claims import queue_claims
 from app.database import Database
 from app.errors import (
@@ -111,6 +112,7 @@ def create_app(guerdon: Guerdon | Path | str = "config/guerdon.toml") -> Flask:
     if not isinstance(guerdon, Guerdon):
         guerdon = open_guerdon(Path(guerdon))
     app = Flask("app", static_folder="static", static_url_path="/static")
+    app.request_class = WholeRequest
     app.extensions["guerdon"] = guerdon
     app.register_blueprint(webhooks)
     add_api(app)

@@ -28,7 +28,7 @@ FLOORS = {
     "app.beginning": 2.4, "app.settling": 3,
     "app.timeline": 3, "app.deliveries": 3.1,
     "app.inbox": 3.2, "app.outbox": 3.2, "app.dispatcher": 3.3, "app.guerdon": 3.4,
-    "app.schemas": 4, "app.webhooks": 4, "app.answers": 4.05, "app.examples": 4.05,
+    "app.bodies": 4, "app.schemas": 4, "app.webhooks": 4, "app.answers": 4.05, "app.examples": 4.05,
     "app.game_schemas": 4.05, "app.health": 4.1, "app.api": 4.1, "app.game_api": 4.2,
     "app.openapi": 4.2, "app.opening": 4, "app.playground": 4.2,
     "app.report_commands": 4.2, "app.cli": 4.3,
