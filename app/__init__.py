@@ -5,7 +5,7 @@ from pathlib import Path
 from flask import Flask, Request, Response
 
 from app import game_api  # noqa: F401  (adds its views to /v1)
-from app.api import add_api
+from app.bodies import WholeRequest
 from app.claims import queue_claims
 from app.database import Database
 from app.errors import (
@@ -18,7 +18,6 @@ from app.errors import (
 )
 from app.game_events import join_key, list_game_events, read_game_delivery
 from app.guerdon import Guerdon, open_guerdon
-from app.health import health
 from app.hookspecs import (
     Batch,
     Command,
@@ -36,6 +35,7 @@ from app.hookspecs import (
     hookimpl,
 )
 from app.masking import cut_text, mask_tokens
+from app.openapi import add_api
 from app.players import add_to_players, shorten
 from app.rules import dump_json
 from app.secret import HttpAddress, ReferableString, Secret, SecretField
@@ -112,9 +112,9 @@ def create_app(guerdon: Guerdon | Path | str = "config/guerdon.toml") -> Flask:
     if not isinstance(guerdon, Guerdon):
         guerdon = open_guerdon(Path(guerdon))
     app = WebhookFlask("app", static_folder="static", static_url_path="/static")
+    app.request_class = WholeRequest
     app.extensions["guerdon"] = guerdon
     app.register_blueprint(webhooks)
-    app.register_blueprint(health)
     add_api(app)
     # What a plugin's hook opened outside of a transaction goes back to the pool with the request.
     app.teardown_request(lambda error: guerdon.database.close())

@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any
 
 import structlog
-from flask import Flask, Request, Response, current_app, g, request
+from flask import Request, Response, current_app, g, request
 from flask.json import dumps
 from flask_smorest import Api, Blueprint, abort
 from peewee import PeeweeException
@@ -15,6 +15,8 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import PathConverter
 
+from app import examples
+from app.answers import Acknowledged, EventStory, LeaseAnswer, PlayerAnswer, Problem
 from app.claims import acknowledge_claim, lease_claims
 from app.errors import AmbiguousPlayer, BadClaim, DatabaseUnavailable
 from app.faults import classify_error
@@ -22,7 +24,7 @@ from app.guerdon import Guerdon
 from app.hookspecs import Player
 from app.models import Grant
 from app.raw_json import dump_raw_json
-from app.schemas import Acknowledgement, LeaseAnswer, LeaseRequest, Problem
+from app.schemas import Acknowledgement, LeaseRequest
 from app.secret import find_secret
 from app.steps import format_time
 from app.strict_json import is_deep, read_float, read_json
@@ -59,6 +61,7 @@ class ProblemApi(Api):  # type: ignore[misc]
     """flask-smorest with RFC 9457 errors."""
 
     ERROR_SCHEMA = Problem
+    DEFAULT_ERROR_RESPONSE_NAME = None  # each status is described by itself
 
     def handle_http_exception(self, error: HTTPException) -> Response:
         data = getattr(error, "data", None) or {}
@@ -87,18 +90,6 @@ class RestOfPath(PathConverter):
 
     regex = "(?s:.+?)"
     part_isolating = False
-
-
-def add_api(app: Flask) -> None:
-    """Register /v1, its errors, and its description at /openapi.json."""
-    app.config.update(
-        API_TITLE="Guerdon", API_VERSION="v1", OPENAPI_VERSION="3.0.3", OPENAPI_URL_PREFIX="/",
-        OPENAPI_JSON_PATH="openapi.json", MAX_CONTENT_LENGTH=LONGEST_BODY,
-    )  # fmt: skip
-    security = {"key": {"type": "http", "scheme": "bearer"}}
-    spec = {"components": {"securitySchemes": security}, "security": [{"key": []}]}
-    app.url_map.converters["rest"] = RestOfPath
-    ProblemApi(app, spec_kwargs=spec).register_blueprint(v1)
 
 
 def get_guerdon() -> Guerdon:
@@ -137,11 +128,15 @@ def with_database(view: Callable[..., Any]) -> Callable[..., Any]:
     return connected
 
 
-@v1.get("/players/<rest:nickname>")
-@v1.alt_response(404, schema=Problem)
+@v1.get("/players/<rest:nickname>", tags=["Players"])
+@v1.response(200, PlayerAnswer)
+@v1.alt_response(409, "CONFLICT")
 @with_database
 def show_player(nickname: str) -> Response:
-    """A player's balance, belongings and latest grants."""
+    """A player's balance, belongings and latest grants.
+
+    Each plugin adds what it knows. 409: more than one player answers to the nickname.
+    """
     guerdon = get_guerdon()
     try:
         player = guerdon.find_player(nickname)
@@ -175,23 +170,31 @@ def describe_player(guerdon: Guerdon, player: Player) -> dict[str, Any]:
     return described
 
 
-@v1.get("/events/<type>/<rest:id>")
-@v1.alt_response(404, schema=Problem)
+@v1.get("/events/<type>/<rest:id>", tags=["Events"])
+@v1.response(200, EventStory)
 @with_database
 def show_event(type: str, id: str) -> Response:
-    """What became of an event, step by step."""
+    """What became of an event, step by step: why was it paid, or why not?
+
+    Votes are of the type server.vote; the id is the platform's. A level_up has the id
+    UID:SERVER_ID:LEVEL, a round its game_round_id, a player's part of it GAME_ROUND_ID:UID.
+    """
     event = describe_event(get_guerdon().sources, type, id)
     if event is None:
         return abort(404, message=f"no event {type} {id!r} has come")  # type: ignore[no-any-return]
     return show(event)
 
 
-@v1.post("/claims/lease")
-@v1.arguments(LeaseRequest)
+@v1.post("/claims/lease", tags=["Claims"])
+@v1.arguments(LeaseRequest, example=examples.LEASE)
 @v1.response(200, LeaseAnswer)
 @with_database
 def lease(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Lease claims of one server: give them out, then acknowledge each."""
+    """Lease claims of one server: give them out, then acknowledge each.
+
+    They are this server's alone until the lease runs out; what is not acknowledged by then is leased
+    again. So give a claim out at most once for each id.
+    """
     guerdon = get_guerdon()
     leased = lease_claims(
         guerdon.database, arguments["server_id"], arguments["limit"], arguments["seconds"],
@@ -200,12 +203,16 @@ def lease(arguments: dict[str, Any]) -> dict[str, Any]:
     return leased | {"leased_until": format_time(leased["leased_until"])}
 
 
-@v1.post("/claims/<int:id>/ack")
-@v1.arguments(Acknowledgement, required=False)
-@v1.response(200)
+@v1.post("/claims/<int:id>/ack", tags=["Claims"])
+@v1.arguments(Acknowledgement, required=False, example=examples.ACKNOWLEDGEMENT)
+@v1.response(200, Acknowledged)
+@v1.alt_response(409, "CONFLICT")
 @with_database
 def acknowledge(arguments: dict[str, Any], id: int) -> Response:
-    """A claim was given out; it is never leased again."""
+    """A claim was given out; it is never leased again.
+
+    Acknowledging it again is fine. 409: it is not leased, or is somebody else's by now.
+    """
     guerdon = get_guerdon()
     try:
         if id > LARGEST_ID:

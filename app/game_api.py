@@ -9,15 +9,16 @@ from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 from werkzeug.http import parse_dict_header
 
+from app import examples
+from app.answers import EventAnswer, ReportAnswer
 from app.api import get_guerdon, show, v1, with_database
 from app.crashing import reach
 from app.errors import DatabaseUnavailable
 from app.game_events import GAME_SERVER, list_game_events
-from app.game_schemas import EventAnswer, GameSettle, GameStart, LevelUp
+from app.game_schemas import GameSettle, GameStart, LevelUp
 from app.guerdon import Guerdon
 from app.hookspecs import Delivery
 from app.reports import describe_report_fully, find_report
-from app.schemas import Problem
 from app.timeline import summarize_event
 
 log = structlog.get_logger()
@@ -25,35 +26,52 @@ log = structlog.get_logger()
 USUAL_WAIT = 5.0  # seconds
 LONGEST_WAIT = 30
 FINAL = ("delivered", "dead")
+PREFER = {
+    "in": "header", "name": "Prefer", "schema": {"type": "string"}, "example": "wait=5",
+    "description": f"`wait=SECONDS` (RFC 7240): how long to wait for the platforms' replies;"
+    f" {USUAL_WAIT:.0f} by default, {LONGEST_WAIT} at most.",
+}  # fmt: skip
+EVENTS: dict[str, Any] = {"tags": ["Events"], "parameters": [PREFER]}
+ALL_DONE = "It is settled, and all of its reports are delivered"
+STILL_OPEN = "Stored; a report is still on its way, or dead; or the event waits"
 
 
-@v1.post("/events/level_up")
-@v1.arguments(LevelUp)
-@v1.response(200, EventAnswer)
-@v1.alt_response(202, schema=EventAnswer)
-@v1.alt_response(503, schema=Problem)
+@v1.post("/events/level_up", **EVENTS)
+@v1.arguments(LevelUp, example=examples.LEVEL_UP)
+@v1.response(200, EventAnswer, description=ALL_DONE)
+@v1.alt_response(202, schema=EventAnswer, description=STILL_OPEN)
 def level_up(body: dict[str, Any]) -> Response:
-    """A player reached a level; once for each uid, server_id and level."""
+    """A player reached a level; once for each uid, server_id and level.
+
+    What it earns is paid and what it tells the platforms is queued in one commit. Post it again as
+    often as you like: the answer is the same, and nothing is paid or told twice.
+    """
     return take_event("level_up", body)
 
 
-@v1.post("/events/game_start")
-@v1.arguments(GameStart)
-@v1.response(200, EventAnswer)
-@v1.alt_response(202, schema=EventAnswer)
-@v1.alt_response(503, schema=Problem)
+@v1.post("/events/game_start", **EVENTS)
+@v1.arguments(GameStart, example=examples.GAME_START)
+@v1.response(200, EventAnswer, description=ALL_DONE)
+@v1.alt_response(202, schema=EventAnswer, description=STILL_OPEN)
 def game_start(body: dict[str, Any]) -> Response:
-    """A round began; once for each game_round_id."""
+    """A round began; once for each game_round_id.
+
+    The round's fields may also stand beside `uid` and `ss_token`, without `report_msg`. More fields
+    than these are kept and passed on.
+    """
     return take_event("game_start", body)
 
 
-@v1.post("/events/game_settle")
-@v1.arguments(GameSettle)
-@v1.response(200, EventAnswer)
-@v1.alt_response(202, schema=EventAnswer)
-@v1.alt_response(503, schema=Problem)
+@v1.post("/events/game_settle", **EVENTS)
+@v1.arguments(GameSettle, example=examples.GAME_SETTLE)
+@v1.response(200, EventAnswer, description=ALL_DONE)
+@v1.alt_response(202, schema=EventAnswer, description=STILL_OPEN)
 def game_settle(body: dict[str, Any]) -> Response:
-    """A round ended, with these results; once for each game_round_id."""
+    """A round ended, with these results; once for each game_round_id.
+
+    Each human in `results` is an event of its own, which the rules may pay; all are paid in one
+    commit, once, whoever else tells of the same round.
+    """
     return take_event("game_settle", body)
 
 
@@ -117,8 +135,8 @@ def read_wait() -> float:
     return float(min(max(wait, 0), LONGEST_WAIT))
 
 
-@v1.get("/reports/<int:id>")
-@v1.alt_response(404, schema=Problem)
+@v1.get("/reports/<int:id>", tags=["Events"])
+@v1.response(200, ReportAnswer)
 @with_database
 def show_report(id: int) -> Response:
     """What became of a report, and the platform's reply."""

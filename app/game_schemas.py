@@ -15,10 +15,11 @@ from marshmallow import (
 )
 
 from app.game_events import LARGEST_ROUND
-from app.schemas import ID, check_unicode
+from app.schemas import ID, check_unicode, say
 
 INT32 = validate.Range(-(2**31), 2**31 - 1)
 INT64 = validate.Range(-(2**63), 2**63 - 1)
+SECONDS = validate.Range(0, 2**31 - 1)
 NOT_TOO_MANY = validate.Length(max=LARGEST_ROUND)
 
 LATEST = 253_402_300_799_999  # ms: the last that ISO 8601 writes with four digits of the year
@@ -57,23 +58,23 @@ class GameSchema(Schema):
 
 
 class Custom(GameSchema):
-    physical_server = Text(1024, 1)
+    physical_server = Text(1024, 1, **say("its host and address, as host|203.0.113.7"))
 
 
 class LevelData(GameSchema):
-    game_user_id = Text(255, required=True)
-    role = fields.Dict(keys=fields.String(), required=True)
-    custom = fields.Nested(Custom, required=True)
+    game_user_id = Text(255, required=True, **say("the player's id within the game"))
+    role = fields.Dict(keys=fields.String(), required=True, **say("the role, as the game has it"))
+    custom = fields.Nested(Custom, required=True, **say("physical_server is here, or one level up"))
 
 
 class LevelUp(GameSchema):
     """POST /v1/events/level_up; `server_id` may also be called game_server_id."""
 
-    uid = fields.String(required=True, validate=ID)
-    server_id = fields.String(required=True, validate=ID)
-    ctwid = Text(255, 1, required=True)
-    timestamp = WholeNumber(validate.Range(0, LATEST), required=True)  # ms
-    level = WholeNumber(validate.Range(0, 2**31 - 1), required=True)
+    uid = fields.String(required=True, validate=ID, **say("the player's id on the platform"))
+    server_id = fields.String(required=True, validate=ID, **say("or called game_server_id"))
+    ctwid = Text(255, 1, required=True, **say("the game's id on the platform"))
+    timestamp = WholeNumber(validate.Range(0, LATEST), required=True, **say("ms since the epoch"))
+    level = WholeNumber(validate.Range(0, 2**31 - 1), required=True, **say("the level reached"))
     data = fields.Nested(LevelData, required=True)
     custom = fields.Nested(Custom)
 
@@ -96,9 +97,9 @@ class LevelUp(GameSchema):
 class Human(GameSchema):
     """What players and results share: a robot's uid is empty, or left out."""
 
-    uid = Text(255, load_default="")
-    is_ai = Yes(required=True)
-    ai_level = WholeNumber()
+    uid = Text(255, load_default="", **say("the player's id; a robot needs none"))
+    is_ai = Yes(required=True, **say("1: a robot, who is never paid"))
+    ai_level = WholeNumber(**say("how well the robot plays"))
 
     @post_load
     def clear_robot(self, human: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -111,8 +112,8 @@ class Human(GameSchema):
 
 
 class Result(Human):
-    rank = WholeNumber(validate.Range(1, 2**31 - 1), required=True)
-    is_escaped = Yes(required=True)
+    rank = WholeNumber(validate.Range(1, 2**31 - 1), required=True, **say("1 for the winner"))
+    is_escaped = Yes(required=True, **say("1: left the round early"))
     role = WholeNumber()
     score = WholeNumber()
     is_win = WholeNumber(validate.Range(0, 3))
@@ -124,14 +125,14 @@ class Result(Human):
 class Round(GameSchema):
     """What game_start and game_settle share; `mg_id_str` is filled in."""
 
-    mg_id = WholeNumber(INT64, required=True)
-    mg_id_str = fields.String()
-    room_id = Text(255, required=True)
-    game_mode = WholeNumber(required=True)
-    game_round_id = fields.String(required=True, validate=ID)
-    battle_start_at = WholeNumber(validate.Range(0, 2**31 - 1), required=True)
-    report_game_info_extras = Text(load_default="")
-    report_game_info_key = Text()
+    mg_id = WholeNumber(INT64, required=True, **say("the game; rules know it as their server"))
+    mg_id_str = fields.String(**say("mg_id as text; may be left out"))
+    room_id = Text(255, required=True, **say("where it was played"))
+    game_mode = WholeNumber(required=True, **say("as the game numbers its modes"))
+    game_round_id = fields.String(required=True, validate=ID, **say("one id, one round"))
+    battle_start_at = WholeNumber(SECONDS, required=True, **say("seconds since the epoch"))
+    report_game_info_extras = Text(load_default="", **say("passed on"))
+    report_game_info_key = Text(**say("passed on"))
 
     @validates_schema
     def check_id(self, message: dict[str, Any], **kwargs: Any) -> None:
@@ -161,8 +162,8 @@ class StartMessage(Round):
 
 
 class SettleMessage(Round):
-    battle_end_at = WholeNumber(validate.Range(0, 2**31 - 1), required=True)
-    battle_duration = WholeNumber(validate.Range(0, 2**31 - 1), required=True)
+    battle_end_at = WholeNumber(SECONDS, required=True, **say("seconds since the epoch"))
+    battle_duration = WholeNumber(SECONDS, required=True, **say("seconds"))
     results = fields.List(fields.Nested(Result), required=True, validate=NOT_TOO_MANY)
 
     @validates_schema
@@ -174,8 +175,8 @@ class RoundEvent(GameSchema):
     """The leader, and the round in `report_msg`; its fields may also stand beside the leader's."""
 
     type: str
-    uid = fields.String(required=True, validate=ID)
-    ss_token = Text(4096, 1, required=True)
+    uid = fields.String(required=True, validate=ID, **say("the leader's"))
+    ss_token = Text(4096, 1, required=True, **say("the leader's; passed on, kept, never shown"))
 
     @pre_load
     def gather_message(self, body: Any, **kwargs: Any) -> Any:
@@ -203,26 +204,3 @@ class GameSettle(RoundEvent):
 
     type = "game_settle"
     report_msg = fields.Nested(SettleMessage, required=True)
-
-
-class EventInShort(Schema):
-    type = fields.String()
-    id = fields.String()
-    state = fields.String(metadata={"enum": ["waiting", "settled", "dead"]})
-
-
-class ReportInShort(Schema):
-    id = fields.Integer()
-    reporter = fields.String()
-    kind = fields.String()
-    state = fields.String(metadata={"enum": ["ready", "leased", "delivered", "dead"]})
-    sends = fields.Integer()
-    response = fields.Dict(allow_none=True, metadata={"description": "the platform's reply"})
-
-
-class EventAnswer(Schema):
-    """What every POST /v1/events/<type> answers."""
-
-    event = fields.Nested(EventInShort)
-    grants = fields.List(fields.Dict())
-    reports = fields.List(fields.Nested(ReportInShort))

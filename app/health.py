@@ -1,8 +1,10 @@
 """GET /healthz: the process lives. GET /readyz: it can pay, found out by asking the database."""
 
-from flask import Blueprint, current_app
+from flask import current_app
+from flask_smorest import Blueprint
 from peewee import PeeweeException
 
+from app.answers import Alive, Ready
 from app.errors import DatabaseUnavailable
 from app.guerdon import Guerdon
 
@@ -11,13 +13,18 @@ health = Blueprint("health", __name__)
 PROBE = bytes(32)  # no event's key
 
 
-@health.get("/healthz")
+@health.get("/healthz", tags=["Health"])
+@health.response(200, Alive)
 def tell_alive() -> dict[str, bool]:
+    """The process lives."""
     return {"alive": True}
 
 
-@health.get("/readyz")
+@health.get("/readyz", tags=["Health"])
+@health.response(200, Ready)
+@health.alt_response(503, schema=Ready, description="It cannot pay now; `reason` says why")
 def tell_ready() -> tuple[dict[str, bool | str], int]:
+    """It can pay: the database answers a real query, and its tables are current."""
     guerdon: Guerdon = current_app.extensions["guerdon"]
     try:
         guerdon.require_fit_database()

@@ -1,6 +1,14 @@
-"""marshmallow: what may come in through /v1, and what goes out."""
+"""marshmallow: what may come in through /v1."""
+
+from collections.abc import Callable
+from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
+
+
+def say(text: str, **more: Any) -> dict[str, Any]:
+    """What a field means, for /openapi.json; `more` are keywords of JSON Schema."""
+    return {"metadata": {"description": text, **more}}
 
 
 def check_unicode(text: str) -> None:
@@ -11,7 +19,7 @@ def check_unicode(text: str) -> None:
         raise ValidationError("Is not valid Unicode.") from None
 
 
-ID = validate.And(validate.Length(min=1, max=255), check_unicode)
+ID: list[Callable[[Any], Any]] = [validate.Length(min=1, max=255), check_unicode]
 
 
 class LeaseRequest(Schema):
@@ -20,29 +28,17 @@ class LeaseRequest(Schema):
     class Meta:
         unknown = RAISE
 
-    server_id = fields.String(required=True, validate=ID)
-    limit = fields.Integer(strict=True, load_default=10, validate=validate.Range(min=1, max=100))
-    seconds = fields.Float(load_default=60, validate=validate.Range(min=1, max=3600))
-
-
-class ClaimEvent(Schema):
-    type = fields.String()
-    id = fields.String()
-
-
-class ClaimAnswer(Schema):
-    id = fields.Integer()
-    server_id = fields.String()
-    nickname = fields.String()
-    event = fields.Nested(ClaimEvent)
-    payload = fields.Dict()
-    lease = fields.String()
-
-
-class LeaseAnswer(Schema):
-    lease = fields.String()
-    leased_until = fields.String()
-    claims = fields.List(fields.Nested(ClaimAnswer))
+    server_id = fields.String(required=True, validate=ID, **say("whose claims", example="1"))
+    limit = fields.Integer(
+        strict=True,
+        load_default=10,
+        validate=validate.Range(min=1, max=100),
+        **say("at most so many"),
+    )
+    seconds = fields.Float(
+        load_default=60, validate=validate.Range(min=1, max=3600),
+        **say("for how long; what is not acknowledged by then is leased again"),
+    )  # fmt: skip
 
 
 class Acknowledgement(Schema):
@@ -52,15 +48,6 @@ class Acknowledgement(Schema):
         unknown = EXCLUDE
 
     lease = fields.String(
-        load_default=None, allow_none=True, validate=[validate.Length(max=64), check_unicode]
-    )
-
-
-class Problem(Schema):
-    """application/problem+json, RFC 9457"""
-
-    type = fields.String()
-    title = fields.String()
-    status = fields.Integer()
-    detail = fields.String()
-    errors = fields.Dict()
+        load_default=None, allow_none=True, validate=[validate.Length(max=64), check_unicode],
+        **say("the claim's; without it anybody ends a claim that is leased"),
+    )  # fmt: skip
