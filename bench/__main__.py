@@ -3,12 +3,15 @@
 BENCH_PHP is the document's path; the sample is cut out of it. Everything else runs here too: one
 vote API for all, one MariaDB with durable commits, and wrk. The sides run in turn, round after
 round; the figures are medians. What is not installed is named, and the rest is measured.
+`make bench-growth` measures what years of votes in the tables cost.
 """
 
 import argparse
 import json
 import os
 import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -28,6 +31,7 @@ ROUNDS, SECONDS = 3, 5.0
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # its servers end with it
     args = read_arguments()
     if not shutil.which("wrk"):
         raise SystemExit("wrk is not installed: apt-get install wrk")
@@ -42,6 +46,7 @@ def main() -> None:
         path.write_text(json.dumps(facts | {"scenarios": results}, indent=1) + "\n")
     else:
         print("only a part of it was measured: --json FILE keeps its figures")
+    print("how Guerdon fares with years of votes in its tables: make bench-growth")
 
 
 def read_arguments() -> argparse.Namespace:
@@ -88,8 +93,8 @@ def choose_sides(wanted: Sequence[str]) -> tuple[list[str], list[str]]:
         for side, lacking in packages.items()
         if lacking
     }
-    if not os.environ.get("BENCH_PHP"):
-        missing["php"] = "php is not measured: BENCH_PHP=FILE would name its document"
+    if not Path(os.environ.get("BENCH_PHP") or "/").is_file():
+        missing["php"] = "php is not measured: name its document, as make bench BENCH_PHP=FILE"
     return (
         [side for side in wanted if side not in missing],
         [missing[side] for side in wanted if side in missing],
@@ -135,4 +140,5 @@ def make_side(name: str, folder: Path, mariadb: MariaDBServer | None, api_url: s
     return php.Php(folder, Path(os.environ["BENCH_PHP"]).read_bytes(), mariadb, api_url)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,31 +1,23 @@
-"""The PHP side: the sample cut out of the platform's document, under nginx and php-fpm.
+"""The PHP side: the platform's own sample under nginx and php-fpm, set up as for production.
 
-Only the settings at the sample's top are changed, so that it finds this bench's vote API and
-database. Its tables are the leanest that its statements need.
+opcache is on, children are there from the start, queues are long enough for every connection, and
+its tables are the leanest that its statements need.
 """
 
 import os
 import pwd
-import re
 import shutil
 import socket
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from bench.load import list_family
-from tests.sending import TOKEN
+from bench.sample import cut_sample, make_settings, set_settings
 from tests.servers import MariaDBServer, find_free_port, wait_until
 
 CHILDREN = 16
-SETTINGS = {  # how each setting's line begins, and what stands for it
-    "secret": rb"(?m)^\$secret = '[^'\n]*'",
-    "apiUrl": rb"(?m)^\$apiUrl = '[^'\n]*'",
-    "rewardAmount": rb"(?m)^\$rewardAmount = '[^'\n]*'",
-    "pdo": rb"(?m)^\$pdo = new PDO\('[^'\n]*', '[^'\n]*', '[^'\n]*'",
-}
 TABLES = (
     "CREATE TABLE gamemonitoring_webhooks (event_type VARCHAR(64) NOT NULL,"
     " event_id VARCHAR(64) NOT NULL, PRIMARY KEY (event_type, event_id))"
@@ -77,42 +69,6 @@ http {{
     }}
 }}
 """
-
-
-def cut_sample(document: bytes) -> bytes:
-    """The document's PHP block, as it stands there. Raises ValueError if there is none."""
-    found = re.search(rb"(?ms)^php\r?\n(<\?php$.*^http_response_code\(204\);)[ \r]*$", document)
-    if found is None:
-        raise ValueError("no PHP sample: a line `php`, then <?php … http_response_code(204);")
-    return found[1] + b"\n"
-
-
-def set_settings(sample: bytes, settings: dict[str, str]) -> bytes:
-    """The sample with other settings; ValueError names one that it does not have exactly once."""
-    for name, text in settings.items():
-        new = text.encode()
-        sample, count = re.subn(SETTINGS[name], lambda _, new=new: new, sample)  # type: ignore[misc]
-        if count != 1:
-            raise ValueError(f"the PHP sample sets ${name} {count} times, not once as expected")
-    return sample
-
-
-def quote(text: str) -> str:
-    """A PHP string."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def make_settings(api_url: str, database_url: str, amount: str) -> dict[str, str]:
-    """What stands for the settings; the database's url is mysql://user:password@host:port/name."""
-    parts = urlsplit(database_url)
-    user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    dsn = f"mysql:host={parts.hostname};port={parts.port};dbname={parts.path[1:]};charset=utf8mb4"
-    return {
-        "secret": f"$secret = {quote(TOKEN)}",
-        "apiUrl": f"$apiUrl = {quote(api_url)}",
-        "rewardAmount": f"$rewardAmount = {quote(amount)}",
-        "pdo": f"$pdo = new PDO({quote(dsn)}, {quote(user)}, {quote(password)}",
-    }
 
 
 def find_fpm() -> str | None:

@@ -12,6 +12,7 @@ import select
 import socket
 import sys
 import time
+import zlib
 
 CLOSE = re.compile(rb"\r\nconnection: *close|^[^\r]* HTTP/1\.0(\r|$)", re.IGNORECASE)
 
@@ -92,9 +93,9 @@ class VoteApi:
         return is_last
 
     def make_vote(self, path: str) -> bytes:
-        """The API's answer; the first letters of the vote's id say whose it is."""
+        """The API's answer; the vote's id alone decides whose it is."""
         id = path.rpartition("/")[2]
-        nickname = f"player{int(id[:8], 16) % self.players}"
+        nickname = f"player{zlib.crc32(id.encode()) % self.players}"
         vote = {"id": id, "nickname": nickname, "server": {"id": 1}, "user": {"id": 7}}
         return json.dumps({"response": vote}).encode()
 
