@@ -18,7 +18,7 @@ MISSING_FOR_BENCH = $(strip \
 install = $(if $(1),test $$(id -u) != 0 || { apt-get update -qq && \
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1); })
 
-.PHONY: run test lint bench bench-reports debian debian-bench clean
+.PHONY: run test lint bench bench-growth bench-reports debian debian-bench clean
 
 run: .venv/.for-run
 	@.venv/bin/guerdon run
@@ -34,6 +34,9 @@ lint: .venv/.for-test
 # BENCH_PHP=FILE names the document with the PHP sample; without it Guerdon is measured alone.
 bench: .venv/.for-test debian debian-bench
 	BENCH_PHP='$(BENCH_PHP)' .venv/bin/python -m bench $(ARGS)
+
+bench-growth: .venv/.for-test debian debian-bench
+	.venv/bin/python -m bench.growth $(ARGS)
 
 bench-reports: .venv/.for-test debian
 	.venv/bin/python -m bench.reports $(ARGS)

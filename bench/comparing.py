@@ -13,6 +13,7 @@ from bench.load import make_ids, read_cpu, read_memory, run_wrk, wait_for_rest, 
 
 PLAYERS = 5000
 PAID = 1000  # votes that are paid before the first round, to be delivered again
+WARM_UPS = 5  # of 3 s, at most
 MOST = 8000  # votes a second that bodies are made for
 
 
@@ -86,10 +87,19 @@ class Comparison:
 
     def warm_up(self, side: Side) -> None:
         self._vote_api.set_delay(0.0)
-        while True:
+        before, _ = side.count_paid()
+        for _ in range(WARM_UPS):
             self._press(side, self._paid, 32, 3)
-            if side.count_paid() == (PAID, PAID):
+            if side.count_paid() == (before + PAID, before + PAID):
                 return
+        raise AssertionError(f"{side.name} is too slow, or pays twice: {side.count_paid()}")
+
+    def press_new(self, side: Side, connections: int, seconds: float) -> None:
+        """Deliver new votes for so long, at most MOST a second."""
+        self._press(side, self._write_new(int(MOST * seconds)), connections, seconds)
+
+    def _write_new(self, count: int) -> Path:
+        return write_bodies(self._folder / "new", make_ids(count))
 
     def _press(self, side: Side, bodies: Path, connections: int, seconds: float) -> dict[str, Any]:
         """wrk's figures, once the side is at rest again; every answer was a 2xx."""
@@ -102,10 +112,8 @@ class Comparison:
     def measure(self, side: Side, scenario: Scenario) -> dict[str, float]:
         """One round of one side."""
         self._vote_api.set_delay(scenario.delay)
-        bodies = self._paid
         made = int(MOST * self._seconds)
-        if scenario.is_new:
-            bodies = write_bodies(self._folder / "new", make_ids(made))
+        bodies = self._write_new(made) if scenario.is_new else self._paid
         before, _ = side.count_paid()
         groups = side.list_processes(), self._database, [self._vote_api.pid]
         began = [read_cpu(pids) for pids in groups]

@@ -1,9 +1,10 @@
 """The Guerdon side: gunicorn as `guerdon serve` starts it, on SQLite or MariaDB."""
 
 from pathlib import Path
+from typing import Any
 
 from app.guerdon import open_guerdon
-from app.models import OwnPlayer
+from app.models import LEDGER, OWN, OwnPlayer, bind_models
 from bench.load import list_family
 from tests.sending import TOKEN
 from tests.servers import Gunicorn
@@ -25,7 +26,10 @@ name = "every vote"
 on = "server.vote"
 give = [{ reward = "gold", amount = "1.00" }]
 """
-COUNT = "SELECT (SELECT COUNT(*) FROM guerdon_events), SUM(gold) FROM players"
+COUNT = (
+    "SELECT (SELECT COUNT(*) FROM guerdon_events WHERE id > {} AND type = 'server.vote'), SUM(gold)"
+    " FROM players"
+)
 
 
 class Guerdon:
@@ -34,16 +38,22 @@ class Guerdon:
     def __init__(self, name: str, folder: Path, database_url: str, api_url: str, more: str = ""):
         """`more` is added to the config."""
         self.name = name
+        self.filled = 0  # votes that are in the tables already; their row ids are 1 to this
         self.config = folder / "guerdon.toml"
         text = CONFIG.format(url=database_url, api_url=api_url, token=TOKEN)
         self.config.write_text(text + more)
         (folder / "rewards.toml").write_text(REWARDS)
         self.inside = open_guerdon(self.config)  # to look into the database
-        self._server = Gunicorn(self.config, WORKERS)
-        self.url = self._server.url
+        self.server = Gunicorn(self.config, WORKERS)
+        self.url = self.server.url
+
+    def bind(self) -> None:
+        """From now on the models mean this side's tables: a process has them once."""
+        bind_models(self.inside.database, [*LEDGER, *OWN, *self.inside.plugins.models])
 
     def fill(self, players: list[str]) -> None:
         """The tables and the players."""
+        self.bind()
         self.inside.migrate()
         rows = [{"nickname": one, "folded": one, "gold": 0, "created_at": 0} for one in players]
         with self.inside.database.connection_context():
@@ -51,25 +61,29 @@ class Guerdon:
                 OwnPlayer.insert_many(rows[start : start + 500]).execute()
 
     def start(self) -> None:
-        self._server.start()
+        self.server.start()
 
     def stop(self) -> None:
-        self._server.stop()
+        self.server.stop()
         self.inside.close()
 
     def read_logs(self) -> str:
-        return self._server.log.read_text()[-4000:]
+        return self.server.log.read_text()[-4000:]
 
     def list_processes(self) -> list[int]:
         """gunicorn's master and its workers."""
-        assert self._server.process is not None
-        return list_family(self._server.process.pid)
+        assert self.server.process is not None
+        return list_family(self.server.process.pid)
 
     def list_workers(self) -> list[int]:
-        return self._server.list_workers()
+        return self.server.list_workers()
 
     def count_paid(self) -> tuple[int, int]:
-        """How many events are settled, and the sum of all gold."""
+        """How many votes are settled, and the sum of all gold."""
+        votes, gold = self.ask(COUNT.format(self.filled))
+        return self.filled + votes, round(gold or 0)
+
+    def ask(self, sql: str) -> Any:
+        """The first row."""
         with self.inside.database.connection_context():
-            events, gold = self.inside.database.execute_sql(COUNT).fetchone()
-        return int(events), round(gold or 0)
+            return self.inside.database.execute_sql(sql).fetchone()
