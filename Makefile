@@ -10,7 +10,15 @@ MISSING = $(strip \
 	$(if $(shell command -v chromium 2>/dev/null),,chromium) \
 	$(if $(shell command -v chromedriver 2>/dev/null),,chromium-driver))
 
-.PHONY: run test lint bench bench-reports debian clean
+MISSING_FOR_BENCH = $(strip \
+	$(if $(wildcard /usr/sbin/nginx),,nginx-light) \
+	$(if $(wildcard /usr/sbin/php-fpm*),,php-fpm) \
+	$(if $(wildcard /usr/lib/php/*/pdo_mysql.so),,php-mysql) \
+	$(if $(shell command -v wrk 2>/dev/null),,wrk))
+install = $(if $(1),test $$(id -u) != 0 || { apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1); })
+
+.PHONY: run test lint bench bench-growth bench-reports debian debian-bench clean
 
 run: .venv/.for-run
 	@.venv/bin/guerdon run
@@ -23,8 +31,12 @@ lint: .venv/.for-test
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-bench: .venv/.for-test debian
-	.venv/bin/python -m bench $(ARGS)
+# BENCH_PHP=FILE names the document with the PHP sample; without it Guerdon is measured alone.
+bench: .venv/.for-test debian debian-bench
+	BENCH_PHP='$(BENCH_PHP)' .venv/bin/python -m bench $(ARGS)
+
+bench-growth: .venv/.for-test debian debian-bench
+	.venv/bin/python -m bench.growth $(ARGS)
 
 bench-reports: .venv/.for-test debian
 	.venv/bin/python -m bench.reports $(ARGS)
@@ -48,8 +60,11 @@ bench-reports: .venv/.for-test debian
 
 # Without root, tests that need what is missing are skipped.
 debian:
-	$(if $(MISSING),test $$(id -u) != 0 || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-		apt-get install -qq -y --no-install-recommends $(MISSING); })
+	$(call install,$(MISSING))
+
+# What stays missing is named, and its side left out.
+debian-bench:
+	-$(call install,$(MISSING_FOR_BENCH))
 
 clean:  # var stays: it holds what was paid
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,208 +1,144 @@
-"""`make bench`: votes a second, CPU a vote and memory a worker, on SQLite and on MariaDB.
+"""`make bench`: Guerdon beside the PHP sample of GAMEMONITORING's document, on this machine.
 
-Everything runs on this machine: the vote API (answering at once), the database with durable
-commits, gunicorn and wrk. What is missing is named and left out.
+BENCH_PHP is the document's path; the sample is cut out of it. Everything else runs here too: one
+vote API for all, one MariaDB with durable commits, and wrk. The sides run in turn, round after
+round; the figures are medians. What is not installed is named, and the rest is measured.
+`make bench-growth` measures what years of votes in the tables cost.
 """
 
 import argparse
 import json
 import os
-import platform
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from app.guerdon import open_guerdon
-from app.models import Event, OwnPlayer
-from tests.sending import TOKEN, make_delivery
-from tests.servers import Gunicorn, MariaDBServer
+from bench import php
+from bench.comparing import PLAYERS, SCENARIOS, Comparison, Scenario, Side, compare, run_vote_api
+from bench.guerdon import Guerdon
+from bench.machine import describe_run
+from bench.table import draw_head, draw_scenario, draw_targets, judge, summarize
+from tests.servers import MariaDBServer
 
 HERE = Path(__file__).parent
-PLAYERS = 5000
-TICKS = os.sysconf("SC_CLK_TCK")
-CONFIG = """
-[database]
-url = "{url}"
-[api]
-keys = ["bench-key"]
-[plugins.gamemonitoring]
-api_url = "http://127.0.0.1:{port}"
-tokens = ["{token}"]
-[plugins.gold]
-"""
-REWARDS = """
-[[rules]]
-name = "every vote"
-on = "server.vote"
-give = [{ reward = "gold", amount = "1.00" }]
-"""
-
-
-@contextmanager
-def run_vote_api() -> Iterator[int]:
-    command = [sys.executable, "-m", "bench.vote_api", str(PLAYERS)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield int(process.stdout.readline())
-        process.kill()
-
-
-def prepare(folder: Path, url: str, port: int) -> Path:
-    """A config, its tables and its players; the config's path."""
-    config = folder / "guerdon.toml"
-    config.write_text(CONFIG.format(url=url, port=port, token=TOKEN))
-    (folder / "rewards.toml").write_text(REWARDS)
-    guerdon = open_guerdon(config)
-    guerdon.migrate()
-    rows = [
-        {"nickname": f"player{n}", "folded": f"player{n}", "gold": 0, "created_at": 0}
-        for n in range(PLAYERS)
-    ]
-    with guerdon.database.connection_context():
-        for start in range(0, PLAYERS, 500):
-            OwnPlayer.insert_many(rows[start : start + 500]).execute()
-    guerdon.close()
-    return config
-
-
-def write_bodies(folder: Path, name: str, count: int) -> Path:
-    path = folder / f"{name}.jsonl"
-    with path.open("wb") as file:
-        file.writelines(make_delivery(f"{name}-{n}") + b"\n" for n in range(count))
-    return path
-
-
-def run_wrk(url: str, bodies: Path, connections: int, seconds: int) -> dict[str, Any]:
-    threads = 1
-    environment = os.environ | {"BENCH_BODIES": str(bodies), "BENCH_THREADS": str(threads)}
-    command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s",
-               "-s", str(HERE / "votes.lua"), url]  # fmt: skip
-    output = subprocess.run(
-        command, env=environment, check=True, capture_output=True, text=True
-    ).stdout
-    result: dict[str, Any] = json.loads(output.partition("RESULT ")[2])
-    return result
-
-
-def read_cpu(pids: list[int]) -> float:
-    """Seconds of CPU the processes have used."""
-    used = 0.0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        used += (int(fields[11]) + int(fields[12])) / TICKS
-    return used
-
-
-def read_memory(pid: int) -> float:
-    """MB resident."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    raise AssertionError("no VmRSS")
-
-
-def count_events(config: Path) -> tuple[int, int]:
-    """How many events are settled, and the sum of all gold."""
-    guerdon = open_guerdon(config)
-    with guerdon.database.connection_context():
-        gold = sum(row[0] for row in OwnPlayer.select(OwnPlayer.gold).tuples())
-        events = Event.select().count()
-    guerdon.close()
-    return events, int(gold)
-
-
-def measure(folder: Path, url: str, args: argparse.Namespace) -> dict[str, Any]:
-    """One database: warm up, then `rounds` rounds."""
-    with run_vote_api() as port:
-        config = prepare(folder, url, port)
-        server = Gunicorn(config, workers=args.workers)
-        server.start()
-        try:
-            run_wrk(server.url, write_bodies(folder, "warm", 20_000), args.connections, 2)
-            rounds = []
-            for number in range(args.rounds):
-                rounds.append(measure_round(folder, server, number, args))
-            memory = max(read_memory(pid) for pid in server.list_workers())
-        finally:
-            server.stop()
-    events, gold = count_events(config)
-    assert events == gold, f"{events} events are settled, but {gold} gold is paid"
-    best = {
-        key: round(median(one[key] for one in rounds), 2)
-        for key in ("votes_per_second", "cpu_us_per_vote", "median_ms", "p99_ms")
-    }
-    return best | {"memory_mb_per_worker": round(memory, 1), "settled": events, "rounds": rounds}
-
-
-def measure_round(
-    folder: Path, server: Gunicorn, number: int, args: argparse.Namespace
-) -> dict[str, Any]:
-    bodies = write_bodies(folder, f"round{number}", args.seconds * 6000)
-    workers = server.list_workers()
-    cpu = read_cpu(workers)
-    result = run_wrk(server.url, bodies, args.connections, args.seconds)
-    cpu = read_cpu(workers) - cpu
-    assert result["requests"] <= args.seconds * 6000, "the deliveries ran out: make more"
-    assert result["not_2xx"] == result["broken"] == 0, result
-    result["votes_per_second"] = result["requests"] / result["seconds"]
-    result["cpu_us_per_vote"] = 1e6 * cpu / result["requests"]
-    return result
+SIDES = ("php", "mariadb", "sqlite")
+ROUNDS, SECONDS = 3, 5.0
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="bench")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=8, help="of one round")
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--only", choices=["sqlite", "mariadb"])
-    parser.add_argument("--json", type=Path, default=HERE / "latest.json")
-    args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # its servers end with it
+    args = read_arguments()
     if not shutil.which("wrk"):
         raise SystemExit("wrk is not installed: apt-get install wrk")
-    results: dict[str, Any] = {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
-        "workers": args.workers, "connections": args.connections,
-        "date": time.strftime("%Y-%m-%d"),
-    }  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="guerdon-bench-") as name:
-        if args.only != "mariadb":
-            folder = Path(name) / "sqlite"
-            folder.mkdir()
-            results["sqlite"] = measure(folder, f"sqlite:///{folder}/guerdon.db", args)
-        if args.only != "sqlite":
-            if shutil.which("mariadbd"):
-                folder = Path(name) / "mariadb"
-                folder.mkdir()
-                mariadb = MariaDBServer(folder)
-                results["mariadb"] = measure(folder, mariadb.url(mariadb.create_database()), args)
-                mariadb.stop()
-            else:
-                print("MariaDB is not installed and not measured: apt-get install mariadb-server")
-    args.json.write_text(json.dumps(results, indent=1) + "\n")
-    print_table(results)
+    names, missing = choose_sides(args.sides)
+    print(*missing, *draw_head(), sep="\n", flush=True)
+    results = run(names, args.scenarios, args.rounds, args.seconds)
+    verdicts = judge(results)
+    print("", *draw_targets(verdicts), "", sep="\n")
+    path = args.json or (HERE / "latest.json" if is_whole(args, names) else None)
+    if path:
+        facts = describe_run("bench") | {"missing": missing, "targets": verdicts}
+        path.write_text(json.dumps(facts | {"scenarios": results}, indent=1) + "\n")
+    else:
+        print("only a part of it was measured: --json FILE keeps its figures")
+    print("how Guerdon fares with years of votes in its tables: make bench-growth")
 
 
-def print_table(results: dict[str, Any]) -> None:
-    print(
-        f"{results['machine']}, {results['workers']} workers, {results['connections']} connections"
+def read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", epilog="BENCH_PHP=FILE names the PHP's document")
+    parser.add_argument("--scenarios", type=read_scenarios, default=SCENARIOS,
+                        help=f"of {', '.join(one.name for one in SCENARIOS)}, or how they begin")  # fmt: skip
+    parser.add_argument("--sides", type=lambda text: text.split(","), default=SIDES)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of a round of one side")
+    parser.add_argument(
+        "--json", type=Path, help="where the figures go; latest.json for a whole run"
     )
-    print("| database | votes/s | CPU us/vote | median ms | p99 ms | MB/worker |")
-    print("|---|---|---|---|---|---|")
-    for name in ("sqlite", "mariadb"):
-        if name in results:
-            one = results[name]
-            print(
-                f"| {name} | {one['votes_per_second']:.0f} | {one['cpu_us_per_vote']:.0f}"
-                f" | {one['median_ms']} | {one['p99_ms']} | {one['memory_mb_per_worker']} |"
-            )
+    args = parser.parse_args()
+    if unknown := set(args.sides) - set(SIDES):
+        parser.error(f"no such side: {', '.join(unknown)}")
+    return args
 
 
-main()
+def read_scenarios(text: str) -> list[Scenario]:
+    """Those whose names begin so; at least one for each word."""
+    chosen = []
+    for word in text.split(","):
+        found = [one for one in SCENARIOS if one.name.startswith(word)]
+        if not found:
+            raise argparse.ArgumentTypeError(f"no such scenario: {word}")
+        chosen += found
+    return chosen
+
+
+def is_whole(args: argparse.Namespace, names: Sequence[str]) -> bool:
+    chosen = args.scenarios, tuple(names), args.rounds >= ROUNDS, args.seconds >= SECONDS
+    return chosen == (SCENARIOS, SIDES, True, True)
+
+
+def choose_sides(wanted: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Those of the wanted sides that can be measured, and a sentence for each that cannot."""
+    packages = {
+        "php": php.find_missing(),
+        "mariadb": [] if shutil.which("mariadbd") else ["mariadb-server"],
+        "sqlite": [],
+    }
+    missing = {
+        side: f"{side} is not measured, there is no {' '.join(lacking)}: apt-get install it"
+        for side, lacking in packages.items()
+        if lacking
+    }
+    if not Path(os.environ.get("BENCH_PHP") or "/").is_file():
+        missing["php"] = "php is not measured: name its document, as make bench BENCH_PHP=FILE"
+    return (
+        [side for side in wanted if side not in missing],
+        [missing[side] for side in wanted if side in missing],
+    )
+
+
+def run(
+    names: Sequence[str], scenarios: Sequence[Scenario], rounds: int, seconds: float
+) -> dict[str, Any]:
+    """The summary of each scenario."""
+    results: dict[str, Any] = {}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guerdon-bench-")))
+        vote_api = stack.enter_context(run_vote_api())
+        mariadb = None
+        if set(names) & {"php", "mariadb"}:
+            (folder / "server").mkdir()
+            mariadb = MariaDBServer(folder / "server")
+            stack.callback(mariadb.stop)
+        pid = int((folder / "server/pid").read_text()) if mariadb else None
+        comparison = Comparison(folder, vote_api, pid, seconds)
+        sides = []
+        for name in names:
+            (folder / name).mkdir()
+            side = make_side(name, folder / name, mariadb, vote_api.url)
+            stack.callback(side.stop)
+            side.fill([f"player{n}" for n in range(PLAYERS)])
+            side.start()
+            comparison.warm_up(side)
+            sides.append(side)
+        for scenario, taken in compare(comparison, sides, scenarios, rounds):
+            results[scenario] = summarize(taken)
+            print(*draw_scenario(scenario, results[scenario]), sep="\n", flush=True)
+    return results
+
+
+def make_side(name: str, folder: Path, mariadb: MariaDBServer | None, api_url: str) -> Side:
+    if name == "sqlite":
+        return Guerdon(name, folder, f"sqlite:///{folder}/guerdon.db", api_url)
+    assert mariadb is not None
+    if name == "mariadb":
+        return Guerdon(name, folder, mariadb.url(mariadb.create_database()), api_url)
+    return php.Php(folder, Path(os.environ["BENCH_PHP"]).read_bytes(), mariadb, api_url)
+
+
+if __name__ == "__main__":
+    main()

@@ -14,6 +14,7 @@ DELAY = float(sys.argv[1])
 
 class Reports(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self.buffer = b""
 

@@ -42,8 +42,10 @@ def run_platform(delay: float) -> Iterator[int]:
     command = [sys.executable, "-m", "bench.platform", str(delay)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield int(process.stdout.readline())
-        process.kill()
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
 
 
 def make_body(number: int) -> dict[str, Any]:
@@ -57,9 +59,10 @@ def make_body(number: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def fill(guerdon: Guerdon, count: int) -> None:
-    """Queue a backlog of `count` reports, each in its event's commit."""
-    works = [Work(list_game_events("level_up", make_body(n))) for n in range(count)]
+def fill(guerdon: Guerdon, count: int, first: int = 0) -> None:
+    """Queue a backlog of `count` reports, each in its event's commit; `first` is its first player."""
+    bodies = map(make_body, range(first, first + count))
+    works = [Work(list_game_events("level_up", body)) for body in bodies]
     for start in range(0, count, 64):
         outcomes = guerdon.settler.settle(works[start : start + 64])
         assert {one.state for one in outcomes} == {"settled"}, outcomes
@@ -181,4 +184,5 @@ def main() -> None:
     print(json.dumps(results, indent=1))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,24 +1,15 @@
--- Posts each line of the file named in the environment as a delivery, every one once.
-local threads = 0
-
-function setup(thread)
-  thread:set("number", threads)
-  threads = threads + 1
-end
-
+-- Posts each line of the file named in the environment as a delivery, in order, and then again from the
+-- first. All requests are written out before the clock starts.
 function init(args)
-  bodies, at = {}, 0
-  local step = tonumber(os.getenv("BENCH_THREADS"))
-  local row = 0
+  requests, at = {}, 0
   for line in io.lines(os.getenv("BENCH_BODIES")) do
-    if row % step == number then bodies[#bodies + 1] = line end
-    row = row + 1
+    requests[#requests + 1] = wrk.format("POST", "/webhooks/gamemonitoring", nil, line)
   end
 end
 
 function request()
-  at = at % #bodies + 1
-  return wrk.format("POST", "/webhooks/gamemonitoring", nil, bodies[at])
+  at = at % #requests + 1
+  return requests[at]
 end
 
 function done(summary, latency, requests)

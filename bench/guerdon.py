@@ -1,0 +1,89 @@
+"""The Guerdon side: gunicorn as `guerdon serve` starts it, on SQLite or MariaDB."""
+
+from pathlib import Path
+from typing import Any
+
+from app.guerdon import open_guerdon
+from app.models import LEDGER, OWN, OwnPlayer, bind_models
+from bench.load import list_family
+from tests.sending import TOKEN
+from tests.servers import Gunicorn
+
+WORKERS = 2
+CONFIG = """
+[database]
+url = "{url}"
+[api]
+keys = ["bench-key"]
+[plugins.gamemonitoring]
+api_url = "{api_url}"
+tokens = ["{token}"]
+[plugins.gold]
+"""
+REWARDS = """
+[[rules]]
+name = "every vote"
+on = "server.vote"
+give = [{ reward = "gold", amount = "1.00" }]
+"""
+COUNT = (
+    "SELECT (SELECT COUNT(*) FROM guerdon_events WHERE id > {} AND type = 'server.vote'), SUM(gold)"
+    " FROM players"
+)
+
+
+class Guerdon:
+    """Two workers, Guerdon's own table of players, one gold a vote."""
+
+    def __init__(self, name: str, folder: Path, database_url: str, api_url: str, more: str = ""):
+        """`more` is added to the config."""
+        self.name = name
+        self.filled = 0  # votes that are in the tables already; their row ids are 1 to this
+        self.config = folder / "guerdon.toml"
+        text = CONFIG.format(url=database_url, api_url=api_url, token=TOKEN)
+        self.config.write_text(text + more)
+        (folder / "rewards.toml").write_text(REWARDS)
+        self.inside = open_guerdon(self.config)  # to look into the database
+        self.server = Gunicorn(self.config, WORKERS)
+        self.url = self.server.url
+
+    def bind(self) -> None:
+        """From now on the models mean this side's tables: a process has them once."""
+        bind_models(self.inside.database, [*LEDGER, *OWN, *self.inside.plugins.models])
+
+    def fill(self, players: list[str]) -> None:
+        """The tables and the players."""
+        self.bind()
+        self.inside.migrate()
+        rows = [{"nickname": one, "folded": one, "gold": 0, "created_at": 0} for one in players]
+        with self.inside.database.connection_context():
+            for start in range(0, len(rows), 500):
+                OwnPlayer.insert_many(rows[start : start + 500]).execute()
+
+    def start(self) -> None:
+        self.server.start()
+
+    def stop(self) -> None:
+        self.server.stop()
+        self.inside.close()
+
+    def read_logs(self) -> str:
+        return self.server.log.read_text()[-4000:]
+
+    def list_processes(self) -> list[int]:
+        """gunicorn's master and its workers."""
+        assert self.server.process is not None
+        return list_family(self.server.process.pid)
+
+    def list_workers(self) -> list[int]:
+        return self.server.list_workers()
+
+    def count_paid(self) -> tuple[int, int]:
+        """How many votes are settled, and the sum of all gold."""
+        votes, gold = self.ask(COUNT.format(self.filled))
+        return self.filled + votes, round(gold or 0)
+
+    def ask(self, sql: str) -> Any:
+        """The first row."""
+        with self.inside.database.connection_context():
+            return self.inside.database.execute_sql(sql).fetchone()
