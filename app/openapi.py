@@ -23,9 +23,9 @@ Guerdon turns votes and game events into rewards, each exactly once, and tells t
 * **Again.** Whatever you post, post it again until you have an answer: nothing is paid or reported
   twice.
 * **Errors** are `application/problem+json` (RFC 9457): `status`, `title` and `detail`, and with 422
-  `errors`, field by field. Beside what each operation names: 404 for a path that is none, 405 with
-  `Allow` for a method that a path does not have. 503 says that the database does not answer; try again
-  after `Retry-After`.
+  `errors`, field by field. Beside what each operation names: 404 for a path that is none, 308 for one
+  with a slash doubled, 405 with `Allow` for a method that a path does not have. 503 says that the
+  database does not answer; try again after `Retry-After`.
 * **Values.** Times are ISO 8601 in UTC, or whole numbers where a platform's own field is one. Money is
   a string, as "100.00". Bodies are JSON in UTF-8, whatever their Content-Type says.
 """
