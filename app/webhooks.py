@@ -58,7 +58,7 @@ class WebhookFlask(Flask):
             return self.handle_exception(unhandled)
 
 
-@webhooks.post(f"{PREFIX}<source>")
+@webhooks.post(f"{PREFIX}<source>", endpoint="receive")
 def receive_anywhere(source: str) -> Response:
     """As WebhookFlask does, for a source of any other name."""
     return receive(source, request)
