@@ -7,6 +7,8 @@ PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 # Debian packages that the tests need and that are not here.
 MISSING = $(strip \
 	$(if $(shell command -v mariadbd 2>/dev/null),,mariadb-server) \
+	$(if $(wildcard /usr/lib/galera/libgalera_smm.so),,galera-4) \
+	$(if $(shell command -v rsync 2>/dev/null),,rsync) \
 	$(if $(shell command -v chromium 2>/dev/null),,chromium) \
 	$(if $(shell command -v chromedriver 2>/dev/null),,chromium-driver))
 

@@ -77,8 +77,9 @@ def hold_lock(database: Database, now: Callable[[], int]) -> Iterator[None]:
     """Wait for our turn to migrate; raises DatabaseUnavailable after PATIENCE seconds."""
     bind_models(database, [MigrationLock])
     database.create_tables([MigrationLock], safe=True)
-    with suppress(IntegrityError):  # the row is there already
-        MigrationLock.insert(id=1, holder="", until=0).execute()
+    row = MigrationLock.insert(id=1, holder="", until=0)
+    with suppress(IntegrityError):  # it is there already
+        database.transact(lambda attempt: row.execute())  # another node may insert it too
     holder = secrets.token_hex(16)
     deadline = time.monotonic() + PATIENCE
 

@@ -4,6 +4,7 @@ import importlib
 import os
 import shutil
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from app.guerdon import Guerdon, open_guerdon
 from app.models import OwnPlayer
 from tests.crowd import PLAYERS, REPORTING, Crowd
 from tests.crowd import REWARDS as CROWD_REWARDS
+from tests.galera import GaleraCluster, require_galera
 from tests.platforms import Platform
 from tests.proxying import Proxy
 from tests.sending import API_KEY, TOKEN, make_delivery
@@ -71,6 +73,22 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDBServer]
     server = MariaDBServer(tmp_path_factory.mktemp("mariadb"))
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def galera() -> Iterator[GaleraCluster]:
+    """Three nodes. A test that kills, freezes or cuts off one brings it back."""
+    require_galera()
+    # pytest's own folders are closed to mysql, whom the nodes run as where the tests are root.
+    folder = Path(tempfile.mkdtemp(prefix="guerdon-galera-"))
+    folder.chmod(0o755)
+    cluster = GaleraCluster(folder)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
