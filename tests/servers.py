@@ -181,6 +181,7 @@ class Proxy:
     def __init__(self, port: int) -> None:
         self._target = ("127.0.0.1", port)
         self._cuts: list[tuple[bytes, bool]] = []
+        self._is_shut = self._falls = False
         self._flowing = threading.Event()
         self._flowing.set()
         self._sockets: list[socket.socket] = []
@@ -195,6 +196,27 @@ class Proxy:
     @property
     def cuts_left(self) -> int:
         return len(self._cuts)
+
+    def fall(self, at: bytes, *, forwarded: bool) -> None:
+        """As cut(), and from then on it is shut."""
+        self._falls = True
+        self.cut(at, forwarded=forwarded)
+
+    def shut(self) -> None:
+        """Hang up on everybody, and on whoever comes."""
+        self._is_shut = True
+        for one in self._sockets:
+            hang_up(one)
+        self._sockets.clear()
+
+    def open(self) -> None:
+        """Whoever comes is served again."""
+        self._is_shut = False
+
+    def forget_cuts(self) -> None:
+        """None is left, and nothing falls."""
+        self._falls = False
+        self._cuts.clear()
 
     def freeze(self) -> None:
         self._flowing.clear()
@@ -218,6 +240,9 @@ class Proxy:
     def _serve(self, client: socket.socket) -> None:
         self._sockets.append(client)
         self._flowing.wait()
+        if self._is_shut:
+            hang_up(client)
+            return
         server = socket.create_connection(self._target)
         self._sockets.append(server)
         muted, replied = threading.Event(), threading.Event()
@@ -232,6 +257,8 @@ class Proxy:
                         muted.set()
                         server.sendall(data)
                         assert replied.wait(10)
+                    if self._falls:
+                        self.shut()
                     break
                 server.sendall(data)
         hang_up(client)
