@@ -40,6 +40,7 @@ class Proxy:
         self._lock = threading.Lock()
         self._flowing = threading.Event()
         self._flowing.set()
+        self._is_shut = self._falls = False
         self._closing = threading.Event()
         self._calmed = threading.Event()
         self._sockets: list[socket.socket] = []
@@ -58,6 +59,25 @@ class Proxy:
     @property
     def cuts_left(self) -> int:
         return len(self._script)
+
+    def fall(self, at: bytes, *, forwarded: bool) -> None:
+        """As cut(), and from then on it is shut."""
+        self._falls = True
+        self.cut(at, forwarded=forwarded)
+
+    def shut(self) -> None:
+        """Hang up on everybody, and on whoever comes."""
+        self._is_shut = True
+        self.hang_up_all()
+
+    def open(self) -> None:
+        """Whoever comes is served again."""
+        self._is_shut = False
+
+    def forget_cuts(self) -> None:
+        """None is left, and nothing falls."""
+        self._falls = False
+        self._script.clear()
 
     def calm(self) -> None:
         """No more faults: what stalls goes on; what was swallowed stays so."""
@@ -94,6 +114,9 @@ class Proxy:
     def _serve(self, client: socket.socket) -> None:
         self._sockets.append(client)
         self._flowing.wait()
+        if self._is_shut:
+            hang_up(client)
+            return
         try:
             server = socket.create_connection(self._target)
         except OSError:  # it is down
@@ -102,6 +125,7 @@ class Proxy:
         self._sockets.append(server)
         muted, replied = threading.Event(), threading.Event()
         self._run(self._answer, client, server, muted, replied)
+        fault = None
         with suppress(OSError):
             while data := client.recv(65536):
                 self._flowing.wait()
@@ -116,6 +140,8 @@ class Proxy:
                 if fault == CUT_AFTER:
                     assert replied.wait(10)
                     break
+        if self._falls and fault in (CUT, CUT_AFTER):
+            self.shut()
         hang_up(client)
         hang_up(server)
 
