@@ -20,8 +20,9 @@ from app.guerdon import Guerdon, open_guerdon
 from app.network import HttpResponse
 from tests.conftest import ALL_PLUGINS, Clock
 from tests.model_rules import Event
+from tests.proxying import Proxy
 from tests.sending import API_KEY, TOKEN, make_delivery
-from tests.servers import MariaDBServer, Proxy, wait_until
+from tests.servers import MariaDBServer, wait_until
 from tests.studio import Asked, Network, reply
 
 KEY = {"Authorization": f"Bearer {API_KEY}"}
