@@ -26,7 +26,7 @@ run: .venv/.for-run
 	@.venv/bin/guerdon run
 
 test: .venv/.for-test debian
-	.venv/bin/pytest $(ARGS)
+	.venv/bin/pytest -n 3 --dist loadfile $(ARGS)
 
 lint: .venv/.for-test
 	.venv/bin/ruff check .

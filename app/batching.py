@@ -48,10 +48,11 @@ class Batcher(Generic[Item, Answer]):
 
     def ask(self, item: Item, timeout: float) -> Answer:
         """The answer for one item; TimeoutError after `timeout` seconds, though the work goes on."""
-        if self._thread is None:
-            self._start()
         pending: Pending[Answer] = Pending()
-        self._queue.put((item, pending))
+        with self._lock:  # so that nobody asks a thread that was just told to end
+            if self._thread is None:
+                self._start()
+            self._queue.put((item, pending))
         try:
             return pending.wait(timeout)
         except TimeoutError:
@@ -62,15 +63,14 @@ class Batcher(Generic[Item, Answer]):
         """Work off what was asked, then end the thread; waits up to `timeout` seconds for it."""
         with self._lock:
             thread, self._thread = self._thread, None
+            if thread is not None:
+                self._queue.put(None)
         if thread is not None:
-            self._queue.put(None)
             thread.join(timeout)
 
     def _start(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        self._thread.start()
 
     def _run(self) -> None:
         waiting: list[tuple[Item, Pending[Answer]] | None] = []
@@ -97,8 +97,10 @@ class Batcher(Generic[Item, Answer]):
         try:
             answered = list(zip(live, self._work([item for item, _ in live]), strict=True))
         except BaseException as error:
+            # What ends this thread is no affair of those who wait.
+            told = error if isinstance(error, Exception) else TimeoutError("it was stopped")
             for _, pending in live:
-                pending.fail(error)
+                pending.fail(told)
         else:
             for (_, pending), answer in answered:
                 pending.give(answer)

@@ -94,8 +94,8 @@ class Deliveries:
             result = self._pay_first(delivery, key)
             mine.give(result)
             return result
-        except BaseException as error:
-            mine.fail(error)
+        except BaseException:
+            mine.give((Outcome("unavailable", "an earlier try failed"), Standing(False, False)))
             raise
         finally:
             del self._running[key]

@@ -5,11 +5,14 @@ headers as if they were an e-mail, costs more than all the rest of a vote's fetc
 """
 
 import re
+import ssl
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
 
 import httptools
+from urllib3.util import wait_for_read, wait_for_write
 
 from app.crashing import reach
 from app.errors import NetworkFailed
@@ -17,6 +20,7 @@ from app.errors import NetworkFailed
 LARGEST_HEAD = (
     65536  # bytes: of an answer's head; of what frames its chunks, and as much as they hold
 )
+Result = TypeVar("Result")
 MOST_HEADERS = 100
 AT_ONCE = 65536  # bytes
 TARGET = re.compile(r"[!-~]+")
@@ -35,10 +39,11 @@ class Hungup(NotHttp):
 class Answer:
     """An answer as it comes in: llhttp calls what begins with on_."""
 
-    def __init__(self, limit: int) -> None:
-        """`limit`: bytes of its body, as they are sent."""
+    def __init__(self, limit: int, has_body: bool = True) -> None:
+        """`limit`: bytes of its body, as they are sent; `has_body` is False for what answers a HEAD."""
         self._parser = httptools.HttpResponseParser(self)
         self._limit = limit
+        self._has_body = has_body
         self._parts: list[bytes] = []
         self._size = self._received = 0
         self._is_framed = False
@@ -54,7 +59,8 @@ class Answer:
     def feed(self, data: bytes) -> None:
         """Take what was received; b"" is the end. Raises NotHttp, or NetworkFailed for too much."""
         if not data:
-            return self._end()
+            self._end()
+            return
         self._received += len(data)
         try:
             self._parser.feed_data(data)
@@ -65,7 +71,6 @@ class Answer:
         framing = self._received - self._size
         if framing > LARGEST_HEAD + self._size or len(self.headers) > MOST_HEADERS:
             raise NotHttp
-        return None
 
     def _end(self) -> None:
         if not self._received:
@@ -89,6 +94,7 @@ class Answer:
             self.status = status
             framing = {name.lower() for name, _ in self.headers}
             self._is_framed = not framing.isdisjoint(("content-length", "transfer-encoding"))
+            self.is_whole = not self._has_body
 
     def on_body(self, data: bytes) -> None:
         if not self.is_whole:
@@ -104,11 +110,17 @@ class Answer:
 def write_request(
     method: str, target: str, host: str, headers: Mapping[str, str], body: bytes | None
 ) -> bytes:
-    """A request's bytes. Raises ValueError for what would not be one line, or one word, in them."""
+    """A request's bytes; a User-Agent is ours unless it is given.
+
+    Raises ValueError for what would not be one line, or one word, in them.
+    """
     if not (NAME.fullmatch(method) and TARGET.fullmatch(target) and TARGET.fullmatch(host)):
         raise ValueError("not a method, an address and a host")
     lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", "Accept-Encoding: identity"]
-    for name, value in headers.items():
+    if not any(name.lower() == "user-agent" for name in headers):
+        lines.append("User-Agent: Guerdon")
+    for name, given in headers.items():
+        value = given if isinstance(given, str) else str(given)
         if not (NAME.fullmatch(name) and VALUE.fullmatch(value)):
             raise ValueError("not a header")
         lines.append(f"{name}: {value}")
@@ -117,21 +129,51 @@ def write_request(
     return "\r\n".join([*lines, "\r\n"]).encode("latin-1") + (body or b"")
 
 
-def exchange(socket: Any, request: bytes, deadline: float, limit: int) -> Answer:
+def exchange(
+    socket: Any, request: bytes, deadline: float, limit: int, has_body: bool = True
+) -> Answer:
     """Send a request and read its answer; `deadline` by time.monotonic(), `limit` in bytes.
 
     Raises TimeoutError, OSError, NotHttp, and NetworkFailed for a body over the limit.
     """
-    answer = Answer(limit)
-    socket.settimeout(find_left(deadline))
-    sent = socket.send(request)
-    if sent < len(request):  # rarely; sendall at once would cost more
-        socket.sendall(request[sent:])
+    answer = Answer(limit, has_body)
+    while request:  # once, but for a long one
+        request = request[insist(socket, partial(socket.send, request), deadline) :]
     reach("network: asked, answer unread")
     while not answer.is_whole:
-        socket.settimeout(find_left(deadline))  # anew for each: a peer that drips gains nothing
-        answer.feed(socket.recv(AT_ONCE))
+        answer.feed(insist(socket, partial(socket.recv, AT_ONCE), deadline))
     return answer
+
+
+def insist(socket: Any, act: Callable[[], Result], deadline: float) -> Result:
+    """What `act` on a socket returns, by the deadline, however the other side drips."""
+    if not isinstance(socket, ssl.SSLSocket):
+        socket.settimeout(find_left(deadline))
+        return act()
+    # Under gevent a TLS socket's own timeout begins anew with each byte of a record.
+    socket.settimeout(0)
+    while True:
+        left = find_left(deadline)
+        try:
+            if (result := act()) != 0:  # what gevent's send returns where it would block
+                return result
+            wait_for_write(socket, left)
+        except ssl.SSLWantReadError:
+            wait_for_read(socket, left)
+        except ssl.SSLWantWriteError:
+            wait_for_write(socket, left)
+
+
+def is_quiet(socket: Any) -> bool:
+    """Whether a kept connection is as we left it: no end came, and no answer that nobody asked for."""
+    socket.settimeout(0)
+    try:
+        socket.recv(1)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def find_left(deadline: float) -> float:

@@ -271,6 +271,7 @@ def read_delivery(source: str, request: "Request", settings: Settings, now: int)
     """A request came to POST /webhooks/<source>: verify it and say what it is.
 
     None: not my source. Raise BadDelivery or BadSignature to refuse it; nothing is stored then.
+    `request` is Flask's; its proxy `flask.request` is not set, as a delivery goes past Flask's routing.
     `now` is in ms since the epoch, UTC.
     """
     raise NotImplementedError

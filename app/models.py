@@ -6,7 +6,6 @@ for looking.
 """
 
 import hashlib
-from functools import lru_cache
 from typing import Any
 
 from peewee import (
@@ -247,7 +246,6 @@ LEDGER = (Event, Grant, Waiting, Attempt, Claim, Part, Report, Send)
 OWN = (OwnPlayer, OwnName)  # where the studio has no table of players
 
 
-@lru_cache(maxsize=1024)  # one delivery asks several times
 def make_event_key(source: str, type: str, id: str) -> bytes:
     """32 bytes that stand for an event; the parts are length-prefixed, so none can pose as another."""
     return hash_parts(source, type, id)

@@ -11,12 +11,23 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.util import create_urllib3_context, wait_for_read
+from urllib3.connection import HTTPConnection
+from urllib3.util import create_urllib3_context
 
 from app.errors import NetworkFailed
-from app.exchange import TARGET, Answer, Hungup, NotHttp, exchange, find_left, write_request
+from app.exchange import (
+    TARGET,
+    Answer,
+    Hungup,
+    NotHttp,
+    exchange,
+    find_left,
+    insist,
+    is_quiet,
+    write_request,
+)
 
+PORTS = {"http": 80, "https": 443}
 KEPT_PER_HOST = 64  # connections
 
 
@@ -36,7 +47,7 @@ class Http:
 
     def close(self) -> None:
         """Close every kept connection."""
-        for connections in self._kept.values():
+        for connections in list(self._kept.values()):
             while connections:
                 connections.pop().close()
 
@@ -54,7 +65,8 @@ class Http:
         """One exchange; `connect` and `total` in seconds, `limit` in bytes of the answer's body.
 
         Returns whatever status came. Raises NetworkFailed when there was no whole answer in time
-        or it was too long.
+        or it was too long. Looking a host's name up has no limit, and each of its addresses may take
+        `connect`.
         """
         deadline = time.monotonic() + total
         try:
@@ -80,13 +92,13 @@ class Http:
         limit: int,
     ) -> Answer:
         """A kept connection may be closed by the peer just as we use it: a GET is then asked anew."""
-        if connection := self._find_kept(method, parts):
+        if connection := self._find_kept(parts):
             try:
                 return self._exchange(connection, parts, request, deadline, limit)
-            except (Hungup, ConnectionError):
+            except (Hungup, ConnectionError, ssl.SSLEOFError):
                 if method != "GET":
                     raise
-        connection = self._connect(parts, min(connect, find_left(deadline)))
+        connection = self._connect(parts, min(time.monotonic() + connect, deadline))
         return self._exchange(connection, parts, request, deadline, limit)
 
     def _exchange(
@@ -97,43 +109,53 @@ class Http:
         deadline: float,
         limit: int,
     ) -> Answer:
-        answer = None
         try:
-            answer = exchange(connection.sock, request, deadline, limit)
-        finally:
-            kept = self._kept[parts.scheme, parts.netloc]
-            if answer and answer.may_keep and len(kept) < KEPT_PER_HOST:
-                kept.append(connection)
-            else:
-                connection.close()  # in an unknown state, never used again
+            has_body = not request.startswith(b"HEAD ")
+            answer = exchange(connection.sock, request, deadline, limit, has_body)
+        except BaseException:
+            connection.close()  # in an unknown state, never used again
+            raise
+        kept = self._kept[parts.scheme, parts.netloc]
+        if answer.may_keep and len(kept) < KEPT_PER_HOST:
+            kept.append(connection)
+        else:
+            connection.close()
         return answer
 
-    def _find_kept(self, method: str, parts: SplitResult) -> HTTPConnection | None:
+    def _find_kept(self, parts: SplitResult) -> HTTPConnection | None:
         kept = self._kept[parts.scheme, parts.netloc]
         with suppress(IndexError):  # somebody else took the last one
             while kept:
-                connection = kept.pop()
-                # Only what must not be sent twice is worth a look whether the peer has hung up.
-                if method == "GET" or not wait_for_read(connection.sock, 0):
+                connection = kept.pop(0)  # the oldest: those that have ended are all found
+                if is_quiet(connection.sock):
                     return connection
                 connection.close()
         return None
 
-    def _connect(self, parts: SplitResult, seconds: float) -> HTTPConnection:
-        connection: HTTPConnection
-        if parts.scheme == "http" and parts.hostname:
-            connection = HTTPConnection(parts.hostname, parts.port, timeout=seconds)
-        elif parts.scheme == "https" and parts.hostname:
-            if self._trust is None:
-                self._trust = create_urllib3_context()
-                self._trust.load_default_certs()
-            connection = HTTPSConnection(
-                parts.hostname, parts.port, timeout=seconds, ssl_context=self._trust
-            )
-        else:
+    def _connect(self, parts: SplitResult, deadline: float) -> HTTPConnection:
+        if parts.scheme not in PORTS or not parts.hostname:
             raise ValueError("not an http or https address")
+        port = parts.port or PORTS[parts.scheme]
+        connection = HTTPConnection(parts.hostname, port, timeout=find_left(deadline))
         connection.connect()
+        if parts.scheme == "https":
+            try:
+                self._secure(connection, parts.hostname, deadline)
+            except BaseException:
+                connection.close()
+                raise
         return connection
+
+    def _secure(self, connection: HTTPConnection, host: str, deadline: float) -> None:
+        if self._trust is None:
+            trust = create_urllib3_context()
+            trust.load_default_certs()
+            self._trust = trust  # whole: other threads use it at once
+        tls = self._trust.wrap_socket(
+            connection.sock, server_hostname=host, do_handshake_on_connect=False
+        )
+        connection.sock = tls
+        insist(tls, tls.do_handshake, deadline)
 
 
 def choose_target(url: str, parts: SplitResult) -> str:
@@ -164,6 +186,6 @@ def describe_failure(error: BaseException) -> str:
         return "no connection in time"
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    if isinstance(error, ssl.SSLError):
+    if isinstance(error, ssl.SSLCertVerificationError):
         return "no trusted TLS connection"
     return f"the exchange failed ({type(error).__name__})"

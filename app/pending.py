@@ -32,7 +32,7 @@ class Pending(Generic[Answer]):
             if not self._is_here and not latch.acquire(timeout=seconds):
                 raise TimeoutError
         if self._error is not None:
-            raise self._error
+            raise self._error.with_traceback(None)  # others raise it too, each from elsewhere
         return cast("Answer", self._answer)
 
     def give(self, answer: Answer) -> None:

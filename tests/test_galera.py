@@ -111,13 +111,16 @@ def start_hosts(
 
 
 @pytest.fixture
-def check_all_books(cluster: GaleraCluster, database: str) -> Iterator[Callable[..., None]]:
+def check_all_books(
+    cluster: GaleraCluster, database: str, configs: list[Path]
+) -> Iterator[Callable[..., None]]:
     """Every node says that these votes are paid, once, and nothing else is."""
     databases = [open_database(node.url(database)) for node in cluster.nodes]
+    rules = SimpleNamespace(rewards_file=configs[0].parent / "rewards.toml")
 
     def check(ids: list[str]) -> None:
         for one in databases:
-            check_books(SimpleNamespace(database=one), ids)  # type: ignore[arg-type]
+            check_books(SimpleNamespace(database=one, config=rules), ids)  # type: ignore[arg-type]
 
     yield check
     for one in databases:

@@ -6,6 +6,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -320,3 +321,76 @@ def test_garbage_is_a_failure_in_words_that_give_nothing_away(
         assert "127.0.0.1" not in str(caught.value)
     assert len(peer.requests) <= 4
     assert http.request("GET", serve(length(b"well")).url).body == b"well"
+
+
+def test_what_nobody_asked_for_is_never_taken_for_an_answer(http: Http, serve: Serve) -> None:
+    def talk(peer: Peer, connection: socket.socket, number: int) -> None:
+        while request := peer.read(connection):
+            connection.sendall(length(request.split()[1]))
+            time.sleep(0.1)
+            connection.sendall(length(b"stale"))
+
+    peer = serve(talk)
+
+    for number in range(3):
+        assert http.request("GET", f"{peer.url}/{number}").body == b"/%d" % number
+        time.sleep(0.3)
+
+
+def test_connections_that_have_ended_are_let_go(http: Http, serve: Serve) -> None:
+    together = threading.Barrier(10)
+
+    def talk(peer: Peer, connection: socket.socket, number: int) -> None:
+        peer.read(connection)
+        if number <= 10:
+            together.wait(10)
+        connection.sendall(length(b"x"))
+
+    peer = serve(talk)
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda _: http.request("GET", peer.url), range(10)))
+    [kept] = http._kept.values()
+    assert len(kept) == 10
+    wait_until(lambda: all(connection.fileno() == -1 for connection in peer.open))
+
+    assert http.request("GET", peer.url).body == b"x"
+
+    assert len(kept) == 1
+
+
+def test_a_head_has_no_body_to_wait_for(http: Http, serve: Serve) -> None:
+    peer = serve(OK + b"Content-Length: 1000\r\n\r\n")
+
+    assert http.request("HEAD", peer.url, total=5).body == b""
+
+
+def test_it_says_who_it_is_unless_its_caller_does(http: Http, serve: Serve) -> None:
+    peer = serve(length(b"x"))
+
+    http.request("GET", peer.url)
+    http.request("GET", peer.url, headers={"user-agent": "Studio", "X-Number": 7})  # type: ignore[dict-item]
+
+    assert b"User-Agent: Guerdon\r\n" in peer.requests[0]
+    assert b"Guerdon" not in peer.requests[1]
+    assert b"X-Number: 7\r\n" in peer.requests[1]
+
+
+ODD = ["http://[fe80::abcd]/", "https://[2001:db8::1]/", "ftp://x/", "http:///", "http://x:99999/"]
+
+
+@pytest.mark.parametrize("url", ODD)
+def test_an_odd_address_is_a_failure_as_any(url: str, http: Http) -> None:
+    with pytest.raises(NetworkFailed):
+        http.request("GET", url, total=0.5)
+
+
+def test_no_line_is_smuggled_into_a_request(http: Http, serve: Serve) -> None:
+    peer = serve(length(b"x"))
+
+    for headers in ({"X": "1\r\nY: 2"}, {"X\r\nY": "1"}, {"X Y": "1"}):
+        with pytest.raises(NetworkFailed):
+            http.request("GET", peer.url, headers=headers)
+    http.request("GET", f"{peer.url}/a b\u20ac?c=\u00fc")
+
+    [request] = peer.requests
+    assert request.startswith(b"GET /a%20b%E2%82%AC?c=%C3%BC HTTP/1.1\r\n")
