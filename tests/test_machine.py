@@ -104,6 +104,11 @@ def test_it_works(stage: Stage) -> None:
     do("look_at_inbox", after=5)
     assert model.tell_state(late.key) == "settled"
 
+    # Two rules with the same reward, and a role that has no end beside one that has.
+    restart("every vote", "every vote, a little", "server 1", "founders", unknown="create")
+    for server in ("2", "1"):
+        assert model.tell_state(deliver("Bob", server).key) == "settled"
+
     # Codes that run out, and a vote that no claim can be made of: nothing of them is paid.
     restart("codes", "claims", "levels on server 1", "level 10", unknown="create")
     do("import_codes", count=1)
