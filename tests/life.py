@@ -27,7 +27,8 @@ from tests.agreement import (
     tell_event,
     tell_player,
 )
-from tests.model import Model
+from tests.model import VOTE_API, Model
+from tests.model_reports import PLATFORM
 from tests.model_rules import RULES, Event, Rule, write_rules
 from tests.stage import DISTURBANCES, G123, VOTES, Stage
 
@@ -41,6 +42,9 @@ servers = st.sampled_from(["1", "2", ""])
 votes = st.tuples(nicknames, servers)  # whose, and on which server
 events: Bundle[Event] = Bundle("events")
 seconds = st.sampled_from([0, 2, 5, 30, 61, 600, 3600, 7200, 90_000])
+# What the world does from now on; None: as before.
+apis = st.sampled_from([None, "up", "up", *VOTE_API])
+platforms = st.sampled_from([None, "up", "down", *PLATFORM])
 hows = st.sampled_from(["plainly"] * 4 + list(DISTURBANCES))
 
 

@@ -28,12 +28,14 @@ from tests.conftest import add_player
 from tests.game_server import make_level_up
 from tests.life import (
     Life,
+    apis,
     events,
     has_lived,
     hows,
     is_here,
     matches,
     nicknames,
+    platforms,
     rule_sets,
     seconds,
     servers,
@@ -41,7 +43,6 @@ from tests.life import (
     votes,
 )
 from tests.model import UNAVAILABLE, VOTE_API, Answer
-from tests.model_reports import PLATFORM
 from tests.model_rules import LEVEL_UP, VOTE, Event, Rule
 from tests.sending import make_delivery
 from tests.servers import wait_until
@@ -79,17 +80,20 @@ class Machine(Life):
 
     # Votes and levels
 
-    @rule(mode=st.sampled_from(["up"] * 4 + sorted(VOTE_API)))
-    def change_vote_api(self, mode: str) -> None:
-        self.model.vote_api = self.stage.world.vote_api = mode
+    def face(self, api: str | None = None, platform: str | None = None) -> None:
+        """From now on the vote API, or the platform, does this."""
+        world, outbox = self.stage.world, self.model.outbox
+        self.model.vote_api = world.vote_api = api or world.vote_api
+        outbox.platform = world.platform = platform or world.platform
 
     def make_vote(self, nickname: str, server: str) -> Event:
         event = Event(VOTE, f"v{len(self.stage.world.votes)}", server, nickname)
         self.stage.world.votes[event.id] = event
         return event
 
-    @rule(target=events, nickname=nicknames, server=servers, how=hows)
-    def deliver(self, nickname: str, server: str, how: str) -> Event:
+    @rule(target=events, nickname=nicknames, server=servers, how=hows, api=apis)
+    def deliver(self, nickname: str, server: str, how: str, api: str | None = None) -> Event:
+        self.face(api)
         event = self.make_vote(nickname, server)
         self.take(event, how)
         return event
@@ -99,11 +103,13 @@ class Machine(Life):
         target=events,
         new=st.lists(votes, min_size=1, max_size=5),
         old=st.lists(events, max_size=3),
+        api=apis.filter(lambda api: not VOTE_API[api or "up"][0]),
     )
     def deliver_at_once(
-        self, new: Sequence[tuple[str, str]], old: Sequence[Event]
+        self, new: Sequence[tuple[str, str]], old: Sequence[Event], api: str | None = None
     ) -> MultipleResults[Event]:
         """New votes and duplicates, by many connections; one of the new comes twice."""
+        self.face(api)
         made = [self.make_vote(*vote) for vote in new]
         all_ = [*made, made[0], *(event for event in old if event.type == VOTE)]
         fewest = self.model.asked + len({event.key for event in all_} - self.model.settled.keys())
@@ -125,14 +131,26 @@ class Machine(Life):
         level=st.sampled_from([9, 10]),
         how=hows,
         wait=st.sampled_from([0, 1]),
+        platform=platforms,
     )
-    def level_up(self, uid: str, server: str, level: int, how: str, wait: int) -> Event:
+    def level_up(
+        self, uid: str, server: str, level: int, how: str, wait: int, platform: str | None = None
+    ) -> Event:
+        self.face(platform=platform)
         event = Event(LEVEL_UP, f"{uid}:{server}:{level}", server, uid=uid, level=level)
         self.take(event, how, wait)
         return event
 
-    @rule(event=events, how=hows, wait=st.sampled_from([0, 1]))
-    def deliver_again(self, event: Event, how: str, wait: int) -> None:
+    @rule(event=events, how=hows, wait=st.sampled_from([0, 1]), api=apis, platform=platforms)
+    def deliver_again(
+        self,
+        event: Event,
+        how: str,
+        wait: int,
+        api: str | None = None,
+        platform: str | None = None,
+    ) -> None:
+        self.face(api, platform)
         self.take(event, how, wait)
 
     def take(self, event: Event, how: str, wait: int = 0) -> None:
@@ -201,8 +219,9 @@ class Machine(Life):
 
     # The dispatcher, and persons
 
-    @rule(after=seconds)
-    def look_at_inbox(self, after: int) -> None:
+    @rule(after=seconds, api=apis)
+    def look_at_inbox(self, after: int, api: str | None = None) -> None:
+        self.face(api)
         self.pass_time(after)
         threads = 4 if self.model.is_orderless else 1
         with self.allow_outage(), ThreadPoolExecutor(threads) as pool:
@@ -247,12 +266,9 @@ class Machine(Life):
 
     # Reports
 
-    @rule(mode=st.sampled_from(["up", "down"] * 2 + sorted(PLATFORM)))
-    def change_platform(self, mode: str) -> None:
-        self.model.outbox.platform = self.stage.world.platform = mode
-
-    @rule(after=seconds)
-    def send_reports(self, after: int) -> None:
+    @rule(after=seconds, platform=platforms)
+    def send_reports(self, after: int, platform: str | None = None) -> None:
+        self.face(platform=platform)
         self.pass_time(after)
         with self.allow_outage():
             send_due(self.stage.guerdon)

@@ -213,7 +213,7 @@ class MariaDBBehindProxy:
 
 
 class Stage:
-    """The service as it runs now; `write_rewards` and options are read when it is opened again."""
+    """The service as it runs now; rules and options are read when it is opened."""
 
     def __init__(self, folder: Path, store: Any) -> None:
         self.folder = folder

@@ -93,9 +93,9 @@ def test_it_works(stage: Stage) -> None:
 
     # Every fault of the vote API, and many at once.
     for mode in VOTE_API:
-        do("change_vote_api", mode=mode)
+        machine.face(api=mode)
         late = deliver("ZOË", "2")
-    do("change_vote_api", mode="up")
+    machine.face(api="up")
     do("deliver_at_once", new=[("Ann", "1"), ("Bob", "2"), ("zoë", "2")], old=[late, early])
     do("look_at_inbox", after=600)
     assert model.tell_state(late.key) == "waiting"
@@ -103,6 +103,11 @@ def test_it_works(stage: Stage) -> None:
     do("try_again_by_hand", event=late, is_all=False)
     do("look_at_inbox", after=5)
     assert model.tell_state(late.key) == "settled"
+
+    # Two rules with the same reward, and a role that has no end beside one that has.
+    restart("every vote", "every vote, a little", "server 1", "founders", unknown="create")
+    for server in ("2", "1"):
+        assert model.tell_state(deliver("Bob", server).key) == "settled"
 
     # Codes that run out, and a vote that no claim can be made of: nothing of them is paid.
     restart("codes", "claims", "levels on server 1", "level 10", unknown="create")
@@ -130,21 +135,21 @@ def test_it_works(stage: Stage) -> None:
     level = {"uid": "Bob", "server": "1", "level": 10, "how": "plainly"}
     reported = do("level_up", **level, wait=1)
     assert repeat(reported, wait=1) == "settled"
-    do("change_platform", mode="refusing")
+    machine.face(platform="refusing")
     do("level_up", **level | {"level": 9}, wait=1)
     for mode in PLATFORM:
-        do("change_platform", mode=mode)
+        machine.face(platform=mode)
         do("level_up", **level | {"uid": mode, "server": "2", "level": 9}, wait=1)
     reports = model.outbox.reports
     assert {one.state for one in reports.values()} == {"delivered", "ready", "dead"}
-    do("change_platform", mode="down")
+    machine.face(platform="down")
     do("send_again_by_hand")
     do("send_reports", after=0)
     for _ in range(3):
         do("send_reports", after=600)
     assert model.outbox.open_at > model.now  # nobody seems to be there
     do("send_reports", after=2)
-    do("change_platform", mode="up")
+    machine.face(platform="up")
     for after in (61, 0):  # the first alone finds out
         do("send_reports", after=after)
     assert {one.state for one in reports.values()} == {"delivered"}
