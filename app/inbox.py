@@ -47,12 +47,11 @@ class Inbox:
     def accept(self, delivery: Delivery) -> Outcome:
         """Pay a delivery that just came; what cannot be paid is stored before this returns."""
         outcome, standing = self._deliveries.pay(delivery)
-        key = make_event_key(delivery.source, delivery.type, delivery.id)
         try:
             if outcome.state in ("waiting", "held"):
-                return self._park(delivery, key, outcome)
+                return self._park(delivery, outcome)
             if outcome.is_done and standing.is_waiting:
-                self._close(key)
+                self._close(make_event_key(delivery.source, delivery.type, delivery.id))
         except (PeeweeException, DatabaseUnavailable, TypeError, ValueError) as error:
             # TypeError, ValueError: a plugin's delivery with data that JSON cannot hold.
             log.error("inbox not written", event_id=delivery.id, exc_info=error)
@@ -60,7 +59,8 @@ class Inbox:
                 return Outcome("unavailable", f"it could not be stored: {outcome.reason}")
         return outcome
 
-    def _park(self, delivery: Delivery, key: bytes, outcome: Outcome) -> Outcome:
+    def _park(self, delivery: Delivery, outcome: Outcome) -> Outcome:
+        key = make_event_key(delivery.source, delivery.type, delivery.id)
         delay = self._choose_delay(0, outcome.retry_in)
         error = outcome.reason[:LONGEST_ERROR]
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from app.errors import BadDelivery, DeliveryError, NetworkFailed, NotReady
@@ -20,17 +21,22 @@ def read_json(raw: bytes, fraction: Callable[[str], Any] = Decimal) -> Any:
     nesting.
     """
     try:
-        return json.loads(
-            raw.decode(),
-            parse_float=fraction,
-            parse_constant=refuse,
-            # -0 is no integer anywhere but in Python.
-            parse_int=lambda text: fraction(text) if text == "-0" else int(text),
-        )
+        return make_decoder(fraction).decode(raw.decode())
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
     except ArithmeticError:
         raise ValueError("a number is beyond all measure") from None
+
+
+@lru_cache(maxsize=8)
+def make_decoder(fraction: Callable[[str], Any]) -> json.JSONDecoder:
+    """Making one takes as long as reading a delivery with it."""
+    return json.JSONDecoder(
+        parse_float=fraction,
+        parse_constant=refuse,
+        # -0 is no integer anywhere but in Python.
+        parse_int=lambda text: fraction(text) if text == "-0" else int(text),
+    )
 
 
 def read_float(text: str) -> float:

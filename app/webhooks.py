@@ -21,6 +21,7 @@ PREFIX = "/webhooks/"
 LONGEST_BODY = 1 << 20  # bytes; a source may set less
 RETRY_AFTER = 30.0  # seconds, where nothing better is known
 
+DONE = Response(status=204)
 ignored: Counter[str] = Counter()  # deliveries a source, in this worker since it started
 
 
@@ -48,6 +49,9 @@ class WebhookFlask(Flask):
                 # What a plugin's hook opened outside of a transaction goes back to the pool.
                 if not database.is_closed():
                     database.close()
+            if response is DONE:  # most are
+                start_response("204 NO CONTENT", [])
+                return ()
             return response(environ, start_response)
 
     def answer_error(self, error: Exception) -> Response:
@@ -132,7 +136,7 @@ def decide(guerdon: Guerdon, delivery: Delivery) -> Outcome:
 def write_usual_reply(outcome: Outcome) -> Response:
     """204 when the source has nothing more to do, else the reason; with Retry-After if it helps."""
     if outcome.is_done:
-        return Response(status=204)
+        return DONE
     response = Response(outcome.reason + "\n", status=outcome.status, mimetype="text/plain")
     if outcome.state != "refused":
         response.headers["Retry-After"] = str(math.ceil(outcome.retry_in or RETRY_AFTER))
