@@ -212,7 +212,7 @@ def test_only_the_network_room_speaks_http_and_only_one_clock_is_read(path: Path
     imports = {name.split(".")[0] for name in list_imports(tree)}
 
     assert not imports & {"requests", "http", "socket"}
-    assert "urllib3" not in imports or module in ("app.network",)
+    assert "urllib3" not in imports or module in ("app.network", "app.exchange")
     assert find_clocks(tree) == ([] if module != "app.guerdon" else ["time.time_ns"])
 
 
