@@ -28,7 +28,7 @@ from app.exchange import (
 )
 
 PORTS = {"http": 80, "https": 443}
-KEPT_PER_HOST = 64  # connections
+KEPT_PER_HOST = 256  # connections
 
 
 @dataclass(frozen=True, slots=True)
