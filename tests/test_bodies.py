@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 import structlog
+from werkzeug.test import EnvironBuilder
 
 from app import create_app
+from app.bodies import WholeRequest
 from app.logs import set_up_logs
 from tests.conftest import API_KEY
 from tests.sending import make_delivery
@@ -106,3 +108,21 @@ def test_a_plugin_that_reads_the_body_itself_gets_it_whole_too(
     assert send(io.BytesIO(b'{"id": "1"}'), 11) == 204
     assert send(io.BytesIO(b'{"id": "1"}'), 12) == 400
     assert send(Broken(BadChunk("zz")), 11) == 400
+
+
+def read_as(**how: Any) -> WholeRequest:
+    """A request whose body is a form with a letter of two bytes."""
+    body = "name=ü".encode()
+    options = {"method": "POST", "data": body, "content_type": "application/x-www-form-urlencoded"}
+    return WholeRequest(EnvironBuilder(**options, **how).get_environ())
+
+
+def test_a_whole_body_is_given_however_it_is_asked_for(database_url: str) -> None:
+    assert read_as().get_data(as_text=True) == "name=ü"
+    once = read_as()
+    assert once.get_data(cache=False) == "name=ü".encode()
+    assert once.get_data(cache=False) == b""  # it is read
+    form = read_as()
+    assert form.form["name"] == "ü"
+    assert form.get_data() == b""  # it is in the form
+    assert read_as().data == b""
