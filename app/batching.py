@@ -13,6 +13,8 @@ from app.pending import Pending
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+# What is asked, each with the place for its answer; None ends the thread.
+Asked = tuple[Item, Pending[Answer]] | None
 
 
 def expect_nobody() -> int:
@@ -42,7 +44,7 @@ class Batcher(Generic[Item, Answer]):
         self._limit = limit
         self._count_expected = count_expected
         self._patience = patience
-        self._queue: queue.SimpleQueue[tuple[Item, Pending[Answer]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Asked[Item, Answer]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -69,27 +71,33 @@ class Batcher(Generic[Item, Answer]):
             thread.join(timeout)
 
     def _start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        """A thread with a queue of its own: the next one must not take the word that ends this one."""
+        self._queue = queue.SimpleQueue()
+        self._thread = threading.Thread(
+            target=self._run, args=(self._queue,), name=self._name, daemon=True
+        )
         self._thread.start()
 
-    def _run(self) -> None:
-        waiting: list[tuple[Item, Pending[Answer]] | None] = []
+    def _run(self, asked: "queue.SimpleQueue[Asked[Item, Answer]]") -> None:
+        waiting: list[Asked[Item, Answer]] = []
         while None not in waiting:
-            waiting = [self._queue.get()]
-            self._gather(waiting)
+            waiting = [asked.get()]
+            self._gather(asked, waiting)
             if self._patience and len(waiting) < min(self._count_expected(), self._limit):
                 time.sleep(self._patience)
-                self._gather(waiting)
+                self._gather(asked, waiting)
             live = [one for one in waiting if one and not one[1].is_given_up]
             if live:
                 self._answer(live)
         self._finish()
 
-    def _gather(self, waiting: list[tuple[Item, Pending[Answer]] | None]) -> None:
+    def _gather(
+        self, asked: "queue.SimpleQueue[Asked[Item, Answer]]", waiting: list[Asked[Item, Answer]]
+    ) -> None:
         """Add what is there already."""
         while len(waiting) < self._limit:
             try:
-                waiting.append(self._queue.get_nowait())
+                waiting.append(asked.get_nowait())
             except queue.Empty:
                 return
 

@@ -1,5 +1,6 @@
 """The batcher: whoever comes while it works is served together by the next round."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -152,6 +153,26 @@ def test_asked_after_a_stop_it_starts_again(
     assert batcher.ask(2, 5) == 20
     batcher.stop()
     assert office.finished == ["office", "office"]
+
+
+def test_nobody_asks_a_thread_that_is_told_to_end(
+    make_batcher: Callable[..., Any], office: Office
+) -> None:
+    """Threads that ask, and others that stop it all the while, changing as often as Python lets them."""
+    batcher = make_batcher()
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(6) as pool:
+            asked = [pool.submit(batcher.ask, number, 3) for number in range(1000)]
+            while not all(one.done() for one in asked):
+                batcher.stop()
+    finally:
+        sys.setswitchinterval(before)
+
+    batcher.stop()
+    assert [one.result() for one in asked] == [number * 10 for number in range(1000)]
+    assert "office" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_nobody_is_lost_when_many_ask_at_once(
