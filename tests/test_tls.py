@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -112,6 +113,49 @@ def test_it_works(http: Http, serve: Callable[..., SecurePeer]) -> None:
     for _ in range(3):
         assert http.request("GET", peer.url).body == b"hello"
     assert peer.connections == 1
+
+
+def end_politely(tls: ssl.SSLSocket) -> None:
+    tls.unwrap()
+
+
+def end_without_a_word(tls: ssl.SSLSocket) -> None:
+    socket.socket(fileno=tls.detach()).close()
+
+
+def reset(tls: ssl.SSLSocket) -> None:
+    tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    end_without_a_word(tls)
+
+
+@pytest.mark.parametrize("end", [end_politely, end_without_a_word, reset])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_kept_connection_that_breaks_is_asked_anew_only_for_what_may_be_asked_twice(
+    method: str, end: Callable[..., None], http: Http, serve: Callable[..., SecurePeer]
+) -> None:
+    peer = serve()
+    asked = []
+
+    def end_at_the_second(connection: socket.socket) -> None:
+        is_first = peer.connections == 1
+        with peer.context.wrap_socket(connection, server_side=True) as tls:
+            while data := tls.recv(65536):
+                asked.append(data)
+                if is_first and len(asked) == 2:
+                    end(tls)
+                    break
+                tls.sendall(ANSWER)
+
+    peer.talk = end_at_the_second
+    http.request(method, peer.url)
+
+    if method == "GET":
+        assert http.request("GET", peer.url).body == b"hello"
+        assert (peer.connections, len(asked)) == (2, 3)
+    else:
+        with pytest.raises(NetworkFailed):
+            http.request("POST", peer.url)
+        assert (peer.connections, len(asked)) == (1, 2)
 
 
 @pytest.mark.parametrize("fault", ["by nobody we trust", "for another host"])
