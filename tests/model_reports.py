@@ -34,6 +34,7 @@ class Report:
     state: str = "ready"
     before: int = 0  # sends of an earlier schedule
     lease_until: int = 0
+    takes: int = 0  # leases in a row whose end nobody knows
     error: str = ""
     sends: list[str] = field(default_factory=list)  # delivered, failed, unknown
 
@@ -63,12 +64,13 @@ class Outbox:
         return 0 if 0 < self.open_at - now <= 1000 * PAUSES[-1] else 1
 
     def begin_due(self, now: int) -> list[Report]:
-        """One look: those that are due, as many as there is room for."""
+        """One look: what is due, as many as there is room for; what may be deadly comes last and alone."""
         room = self.count_room(now, ROOM)
         if room:
             self.free_expired(now)
         due = [one for one in self.reports.values() if one.state == "ready" and one.due <= now]
-        begun = sorted(due, key=lambda one: one.due)[:room]
+        due.sort(key=lambda one: one.due)
+        begun = [one for one in due if one.takes < 2][:room] or due[: min(room, 1)]
         for one in begun:
             self.begin(one, now)
         return begun
@@ -81,7 +83,7 @@ class Outbox:
     def begin(self, one: Report, now: int) -> None:
         self.posted += 1
         one.sends.append("unknown")
-        one.state, one.lease_until = "leased", now + LEASE
+        one.state, one.lease_until, one.takes = "leased", now + LEASE, one.takes + 1
         one.due = one.latest = now + one.choose_pause()
 
     def send_due(self, now: int) -> None:
@@ -104,6 +106,7 @@ class Outbox:
         if result == "failed":
             one.state = "dead" if left < 1 else "ready"
         if one.state == "ready":
+            one.takes = 0
             pause = one.choose_pause()
             shortest, longest = pause * 0.8, min(pause * 1.2, 600_000)
             if self.platform == "busy":
@@ -126,6 +129,6 @@ class Outbox:
                   if one.state == "dead" or (one.state == "ready" and one.due != now)]  # fmt: skip
         for one in chosen:
             if one.state == "dead":
-                one.before, one.since = len(one.sends), now
+                one.before, one.since, one.takes = len(one.sends), now, 0
             one.state, one.due, one.latest = "ready", now, now
         return len(chosen)

@@ -3,6 +3,7 @@
 Time and network are arguments; the database is a real one that can be made to go and come back.
 """
 
+import gc
 import json
 import shutil
 import sqlite3
@@ -139,6 +140,8 @@ class SqliteFile:
 
     def go_away(self) -> None:
         """It cannot be opened any more; whoever has it open must have closed it."""
+        gc.collect()  # an answer read in part keeps its file open after its connection is closed
+        assert not Path(f"{self._path}-wal").exists(), "somebody has it open"
         self._path.rename(self._hidden)
         self._path.mkdir()
 

@@ -159,6 +159,14 @@ def test_it_works(stage: Stage) -> None:
     assert reports[last.id].state == "leased"
     do("send_reports", after=61)
     assert reports[last.id].sends == ["unknown", "delivered"]
+    pair = [do("level_up", **level | {"uid": uid, "server": "2"}, wait=0) for uid in ("Ann", "bob")]
+    for _ in range(2):
+        do("die_while_sending")
+        do("find_database")
+        do("look_at_inbox", after=61)
+    for _ in range(2):  # what two died with is sent alone
+        do("send_reports", after=0)
+    assert [reports[one.id].sends for one in pair] == [["unknown", "unknown", "delivered"]] * 2
 
     # The database goes, in every way there is.
     for how in stage.store.outages:
