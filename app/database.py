@@ -19,6 +19,7 @@ from app.transactions import Transactions
 
 POOL_SIZE = 32
 POOL_WAIT = 5  # seconds for a free connection
+CHECKPOINT_AFTER = 10_000  # pages of 4 KiB in the WAL: one that many commits change is copied once
 LOCK_PATIENCE = 8.0  # seconds a SQLite writer waits for its turn
 CONNECT_TIMEOUT = 3  # seconds
 ANSWER_TIMEOUT = 10  # seconds for one statement
@@ -185,7 +186,7 @@ def open_sqlite(url: str) -> Sqlite:
     database = Sqlite(
         path, max_connections=POOL_SIZE, timeout=POOL_WAIT, check_same_thread=False,
         pragmas={"journal_mode": "wal", "synchronous": "full", "busy_timeout": 5000,
-                 "cache_size": -16384},
+                 "cache_size": -16384, "wal_autocheckpoint": CHECKPOINT_AFTER},
     )  # fmt: skip
     database.register_function(add_decimals, "add_decimals", 2)
     database.register_function(fold_text, "casefold", 1)
