@@ -13,7 +13,7 @@ from app.errors import GuerdonError
 from app.game_events import join_key
 from app.guerdon import Guerdon
 from app.hookspecs import Command
-from app.models import make_event_key
+from app.keys import make_event_key
 from app.opening import open_configured, show_progress
 from app.outbox import STOP_PATIENCE
 from app.playground.commands import playground, run

@@ -14,7 +14,7 @@ from app.errors import DatabaseUnavailable, GuerdonError, NotReady
 from app.game_events import GAME_SERVER, TYPES, list_game_events
 from app.granting import call_plugin, group_grants
 from app.hookspecs import Delivery, Event, Grant, Outcome
-from app.models import make_event_key
+from app.keys import make_event_key
 from app.network import Http
 from app.pending import Pending
 from app.plugin_manager import Plugins
@@ -172,8 +172,8 @@ class Deliveries:
         def read(attempt: int) -> tuple[set[bytes], set[bytes]]:
             marks = ", ".join([self._database.param] * len(keys))
             rows = self._database.execute_sql(
-                f"SELECT event_key, 1 FROM guerdon_events WHERE event_key IN ({marks}) UNION ALL"
-                f" SELECT event_key, 0 FROM guerdon_inbox WHERE event_key IN ({marks})"
+                f"SELECT ordered_key, 1 FROM guerdon_events WHERE ordered_key IN ({marks}) UNION ALL"
+                f" SELECT ordered_key, 0 FROM guerdon_inbox WHERE ordered_key IN ({marks})"
                 " AND state <> 'settled'",
                 keys + keys,
             ).fetchall()

@@ -15,8 +15,9 @@ from app.deliveries import Deliveries
 from app.errors import DatabaseUnavailable
 from app.faults import classify_error
 from app.hookspecs import Delivery, Outcome
+from app.keys import make_event_key
 from app.leases import Lease, finish_lease, take_leases
-from app.models import Attempt, Waiting, make_event_key
+from app.models import Attempt, Waiting
 from app.rules import dump_json
 
 log = structlog.get_logger()
@@ -67,11 +68,11 @@ class Inbox:
         def park(attempt: int) -> int:
             now = self._now()
             due = now + int(delay * 1000)
-            mine = Waiting.event_key == key
+            mine = Waiting.ordered_key == key
             changes = {"attempts": Waiting.attempts + 1, "last_error": error}
             if not Waiting.update(**changes).where(mine).execute():
                 Waiting.insert(
-                    event_key=key, source=delivery.source, type=delivery.type,
+                    ordered_key=key, source=delivery.source, type=delivery.type,
                     event_id=delivery.id, token=delivery.token, data=dump_json(delivery.data),
                     state="ready", due_at=due, lease_token="", lease_until=0, takes=0,
                     attempts=1, retries=0, last_error=error, received_at=now, waiting_since=now,
@@ -83,7 +84,7 @@ class Inbox:
                 ).where(mine & (Waiting.state == "dead")).execute()
             row: Any = Waiting.get(mine)
             if row.attempts <= ATTEMPTS_KEPT:
-                Attempt.insert(event_key=key, at=now, what="delivery", detail=error).execute()
+                Attempt.insert(ordered_key=key, at=now, what="delivery", detail=error).execute()
             reach("inbox: parked, before COMMIT")
             return int(row.due_at)
 
@@ -108,7 +109,7 @@ class Inbox:
 
         def close(attempt: int) -> None:
             Waiting.update(state="settled").where(
-                (Waiting.event_key == key) & (Waiting.state != "settled")
+                (Waiting.ordered_key == key) & (Waiting.state != "settled")
             ).execute()
             reach("inbox: closed, before COMMIT")
 
@@ -148,7 +149,7 @@ class Inbox:
         def note() -> None:
             if state != "settled":
                 Attempt.insert(
-                    event_key=bytes(row.event_key), at=now, detail=outcome.reason[:LONGEST_ERROR],
+                    ordered_key=bytes(row.ordered_key), at=now, detail=outcome.reason[:LONGEST_ERROR],
                     what="retry" if state == "ready" else "gave up",
                 ).execute()  # fmt: skip
             reach("inbox: noted, before COMMIT")
@@ -185,14 +186,14 @@ class Inbox:
     def revive(self, keys: list[bytes] | None) -> int:
         """Make waiting or dead events due at once; all dead ones for None. How many there were."""
         now = self._now()
-        chosen = Waiting.state == "dead" if keys is None else Waiting.event_key << keys
+        chosen = Waiting.state == "dead" if keys is None else Waiting.ordered_key << keys
         changeable = chosen & (Waiting.state << ["dead", "ready"])
 
         def revive(attempt: int) -> int:
-            rows: Any = Waiting.select(Waiting.event_key).where(changeable).tuples()
+            rows: Any = Waiting.select(Waiting.ordered_key).where(changeable).tuples()
             found = [bytes(row[0]) for row in rows]
             for key in found:
-                Attempt.insert(event_key=key, at=now, what="retry by hand", detail="").execute()
+                Attempt.insert(ordered_key=key, at=now, what="retry by hand", detail="").execute()
             Waiting.update(
                 state="ready", due_at=AT_ONCE, takes=0, retries=0, waiting_since=now
             ).where(changeable).execute()

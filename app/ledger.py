@@ -7,7 +7,7 @@ from typing import Any
 from app.database import Database
 from app.errors import PluginFailed
 from app.hookspecs import Event, Grant
-from app.models import make_event_key
+from app.keys import make_event_key
 from app.rules import dump_json
 
 ROWS_AT_ONCE = 200
@@ -19,7 +19,7 @@ TEXTS = (str, bytes)
 LONGEST = {"source": 64, "type": 64, "id": 255, "server_id": 255, "nickname": 255, "user_id": 255}
 LONGEST_RECEIPT = 60_000  # bytes; MySQL's TEXT holds little more
 EVENT_COLUMNS = (
-    "event_key", "source", "type", "event_id", "server_id", "nickname", "user_id", "occurred_at",
+    "ordered_key", "source", "type", "event_id", "server_id", "nickname", "user_id", "occurred_at",
     "token", "settled_at", "data",
 )  # fmt: skip
 GRANT_COLUMNS = (
@@ -75,7 +75,7 @@ def find_settled(database: Database, keys: Sequence[bytes]) -> dict[bytes, int]:
     if not keys:
         return {}
     marks = ", ".join([database.param] * len(keys))
-    sql = f"SELECT event_key, id FROM guerdon_events WHERE event_key IN ({marks})"
+    sql = f"SELECT ordered_key, id FROM guerdon_events WHERE ordered_key IN ({marks})"
     rows = database.execute_sql(sql, list(keys)).fetchall()
     return {bytes(key): id_ for key, id_ in rows}
 
@@ -98,12 +98,12 @@ def insert_events(
         params = [value for row in some for value in row]
         sql = insert_sql("guerdon_events", EVENT_COLUMNS, len(some), database.param)
         if database.returns_rows:
-            found = database.execute_sql(f"{sql} RETURNING id, event_key", params).fetchall()
+            found = database.execute_sql(f"{sql} RETURNING id, ordered_key", params).fetchall()
         else:
             database.execute_sql(sql, params)
             marks = ", ".join([database.param] * len(keys))
             found = database.execute_sql(
-                f"SELECT id, event_key FROM guerdon_events WHERE event_key IN ({marks})", keys
+                f"SELECT id, ordered_key FROM guerdon_events WHERE ordered_key IN ({marks})", keys
             ).fetchall()
         ids.update({bytes(key): id_ for id_, key in found})
     return ids

@@ -1,11 +1,9 @@
 """The tables: the ledger, the inbox with its attempts, reports with their sends, claims, players.
 
-Times are ms since the epoch, UTC. An event's `event_key` is a SHA-256: text keys would be compared
-by collation on MySQL. The way of a vote writes these tables with plain SQL; the models are
-for looking.
+Times are ms since the epoch, UTC; keys are those of app/keys.py. The way of a vote writes these
+tables with plain SQL; the models are for looking.
 """
 
-import hashlib
 from typing import Any
 
 from peewee import (
@@ -50,7 +48,7 @@ class Event(Model):
     """A settled event: that this row exists says that it is paid."""
 
     id = BigAutoField()
-    event_key = KeyField(unique=True)
+    ordered_key = KeyField(unique=True)
     source = CharField(64)
     type = CharField(64)
     event_id = CharField(255)
@@ -91,7 +89,7 @@ class Waiting(Model):
     """A delivery that could not be settled at once. States: ready, leased, settled, dead."""
 
     id = BigAutoField()
-    event_key = KeyField(unique=True)
+    ordered_key = KeyField(unique=True)
     source = CharField(64)
     type = CharField(64)
     event_id = CharField(255)
@@ -117,7 +115,7 @@ class Attempt(Model):
     """One try to settle a waiting event that did not succeed, or what a person did to it."""
 
     id = BigAutoField()
-    event_key = KeyField(index=True)
+    ordered_key = KeyField(index=True)
     at = BigIntegerField()
     what = CharField(32)
     detail = CharField(500)
@@ -244,22 +242,6 @@ class OwnName(Model):
 
 LEDGER = (Event, Grant, Waiting, Attempt, Claim, Part, Report, Send)
 OWN = (OwnPlayer, OwnName)  # where the studio has no table of players
-
-
-def make_event_key(source: str, type: str, id: str) -> bytes:
-    """32 bytes that stand for an event; the parts are length-prefixed, so none can pose as another."""
-    return hash_parts(source, type, id)
-
-
-def make_report_key(reporter: str, kind: str, key: str) -> bytes:
-    """32 bytes that stand for a report, made as an event's are."""
-    return hash_parts(reporter, kind, key)
-
-
-def hash_parts(*parts: str) -> bytes:
-    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
-    told = b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
-    return hashlib.sha256(told).digest()
 
 
 def bind_models(database: Database, models: Any) -> None:

@@ -9,8 +9,8 @@ from peewee import PeeweeException
 from app.database import Database
 from app.errors import GuerdonError, PluginFailed
 from app.hookspecs import Event, Grant, Report
+from app.keys import make_report_key
 from app.ledger import cut_rows, insert_sql
-from app.models import make_report_key
 from app.plugin_manager import Plugins
 
 ROWS_AT_ONCE = 100

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.game_events import join_key
+from app.keys import make_event_key
 from app.leases import MAX_TAKES
 from app.masking import mask_tokens
-from app.models import Attempt, Event, Grant, Part, Waiting, make_event_key
+from app.models import Attempt, Event, Grant, Part, Waiting
 from app.reports import describe_report, list_report_steps, list_reports_of
 from app.steps import format_time, make_step
 
@@ -45,8 +46,8 @@ class Record:
 def find_record(key: bytes) -> Record | None:
     """What there is of the event of this key; None if we never heard of it."""
     # Any: the stubs know fields, not the values they hold.
-    waiting: Any = Waiting.get_or_none(Waiting.event_key == key)
-    settled: Any = Event.get_or_none(Event.event_key == key)
+    waiting: Any = Waiting.get_or_none(Waiting.ordered_key == key)
+    settled: Any = Event.get_or_none(Event.ordered_key == key)
     if settled is None and waiting is None:
         return None
     rows = list_family(settled.id) if settled else []
@@ -135,8 +136,8 @@ def build_timeline(
     """Steps with `at`, `what` and a sentence in `detail`, the earliest first."""
     steps: list[dict[str, Any]] = []
     if waiting:
-        key = bytes(waiting.event_key)
-        attempts = Attempt.select().where(Attempt.event_key == key).order_by(Attempt.id)
+        key = bytes(waiting.ordered_key)
+        attempts = Attempt.select().where(Attempt.ordered_key == key).order_by(Attempt.id)
         for attempt in attempts:
             detail = SENTENCES[attempt.what].format(detail=attempt.detail)
             steps.append(make_step(attempt.at, attempt.what, detail))

@@ -1,11 +1,12 @@
 """How fast Guerdon works off what waits: reports to a platform, and votes in the inbox."""
 
 import time
-import uuid
 from collections.abc import Callable
 
-from app.models import Waiting, make_event_key
+from app.keys import make_event_key
+from app.models import Waiting
 from bench.guerdon import Guerdon
+from bench.load import make_ids
 from bench.reports import fill as queue_reports
 from tests.servers import wait_until
 
@@ -53,10 +54,9 @@ def wait_in_inbox(side: Guerdon, count: int) -> None:
     """So many new votes, all due now, as deliveries that found no vote API leave them."""
     now = int(time.time() * 1000)
     rows = []
-    for _ in range(count):
-        id = str(uuid.uuid4())
+    for id in make_ids(count):
         rows.append({
-            "event_key": make_event_key(*VOTE, id), "source": VOTE[0], "type": VOTE[1],
+            "ordered_key": make_event_key(*VOTE, id), "source": VOTE[0], "type": VOTE[1],
             "event_id": id, "token": "token 1", "data": "{}", "state": "ready", "due_at": now,
             "lease_token": "", "lease_until": 0, "takes": 0, "attempts": 1, "retries": 0,
             "last_error": "the vote API: no connection", "received_at": now, "waiting_since": now,

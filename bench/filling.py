@@ -5,7 +5,6 @@ Rows are copies of what Guerdon itself writes for one vote and one level, each w
 
 import json
 import os
-import random
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,10 +13,11 @@ from typing import Any
 
 from app.game_events import list_game_events
 from app.hookspecs import Event
-from app.models import make_event_key, make_report_key
+from app.keys import make_event_key, make_report_key
 from app.settling import Work
 from bench.comparing import PLAYERS
 from bench.guerdon import Guerdon
+from bench.load import make_id
 from bench.reports import make_body
 from tests.servers import MariaDBServer
 
@@ -37,8 +37,7 @@ def fill_tables(side: Guerdon, insert: Insert, votes: int, others: int) -> None:
     event, grant, report = take_samples(side)
     began = event["settled_at"] - 700 * DAY
     step = 700 * DAY // votes
-    ids = random.Random(1)  # the same votes each time
-    names = [str(uuid.UUID(int=ids.getrandbits(128), version=4)) for _ in range(votes)]
+    names = [make_id((began + number * step) * 100) for number in range(votes)]
     facts = (names, began, step)
     insert("guerdon_events", vary_events(event, *facts))
     insert("guerdon_grants", vary_grants(grant, *facts))
@@ -77,7 +76,7 @@ def vary_events(sample: Row, names: list[str], began: int, step: int) -> Iterato
     for number, name in enumerate(names):
         player = f"player{number % PLAYERS}"
         yield sample | {
-            "id": number + 1, "event_key": make_event_key(*VOTE, name), "event_id": name,
+            "id": number + 1, "ordered_key": make_event_key(*VOTE, name), "event_id": name,
             "nickname": player, "settled_at": began + number * step,
             "data": sample["data"].replace("VOTE", name).replace("player1", player),
         }  # fmt: skip
@@ -95,7 +94,7 @@ def make_waiting(names: list[str], began: int, step: int, token: str) -> Iterato
     for number, name in enumerate(names):
         at = began + number * step
         yield {
-            "id": number + 1, "event_key": make_event_key(*VOTE, name), "source": VOTE[0],
+            "id": number + 1, "ordered_key": make_event_key(*VOTE, name), "source": VOTE[0],
             "type": VOTE[1], "event_id": name, "token": token, "data": "{}", "state": "settled",
             "due_at": at + 5000, "lease_token": uuid.uuid4().hex, "lease_until": at + 65_000,
             "takes": 1, "attempts": 1, "retries": 0, "last_error": "the vote API: no connection",
@@ -106,7 +105,7 @@ def make_waiting(names: list[str], began: int, step: int, token: str) -> Iterato
 def make_attempts(names: list[str], began: int, step: int) -> Iterator[Row]:
     for number, name in enumerate(names):
         yield {
-            "id": number + 1, "event_key": make_event_key(*VOTE, name), "at": began + number * step,
+            "id": number + 1, "ordered_key": make_event_key(*VOTE, name), "at": began + number * step,
             "what": "delivery", "detail": "the vote API: no connection",
         }  # fmt: skip
 

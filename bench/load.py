@@ -16,8 +16,18 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def make_ids(count: int) -> list[str]:
-    """So many ids of new votes, UUIDs as the platform's are."""
-    return [str(uuid.uuid4()) for _ in range(count)]
+    """So many ids of votes cast from now on, one every 10 us."""
+    now = time.time_ns() // 10_000
+    return [make_id(now + number) for number in range(count)]
+
+
+def make_id(at: int) -> str:
+    """A UUID as the platform's are, of a vote cast at `at`, in 10 us since the epoch.
+
+    Theirs begin with that clock: the one in its document, 9824cabb-2203-437e-..., reads
+    2023-01-04 13:11:15 (page on vote rewards, example of an event).
+    """
+    return str(uuid.UUID(f"{at:012x}{uuid.uuid4().hex[12:]}"))
 
 
 def write_bodies(path: Path, ids: Iterable[str]) -> Path:

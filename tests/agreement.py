@@ -21,7 +21,7 @@ TABLES = {
     "inbox": "SELECT type, event_id, state, attempts, last_error, due_at, retries, takes,"
              " waiting_since, lease_until FROM guerdon_inbox ORDER BY id",
     "steps": "SELECT i.type, i.event_id, a.what FROM guerdon_attempts a JOIN guerdon_inbox i"
-             " ON a.event_key = i.event_key ORDER BY a.id",
+             " ON a.ordered_key = i.ordered_key ORDER BY a.id",
     "attempts": "SELECT COUNT(*) FROM guerdon_attempts",
     "players": "SELECT id, nickname, gold FROM players",
     "items": "SELECT player_id, name, quantity FROM guerdon_items",

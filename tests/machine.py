@@ -14,7 +14,7 @@ from hypothesis.stateful import (
 )
 
 from app.game_events import GAME_SERVER
-from app.models import make_event_key
+from app.keys import make_event_key
 from app.reports import revive_reports
 from plugins.promo_codes import import_codes
 from tests.agreement import (

@@ -45,7 +45,7 @@ def wait_until(condition: Callable[[], Any], timeout: float = 20.0, pause: float
 class MariaDBServer:
     """mariadbd in a folder of its own, with durable commits and its own bad defaults left as they are."""
 
-    def __init__(self, folder: Path, buffer_pool: str = "128M") -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = find_free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,7 +60,7 @@ class MariaDBServer:
             shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults", *user,
             f"--datadir={folder}/data", f"--socket={folder}/socket", f"--port={self.port}",
             "--bind-address=127.0.0.1", f"--pid-file={folder}/pid", "--max-connections=500",
-            "--innodb-flush-log-at-trx-commit=1", f"--innodb-buffer-pool-size={buffer_pool}",
+            "--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=128M",
         ]  # fmt: skip
         self.start()
         self.run("CREATE USER game@'127.0.0.1' IDENTIFIED BY 'p@ss'")

@@ -91,7 +91,7 @@ def test_the_dispatcher_pays_nothing_while_the_database_is_not_fit(
     vote_api.behave = None
     with guerdon.database.connection_context():
         (index,) = [i for i in guerdon.database.get_indexes("guerdon_events") if i.unique
-                    and i.columns == ["event_key"]]  # fmt: skip
+                    and i.columns == ["ordered_key"]]  # fmt: skip
         table = " ON guerdon_events" if guerdon.database.family == "mysql" else ""
         guerdon.database.execute_sql(f"DROP INDEX {index.name}{table}")
     clock.advance(10)

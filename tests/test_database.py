@@ -179,7 +179,7 @@ def test_eight_threads_that_pay_one_player_lose_none_of_his_gold(
          "guerdon_items has the collation utf8mb4_general_ci"),
         ("guerdon_events", "DEFAULT CHARACTER SET latin1", "guerdon_events has the collation latin1"),
         ("guerdon_events", "DROP INDEX",
-         "no unique index on event_key"),
+         "no unique index on ordered_key"),
     ],
 )  # fmt: skip
 @on_mariadb
@@ -187,7 +187,7 @@ def test_tables_that_could_lose_or_mix_up_payments_are_refused(
     guerdon: Guerdon, deliver: Callable[..., Any], table: str, change: str, words: str
 ) -> None:
     if "DROP INDEX" in change:
-        unique = ask(guerdon, f"SHOW INDEX FROM {table} WHERE Column_name = 'event_key'")[0][2]
+        unique = ask(guerdon, f"SHOW INDEX FROM {table} WHERE Column_name = 'ordered_key'")[0][2]
         change = f"DROP INDEX {unique}"
     with guerdon.database.connection_context():
         guerdon.database.execute_sql(f"ALTER TABLE {table} {change}")

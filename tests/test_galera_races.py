@@ -16,7 +16,8 @@ import pytest
 from app.claims import queue_claims
 from app.guerdon import Guerdon, open_guerdon
 from app.hookspecs import Event, Player, Report
-from app.models import Waiting, make_event_key
+from app.keys import make_event_key
+from app.models import Waiting
 from app.reporting import insert_reports
 from tests.conftest import ALL_PLUGINS, REWARDS, add_player
 from tests.galera import GaleraCluster, write_host
@@ -120,7 +121,7 @@ def test_a_player_created_on_two_nodes_at_once_is_one_and_no_promo_code_is_given
 def queue_waiting(guerdon: Guerdon) -> None:
     for number in range(ROWS):
         Waiting.insert(
-            event_key=make_event_key("test", "test", str(number)), source="test", type="test",
+            ordered_key=make_event_key("test", "test", str(number)), source="test", type="test",
             event_id=str(number), token="", data="{}", state="ready", due_at=0, lease_token="",
             lease_until=0, takes=0, attempts=0, retries=0, last_error="", received_at=0,
             waiting_since=0,

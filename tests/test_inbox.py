@@ -11,8 +11,9 @@ from app import create_app, hookimpl
 from app.errors import NotReady
 from app.guerdon import Guerdon, open_guerdon
 from app.inbox import LEASE_LENGTH
+from app.keys import make_event_key
 from app.leases import MAX_TAKES
-from app.models import Attempt, OwnPlayer, Waiting, make_event_key
+from app.models import Attempt, OwnPlayer, Waiting
 from app.network import Http
 from tests.conftest import API_KEY, Clock, add_player
 from tests.sending import TOKEN, make_delivery

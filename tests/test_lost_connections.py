@@ -12,7 +12,7 @@ from app import create_app
 from app.database import open_database
 from app.faults import classify_error
 from app.guerdon import Guerdon
-from app.models import make_event_key
+from app.keys import make_event_key
 from tests.books import Books, read_books
 from tests.conftest import API_KEY, Clock
 from tests.proxying import SWALLOW, Proxy

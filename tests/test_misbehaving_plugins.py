@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from app import create_app
 from app.cli import main
 from app.guerdon import Guerdon
-from app.models import make_event_key
+from app.keys import make_event_key
 from tests.books import check_unlocked, make_work, read_books, run_apart, serve_once, settle
 from tests.conftest import ALL_PLUGINS, API_KEY, Clock
 from tests.sending import get_v1, post_vote

@@ -16,7 +16,7 @@ from tests.vote_api import VoteApi, answer, answer_vote
 PARKED = "v-9-p0"
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 REPORTERS = {"level_up": ["g123"]}
-EVENT = "event_key, source, type, event_id, server_id, nickname, user_id, token, settled_at, data"
+EVENT = "ordered_key, source, type, event_id, server_id, nickname, user_id, token, settled_at, data"
 GRANT = "event, rule, plugin, kind, params, player_id, nickname, server_id, user_id, receipt, granted_at"
 
 
