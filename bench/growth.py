@@ -83,7 +83,7 @@ def read_arguments() -> argparse.Namespace:
         "others": (OTHERS, "delivered reports there, and rows of the inbox"),
         "rounds": (3, "of each database, in turn"),
         "seconds": (5, "of a round of votes"),
-        "backlog": (8000, "reports, or waiting votes, of a round"),
+        "backlog": (5000, "reports, or waiting votes, of a round"),
         "idle": (20, "seconds at rest"),
         "many": (MANY, "votes before the workers' memory is read"),
     }

@@ -637,7 +637,7 @@ def test_two_services_on_one_database_send_each_report_once(
     open_reporting: Any, platform: Platform, start_gunicorn: Any
 ) -> None:
     guerdon = open_reporting()
-    platform.behave = answer_late(0.4)
+    platform.behave = answer_late(1.5)  # so long that nobody comes too late
     servers = [start_gunicorn(guerdon.config.path, workers=2) for _ in range(2)]
 
     queue(guerdon, [make_level(f"p{number}") for number in range(150)])
