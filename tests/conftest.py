@@ -18,6 +18,7 @@ import plugins
 from app import create_app
 from app.guerdon import Guerdon, open_guerdon
 from app.models import OwnPlayer
+from app.network import Http
 from tests.crowd import PLAYERS, REPORTING, Crowd
 from tests.crowd import REWARDS as CROWD_REWARDS
 from tests.galera import GaleraCluster, require_galera
@@ -112,6 +113,13 @@ def platform() -> Iterator[Platform]:
     platform = Platform()
     yield platform
     platform.close()
+
+
+@pytest.fixture
+def http() -> Iterator[Http]:
+    http = Http()
+    yield http
+    http.close()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from typing import Any
 
 from app import create_app
+from app.examples import LEVEL_UP
 from app.guerdon import Guerdon
 from app.models import Report
 from tests.sending import API_KEY
@@ -20,18 +21,9 @@ ROLE = {
 
 def make_level_up(**changes: Any) -> dict[str, Any]:
     """As in G123's sample, with the physical server where the table wants it."""
-    return {
-        "uid": "123",
-        "server_id": "s73",
-        "ctwid": "GIL6T4C0",
-        "timestamp": 1605076260715,
-        "level": 10,
-        "data": {
-            "game_user_id": "1234567",
-            "role": ROLE,
-            "custom": {"reg_server_id": "1", "physical_server": "s73.example"},
-        },
-    } | changes
+    custom = {"reg_server_id": "1", "physical_server": "s73.example"}
+    data = LEVEL_UP["data"] | {"role": ROLE, "custom": custom}
+    return LEVEL_UP | {"data": data} | changes
 
 
 def make_round(id: str, **message: Any) -> dict[str, Any]:

@@ -57,13 +57,6 @@ def fast_api() -> Iterator[FastVoteApi]:
 
 
 @pytest.fixture
-def platform() -> Iterator[Platform]:
-    platform = Platform()
-    yield platform
-    platform.close()
-
-
-@pytest.fixture
 def database(cluster: GaleraCluster) -> str:
     return cluster.create_database()
 

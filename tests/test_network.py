@@ -98,13 +98,6 @@ def serve() -> Iterator[Serve]:
         peer.close()
 
 
-@pytest.fixture
-def http() -> Iterator[Http]:
-    http = Http()
-    yield http
-    http.close()
-
-
 def length(body: bytes, *headers: bytes) -> bytes:
     lines = [b"Content-Length: %d" % len(body), *headers]
     return OK + b"\r\n".join(lines) + b"\r\n\r\n" + body

@@ -20,6 +20,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
 from app.config import read_config
+from app.examples import LEVEL_UP
 from app.guerdon import open_guerdon
 from app.playground import g123, sud
 from app.playground.actions import list_targets
@@ -376,18 +377,6 @@ def test_guerdon_itself_serves_the_script(running: Running) -> None:
 
 # The stand-ins.
 
-LEVEL_UP: dict[str, Any] = {
-    "uid": "123",
-    "server_id": "s73",
-    "ctwid": "GIL6T4C0",
-    "timestamp": 1605076260715,
-    "level": 10,
-    "data": {
-        "game_user_id": "1234567",
-        "role": {"id": "3444382"},
-        "custom": {"physical_server": "host|ip"},
-    },
-}
 SETTLE: dict[str, Any] = {
     "report_type": "game_settle",
     "report_msg": {

@@ -100,13 +100,6 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         peer.close()
 
 
-@pytest.fixture
-def http() -> Iterator[Http]:
-    http = Http()
-    yield http
-    http.close()
-
-
 def test_it_works(http: Http, serve: Callable[..., SecurePeer]) -> None:
     peer = serve()
 
