@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pymysql
 
 from tests.sending import API_KEY, TOKEN
-from tests.servers import require, wait_until
+from tests.servers import install_mariadb, require, wait_until
 
 LIBRARY = Path("/usr/lib/galera/libgalera_smm.so")
 NODES = 3
@@ -64,10 +64,11 @@ class Node:
         self.log = self.folder / "log"
         self.ports = ports
         self._process: subprocess.Popen[bytes] | None = None
-        self.data.mkdir(parents=True)
-        if IS_ROOT:
-            shutil.chown(self.folder, "mysql")
-            shutil.chown(self.data, "mysql")
+        self.temporary = self.folder / "tmp"  # else it removes other servers' temporary tables
+        for folder in (self.folder, self.data, self.temporary):
+            folder.mkdir(parents=True, exist_ok=True)
+            if IS_ROOT:
+                shutil.chown(folder, "mysql")
         self.config = self.folder / "my.cnf"
         self.config.write_text(self._make_config(members))
 
@@ -81,6 +82,7 @@ class Node:
         return f"""[mariadbd]
 {"user=mysql" if IS_ROOT else ""}
 datadir={self.data}
+tmpdir={self.temporary}
 socket={self.folder}/socket
 pid-file={self.folder}/pid
 bind-address={here}
@@ -217,11 +219,7 @@ class GaleraCluster:
 
     def start(self) -> None:
         first = self.nodes[0]
-        subprocess.run(
-            ["mariadb-install-db", f"--defaults-file={first.config}", "--wsrep-on=OFF",
-             "--auth-root-authentication-method=normal", "--skip-test-db"],
-            check=True, capture_output=True,
-        )  # fmt: skip
+        install_mariadb(f"--defaults-file={first.config}", "--wsrep-on=OFF")
         first.start(is_first=True)
         first.run("CREATE USER game@'127.0.0.1' IDENTIFIED BY 'p@ss'")
         first.run("GRANT ALL ON *.* TO game@'127.0.0.1'")

@@ -42,6 +42,14 @@ def wait_until(condition: Callable[[], Any], timeout: float = 20.0, pause: float
     raise AssertionError(f"not within {timeout} s: {condition}")
 
 
+def install_mariadb(*options: str) -> None:
+    """The system tables of a new server; what it said where that fails."""
+    command = ["mariadb-install-db", *options]
+    command += ["--auth-root-authentication-method=normal", "--skip-test-db"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}: {done.stdout[:4000]}{done.stderr[-2000:]}"
+
+
 class MariaDBServer:
     """mariadbd in a folder of its own, with durable commits and its own bad defaults left as they are."""
 
@@ -51,14 +59,13 @@ class MariaDBServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
         user = ["--user=root"] if os.geteuid() == 0 else []
-        subprocess.run(
-            ["mariadb-install-db", "--no-defaults", *user, f"--datadir={folder}/data",
-             "--auth-root-authentication-method=normal", "--skip-test-db"],
-            check=True, capture_output=True,
-        )  # fmt: skip
+        # A server that starts removes the temporary tables of every other in the same tmpdir.
+        (folder / "tmp").mkdir(parents=True)
+        places = ["--no-defaults", *user, f"--datadir={folder}/data", f"--tmpdir={folder}/tmp"]
+        install_mariadb(*places)
         self._command = [
-            shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults", *user,
-            f"--datadir={folder}/data", f"--socket={folder}/socket", f"--port={self.port}",
+            shutil.which("mariadbd") or "/usr/sbin/mariadbd", *places,
+            f"--socket={folder}/socket", f"--port={self.port}",
             "--bind-address=127.0.0.1", f"--pid-file={folder}/pid", "--max-connections=500",
             "--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=128M",
         ]  # fmt: skip
