@@ -26,5 +26,5 @@ def make_report_key(reporter: str, kind: str, key: str) -> bytes:
 def hash_parts(*parts: str) -> bytes:
     """SHA-256; the parts are length-prefixed, so none can pose as another."""
     encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
-    told = b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
-    return hashlib.sha256(told).digest()
+    told = [len(part).to_bytes(4, "big") + part for part in encoded]
+    return hashlib.sha256(b"".join(told)).digest()

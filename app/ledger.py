@@ -81,17 +81,17 @@ def find_settled(database: Database, keys: Sequence[bytes]) -> dict[bytes, int]:
 
 
 def insert_events(
-    database: Database, events: Sequence[tuple[Event, str]], now: int
+    database: Database, events: Sequence[tuple[bytes, Event, str]], now: int
 ) -> dict[bytes, int]:
-    """Insert (event, token name) pairs as settled; their row ids by event key.
+    """Insert (event key, event, token name) as settled; their row ids by event key.
 
     A key that is there already fails as the database's unique error: a plain INSERT decides.
     """
     ids: dict[bytes, int] = {}
     rows = [
-        (key_of(event), event.source, event.type, event.id, event.server_id, event.nickname,
+        (key, event.source, event.type, event.id, event.server_id, event.nickname,
          event.user_id, event.occurred_at, token, now, dump_json(event.data))
-        for event, token in events
+        for key, event, token in events
     ]  # fmt: skip
     for some in cut_rows(rows):
         keys = [row[0] for row in some]

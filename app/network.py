@@ -1,14 +1,16 @@
 """The way out: kept connections, with limits on everything an answer could do to us."""
 
 import io
+import re
 import ssl
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection
@@ -29,13 +31,32 @@ from app.exchange import (
 
 PORTS = {"http": 80, "https": 443}
 KEPT_PER_HOST = 256  # connections
+PLAIN_ADDRESS = re.compile(r"(https?)://([A-Za-z0-9.:-]+)(/[A-Za-z0-9/_.~-]*)")
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """An answer. Few ask for its headers, so the mapping is made for those."""
+
+    status: int
+    fields: Mapping[str, str] | Sequence[tuple[bytes, bytes]]
+    body: bytes
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        if isinstance(self.fields, Mapping):
+            return self.fields
+        pairs = [(name.decode("latin-1"), text.decode("latin-1")) for name, text in self.fields]
+        return urllib3.HTTPHeaderDict(pairs)
 
 
 @dataclass(frozen=True, slots=True)
-class HttpResponse:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+class Address:
+    """Where a request goes: who is connected to, and what of it the request names."""
+
+    scheme: str
+    netloc: str
+    target: str
 
 
 class Http:
@@ -70,13 +91,11 @@ class Http:
         """
         deadline = time.monotonic() + total
         try:
-            parts = urlsplit(url)
-            host = parts.netloc.rpartition("@")[2]
-            request = write_request(method, choose_target(url, parts), host, headers or {}, body)
-            answer = self._insist(method, parts, request, connect, deadline, limit)
-            return HttpResponse(
-                answer.status, urllib3.HTTPHeaderDict(answer.headers), read_body(answer, limit)
-            )
+            address = read_address(url)
+            host = address.netloc.rpartition("@")[2]
+            request = write_request(method, address.target, host, headers or {}, body)
+            answer = self._insist(method, address, request, connect, deadline, limit)
+            return HttpResponse(answer.status, answer.fields, read_body(answer, limit))
         except (urllib3.exceptions.HTTPError, OSError, ValueError, NotHttp) as error:
             if time.monotonic() > deadline:
                 raise NetworkFailed(f"no whole answer within {total:g} s") from None
@@ -85,26 +104,26 @@ class Http:
     def _insist(
         self,
         method: str,
-        parts: SplitResult,
+        address: Address,
         request: bytes,
         connect: float,
         deadline: float,
         limit: int,
     ) -> Answer:
         """A kept connection may be closed by the peer just as we use it: a GET is then asked anew."""
-        if connection := self._find_kept(parts):
+        if connection := self._find_kept(address):
             try:
-                return self._exchange(connection, parts, request, deadline, limit)
+                return self._exchange(connection, address, request, deadline, limit)
             except (Hungup, ConnectionError, ssl.SSLEOFError):
                 if method != "GET":
                     raise
-        connection = self._connect(parts, min(time.monotonic() + connect, deadline))
-        return self._exchange(connection, parts, request, deadline, limit)
+        connection = self._connect(address, min(time.monotonic() + connect, deadline))
+        return self._exchange(connection, address, request, deadline, limit)
 
     def _exchange(
         self,
         connection: HTTPConnection,
-        parts: SplitResult,
+        address: Address,
         request: bytes,
         deadline: float,
         limit: int,
@@ -115,15 +134,15 @@ class Http:
         except BaseException:
             connection.close()  # in an unknown state, never used again
             raise
-        kept = self._kept[parts.scheme, parts.netloc]
+        kept = self._kept[address.scheme, address.netloc]
         if answer.may_keep and len(kept) < KEPT_PER_HOST:
             kept.append(connection)
         else:
             connection.close()
         return answer
 
-    def _find_kept(self, parts: SplitResult) -> HTTPConnection | None:
-        kept = self._kept[parts.scheme, parts.netloc]
+    def _find_kept(self, address: Address) -> HTTPConnection | None:
+        kept = self._kept[address.scheme, address.netloc]
         with suppress(IndexError):  # somebody else took the last one
             while kept:
                 connection = kept.pop(0)  # the oldest: those that have ended are all found
@@ -132,7 +151,8 @@ class Http:
                 connection.close()
         return None
 
-    def _connect(self, parts: SplitResult, deadline: float) -> HTTPConnection:
+    def _connect(self, address: Address, deadline: float) -> HTTPConnection:
+        parts = urlsplit(f"{address.scheme}://{address.netloc}")
         if parts.scheme not in PORTS or not parts.hostname:
             raise ValueError("not an http or https address")
         port = parts.port or PORTS[parts.scheme]
@@ -158,19 +178,27 @@ class Http:
         insist(tls, tls.do_handshake, deadline)
 
 
-def choose_target(url: str, parts: SplitResult) -> str:
-    """What of an address the request names; what may not stand there is percent-encoded."""
+def read_address(url: str) -> Address:
+    """The parts of an address; what may not stand in a request is percent-encoded.
+
+    Raises ValueError for what is none.
+    """
+    if plain := PLAIN_ADDRESS.fullmatch(url):
+        return Address(*plain.groups())
+    parts = urlsplit(url)
     path = parts.path or "/"
     target = f"{path}?{parts.query}" if parts.query else path
-    return target if TARGET.fullmatch(target) else urllib3.util.parse_url(url).request_uri
+    if not TARGET.fullmatch(target):
+        target = urllib3.util.parse_url(url).request_uri
+    return Address(parts.scheme, parts.netloc, target)
 
 
 def read_body(answer: Answer, limit: int) -> bytes:
     """The body, unpacked where it came packed although nobody asked for that."""
-    packing = [value for name, value in answer.headers if name.lower() == "content-encoding"]
-    if not packing:
+    if b"content-encoding" not in answer.names:
         return answer.body
-    headers = {"Content-Encoding": ", ".join(packing)}
+    packing = [value for name, value in answer.fields if name.lower() == b"content-encoding"]
+    headers = {"Content-Encoding": b", ".join(packing).decode("latin-1")}
     packed: Any = io.BytesIO(answer.body)
     body = urllib3.HTTPResponse(packed, headers, preload_content=False).read(limit + 1)
     if len(body) > limit:

@@ -51,21 +51,26 @@ class PlayerFinder:
 
     def _search(self, column: str, values: set[str]) -> dict[str, list[Player]]:
         match = self._players.match
-        rows: dict[Any, tuple[Any, str, str]] = {}
+        rows: dict[Any, tuple[Any, ...]] = {}
         ordered = sorted(value for value in values if value)
         for start in range(0, len(ordered), SEARCH_LIMIT):
             for row in self._query(column, ordered[start : start + SEARCH_LIMIT]):
                 rows[row[0]] = row
         matches: dict[str, list[Player]] = defaultdict(list)
-        for id_, nickname, value in rows.values():
-            matches[fold(as_text(value), match)].append(Player(id_, as_text(nickname)))
+        place = self._list_columns(column).index(column)
+        for row in rows.values():
+            matches[fold(as_text(row[place]), match)].append(Player(row[0], as_text(row[1])))
         return matches
 
-    def _query(self, column: str, values: list[str]) -> Iterable[tuple[Any, str, str]]:
+    def _list_columns(self, column: str) -> list[str]:
+        """Id, nickname, and `column` where it is neither."""
+        names = [self._players.id_column, self._players.nickname_column]
+        return names if column in names else [*names, column]
+
+    def _query(self, column: str, values: list[str]) -> Iterable[tuple[Any, ...]]:
         players, database = self._players, self._database
         quote = database.quote[0]
-        names = [players.id_column, players.nickname_column, column]
-        select = ", ".join(f"{quote}{name}{quote}" for name in names)
+        select = ", ".join(f"{quote}{name}{quote}" for name in self._list_columns(column))
         compared = f"{quote}{column}{quote}"
         if players.match == "casefold":
             if players.is_own:
@@ -78,7 +83,7 @@ class PlayerFinder:
         mark = self._mark_for(column) if players.match == "exact" else database.param
         marks = ", ".join([mark] * len(values))
         sql = f"SELECT {select} FROM {quote}{players.table}{quote} WHERE {compared} IN ({marks})"
-        result: Iterable[tuple[Any, str, str]] = database.execute_sql(sql, values).fetchall()
+        result: Iterable[tuple[Any, ...]] = database.execute_sql(sql, values).fetchall()
         return result
 
     def _mark_for(self, column: str) -> str:

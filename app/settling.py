@@ -190,8 +190,8 @@ class Settler:
             return
         now = self._now()
         lines = [(payment, line) for payment in payments for line in payment.lines]
-        tokens = [(line.event, payment.work.token) for payment, line in lines]
-        ids = insert_events(self._database, tokens, now)
+        events = [(line.key, line.event, payment.work.token) for payment, line in lines]
+        ids = insert_events(self._database, events, now)
         families = [[*(ids[line.key] for line in one.lines), *one.known] for one in payments]
         insert_parts(self._database, families)
         reach("settling: events inserted")

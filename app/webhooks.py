@@ -38,17 +38,17 @@ class WebhookFlask(Flask):
         is_plain = source.isascii() and source != "" and "/" not in source
         if not is_plain or environ["REQUEST_METHOD"] != "POST":
             return super().wsgi_app(environ, start_response)
-        database = self.extensions["guerdon"].database
+        guerdon: Guerdon = self.extensions["guerdon"]
         with self.app_context():
             try:
-                response = receive(source, self.request_class(environ))
+                response = receive(guerdon, source, self.request_class(environ))
             except Exception as error:
                 with self.request_context(environ):
                     response = self.answer_error(error)
             finally:
                 # What a plugin's hook opened outside of a transaction goes back to the pool.
-                if not database.is_closed():
-                    database.close()
+                if not guerdon.database.is_closed():
+                    guerdon.database.close()
             if response is DONE:  # most are
                 start_response("204 NO CONTENT", [])
                 return ()
@@ -65,12 +65,11 @@ class WebhookFlask(Flask):
 @webhooks.post(f"{PREFIX}<source>", endpoint="receive")
 def receive_anywhere(source: str) -> Response:
     """As WebhookFlask does, for a source of any other name."""
-    return receive(source, request)
+    return receive(current_app.extensions["guerdon"], source, request)
 
 
-def receive(source: str, request: Request) -> Response:
+def receive(guerdon: Guerdon, source: str, request: Request) -> Response:
     """Verify a delivery and pay it, or say shortly why not; nothing is stored of what is refused."""
-    guerdon: Guerdon = current_app.extensions["guerdon"]
     request.max_content_length = LONGEST_BODY
     outcome = take_delivery(guerdon, source, request)
     try:

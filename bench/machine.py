@@ -40,7 +40,9 @@ def list_versions() -> dict[str, str]:
         "php": [find_fpm() or "php-fpm", "-v"],
         "wrk": ["wrk", "-v"],
     }
-    versions = {"python": platform.python_version()}
+    # One that was compiled on the spot is often slower than the distribution's.
+    origin = " of the distribution" if sys.base_prefix == "/usr" else ""
+    versions = {"python": platform.python_version() + origin}
     return versions | {name: ask_version(command) for name, command in commands.items()}
 
 

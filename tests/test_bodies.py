@@ -58,6 +58,20 @@ def test_it_works(post: Post) -> None:
     assert post(PATHS[0], io.BytesIO(BODY), len(BODY)).status_code == 204
 
 
+class Dripping(io.BytesIO):
+    """Hands over less than it is asked for."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(min(size, 7) if size and size > 0 else 7)
+
+
+def test_a_body_that_comes_in_drops_is_read_to_its_end(post: Post, vote_api: Any) -> None:
+    assert post(PATHS[0], Dripping(BODY), len(BODY)).status_code == 204
+    assert post(PATHS[0], Dripping(BODY), len(BODY) + 1).status_code == 400
+    assert post(PATHS[0], Dripping(make_delivery("v2") + b"more"), len(BODY)).status_code == 204
+    assert vote_api.asked == ["v1", "v2"]
+
+
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("error", [BadChunk("zz"), OSError("gone"), TimeoutError("late")])
 def test_a_body_that_breaks_off_is_refused_without_a_traceback(

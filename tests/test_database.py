@@ -16,7 +16,7 @@ from app.errors import ConfigError, DatabaseUnavailable
 from app.faults import classify_error
 from app.guerdon import Guerdon, open_guerdon
 from app.hookspecs import Event
-from app.ledger import insert_events
+from app.ledger import insert_events, key_of
 from app.settling import Work
 from tests.conftest import Clock, add_player
 from tests.proxying import Proxy
@@ -127,7 +127,9 @@ def test_the_same_event_inserted_again_fails_as_a_duplicate_and_as_nothing_else(
     guerdon: Guerdon,
 ) -> None:
     def insert(event: Event) -> None:
-        guerdon.database.transact(lambda _: insert_events(guerdon.database, [(event, "")], 1))
+        guerdon.database.transact(
+            lambda _: insert_events(guerdon.database, [(key_of(event), event, "")], 1)
+        )
 
     insert(make_event("v1"))
     with pytest.raises(IntegrityError) as duplicate:
@@ -141,9 +143,10 @@ def test_the_same_event_inserted_again_fails_as_a_duplicate_and_as_nothing_else(
 
 @on_mariadb
 def test_a_value_too_long_for_its_column_is_refused_and_never_cut(guerdon: Guerdon) -> None:
+    event = make_event("v" * 256)
     with pytest.raises(PeeweeException):
         guerdon.database.transact(
-            lambda _: insert_events(guerdon.database, [(make_event("v" * 256), "")], 1)
+            lambda _: insert_events(guerdon.database, [(key_of(event), event, "")], 1)
         )
     assert ask(guerdon, "SELECT COUNT(*) FROM guerdon_events") == [(0,)]
     assert settle(guerdon, make_event("v" * 256)) == ["waiting"]

@@ -176,6 +176,21 @@ def test_an_event_without_nickname_finds_its_player_by_user_id(
 
 
 @pytest.mark.parametrize("match", ["exact", "casefold"])
+@pytest.mark.parametrize(("id_column", "user_id_column"), [("id", "id"), ("nickname", "nickname")])
+def test_a_table_may_have_one_column_for_two(
+    open_service: Open, match: str, id_column: str, user_id_column: str
+) -> None:
+    more = players("users", match, id_column=id_column, user_id_column=user_id_column)
+    guerdon = open_service(rewards="", plugins=STUDIO_GOLD, more=more)
+    make_table(guerdon, "utf8mb4_general_ci", ["9", "Bob"])
+
+    assert find(guerdon, "Bob", "9", "8") == ["Bob", "9", UnknownPlayer]
+    user_id = "2" if user_id_column == "id" else "Bob"
+    assert find(guerdon, "", user_id=user_id) == ["Bob"]
+    assert find(guerdon, "", user_id="8") == [UnknownPlayer]
+
+
+@pytest.mark.parametrize("match", ["exact", "casefold"])
 def test_a_player_without_a_nickname_disturbs_nobody(open_service: Open, match: str) -> None:
     more = players("users", match, user_id_column="uid")
     guerdon = open_service(rewards="", plugins=STUDIO_GOLD, more=more)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,28 @@ def test_it_works(service: Service) -> None:
 
     assert list_statuses(service.talk(head + body)) == [204]
     service.check()
+
+
+def test_each_answer_has_the_date_of_its_own_second(service: Service) -> None:
+    dates = []
+    for _ in range(2):
+        before = int(time.time())
+        answer = service.talk(READY + b"\r\n")
+        [text] = re.findall(rb"\r\nDate: ([^\r]+ GMT)\r\n", answer)
+        dates.append(parsedate_to_datetime(text.decode()).timestamp())
+        assert before <= dates[-1] <= time.time()
+        time.sleep(1.1)
+    assert dates[0] < dates[1]
+
+
+@pytest.mark.parametrize(
+    "word", [b"X-Forwarded-Proto: https", b"SCRIPT_NAME: /x", b"PATH_INFO: /x"]
+)
+def test_what_a_proxy_says_of_its_client_changes_nothing(service: Service, word: bytes) -> None:
+    answer = service.talk(READY + word + b"\r\n\r\n")
+
+    assert list_statuses(answer) == [200]
+    assert answer.endswith(service.talk(READY + b"\r\n").partition(b"\r\n\r\n")[2])
 
 
 def chunk(*parts: bytes) -> bytes:
