@@ -23,7 +23,7 @@ from app.settling import Settler, Work
 log = structlog.get_logger()
 
 ANSWER_TIMEOUT = 10.0  # seconds for the database to look or to settle
-BOARDING = 0.0005  # seconds in which votes that are being fetched may still join a commit
+BOARDING = 0.001  # seconds in which votes that are being fetched may still join a commit
 
 
 @dataclass(frozen=True, slots=True)
