@@ -1,11 +1,12 @@
 # run: try Guerdon here. test, lint, bench: for those who change it. All of it stays in .venv and var.
 
 # The distribution's Python first: it is built for speed, and one that was compiled on the spot, as
-# pyenv does, is by default not; that costs a fifth of the votes a second.
-PYTHON ?= $(shell for p in /usr/bin/python3 python3 python3.13 python3.12 python3.11; do \
-	$$p -c 'import importlib.util as u, os, shutil, sys; sys.exit(sys.version_info < (3, 11) or not \
-		(u.find_spec("ensurepip") or os.getuid() == 0 and shutil.which("apt-get")))' 2>/dev/null \
-	&& echo $$p && break; done)
+# pyenv does, is by default not; that costs a fifth of the votes a second. One that can make a .venv
+# as it is goes before one that needs a package for that.
+IS_FIT = import sys; sys.exit(sys.version_info < (3, 11))
+find_python = $(shell for p in /usr/bin/python3 python3 python3.13 python3.12 python3.11; do \
+	$$p -c '$(1)$(IS_FIT)' 2>/dev/null && echo $$p && break; done)
+PYTHON ?= $(or $(call find_python,import ensurepip; ),$(call find_python,))
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
 # Debian packages that the tests need and that are not here.

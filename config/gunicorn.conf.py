@@ -57,16 +57,6 @@ def throw_away(client):
                 return
 
 
-write_date = lru_cache(maxsize=2)(util.http_date)
-
-
-def write_date_once(timestamp=None):
-    """The date of an answer, the same a second long: a tenth of what gunicorn does for a request."""
-    return write_date(int(time.time() if timestamp is None else timestamp))
-
-
-util.http_date = write_date_once
-
 worker_class = PatientWorker
 worker_connections = 1000  # of each worker at once
 
@@ -84,12 +74,6 @@ timeout = 60  # seconds for a request; also without a sign of life before a work
 graceful_timeout = 30  # seconds for the requests in hand when told to stop
 keepalive = 5  # seconds for a head to come; a worker told to stop waits so long for who idles
 
-# What a proxy says of its client changes nothing here. So no such word is taken, and nobody need
-# look for each request whether its sender is one who may say it.
-forwarded_allow_ips = "*"
-secure_scheme_headers = {}
-forwarder_headers = ""
-
 # gunicorn's control socket is one per user: a second instance would take the first one's away.
 control_socket_disable = True
 
@@ -103,6 +87,9 @@ def post_worker_init(worker):
     # Each setting costs gunicorn two function calls, some thirty times a request; as plain
     # attributes they take a third off what it costs to read and answer one.
     worker.cfg.__dict__.update({name: one.get() for name, one in worker.cfg.settings.items()})
+    # The date of an answer is the same a second long; writing it is a tenth of gunicorn's own work.
+    write_date = lru_cache(maxsize=1)(util.http_date)
+    util.http_date = lambda: write_date(int(time.time()))
     worker.wsgi.extensions["guerdon"].start_dispatcher()
     # What is there now stays: looking through it for garbage would make votes wait.
     gc.collect()

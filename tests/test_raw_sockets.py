@@ -135,16 +135,6 @@ def test_each_answer_has_the_date_of_its_own_second(service: Service) -> None:
     assert dates[0] < dates[1]
 
 
-@pytest.mark.parametrize(
-    "word", [b"X-Forwarded-Proto: https", b"SCRIPT_NAME: /x", b"PATH_INFO: /x"]
-)
-def test_what_a_proxy_says_of_its_client_changes_nothing(service: Service, word: bytes) -> None:
-    answer = service.talk(READY + word + b"\r\n\r\n")
-
-    assert list_statuses(answer) == [200]
-    assert answer.endswith(service.talk(READY + b"\r\n").partition(b"\r\n\r\n")[2])
-
-
 def chunk(*parts: bytes) -> bytes:
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
 
