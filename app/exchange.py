@@ -26,7 +26,7 @@ AT_ONCE = 65536  # bytes
 TARGET = re.compile(r"[!-~]+")
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 VALUE = re.compile(r"[^\r\n\0]*")
-FRAMING = (b"content-length", b"transfer-encoding")
+FRAMING = ("content-length", "transfer-encoding")
 
 
 class NotHttp(Exception):
@@ -48,9 +48,9 @@ class Answer:
         self._parts: list[bytes] = []
         self._size = self._received = 0
         self._is_framed = False
-        self.fields: list[tuple[bytes, bytes]] = []
         self.status = 0
-        self.names: set[bytes] = set()  # of its headers, in small letters
+        self.headers: list[tuple[str, str]] = []
+        self.names: set[str] = set()  # of its headers, in small letters
         self.is_whole = False
         self.may_keep = False  # whether its connection is fit for another exchange
 
@@ -71,7 +71,7 @@ class Answer:
         if self._size > self._limit:
             raise NetworkFailed(f"the answer is longer than {self._limit} bytes")
         framing = self._received - self._size
-        if framing > LARGEST_HEAD + self._size or len(self.fields) > MOST_HEADERS:
+        if framing > LARGEST_HEAD + self._size or len(self.headers) > MOST_HEADERS:
             raise NotHttp
 
     def _end(self) -> None:
@@ -86,15 +86,15 @@ class Answer:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.status:  # later ones are trailers
-            self.fields.append((name, value))
+            self.headers.append((name.decode("latin-1"), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         if status < 200:  # more is to come, as after 100 Continue
-            self.fields.clear()
+            self.headers.clear()
         elif not self.status:
             self.status = status
-            self.names = {name.lower() for name, _ in self.fields}
+            self.names = {name.lower() for name, _ in self.headers}
             self._is_framed = not self.names.isdisjoint(FRAMING)
             self.is_whole = not self._has_body
 

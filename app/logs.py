@@ -37,11 +37,10 @@ def set_up_logs(secrets: Iterable[Secret], stream: Any = None) -> None:
         structlog.processors.format_exc_info,
         structlog.processors.StackInfoRenderer(),
     ]
-    writer = structlog.WriteLogger(stream or sys.stderr)  # one for all: making it takes its time
     structlog.configure(
         processors=[*shared, write_line],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=lambda *names: writer,
+        logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(stream or sys.stderr)

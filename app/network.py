@@ -1,7 +1,6 @@
 """The way out: kept connections, with limits on everything an answer could do to us."""
 
 import io
-import re
 import ssl
 import time
 from collections import defaultdict
@@ -16,6 +15,7 @@ import urllib3
 from urllib3.connection import HTTPConnection
 from urllib3.util import create_urllib3_context
 
+from app.addresses import Address, split_address
 from app.errors import NetworkFailed
 from app.exchange import (
     TARGET,
@@ -31,7 +31,6 @@ from app.exchange import (
 
 PORTS = {"http": 80, "https": 443}
 KEPT_PER_HOST = 256  # connections
-PLAIN_ADDRESS = re.compile(r"(https?)://([A-Za-z0-9.:-]+)(/[A-Za-z0-9/_.~-]*)")
 
 
 @dataclass(frozen=True)
@@ -39,31 +38,19 @@ class HttpResponse:
     """An answer. Few ask for its headers, so the mapping is made for those."""
 
     status: int
-    fields: Mapping[str, str] | Sequence[tuple[bytes, bytes]]
+    fields: Mapping[str, str] | Sequence[tuple[str, str]]
     body: bytes
 
     @cached_property
     def headers(self) -> Mapping[str, str]:
-        if isinstance(self.fields, Mapping):
-            return self.fields
-        pairs = [(name.decode("latin-1"), text.decode("latin-1")) for name, text in self.fields]
-        return urllib3.HTTPHeaderDict(pairs)
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a request goes: who is connected to, and what of it the request names."""
-
-    scheme: str
-    netloc: str
-    target: str
+        return urllib3.HTTPHeaderDict(self.fields)
 
 
 class Http:
     """The worker's connections, kept a host. Redirects are never followed; a POST goes out once."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], list[HTTPConnection]] = defaultdict(list)
+        self._kept: dict[str, list[HTTPConnection]] = defaultdict(list)
         self._trust: ssl.SSLContext | None = None  # made once: reading the certificates takes long
 
     def close(self) -> None:
@@ -91,11 +78,13 @@ class Http:
         """
         deadline = time.monotonic() + total
         try:
-            address = read_address(url)
-            host = address.netloc.rpartition("@")[2]
-            request = write_request(method, address.target, host, headers or {}, body)
+            address = split_address(url)
+            target = address.target
+            if not TARGET.fullmatch(target):  # what may not stand there is percent-encoded
+                target = urllib3.util.parse_url(url).request_uri
+            request = write_request(method, target, address.host, headers or {}, body)
             answer = self._insist(method, address, request, connect, deadline, limit)
-            return HttpResponse(answer.status, answer.fields, read_body(answer, limit))
+            return HttpResponse(answer.status, answer.headers, read_body(answer, limit))
         except (urllib3.exceptions.HTTPError, OSError, ValueError, NotHttp) as error:
             if time.monotonic() > deadline:
                 raise NetworkFailed(f"no whole answer within {total:g} s") from None
@@ -134,7 +123,7 @@ class Http:
         except BaseException:
             connection.close()  # in an unknown state, never used again
             raise
-        kept = self._kept[address.scheme, address.netloc]
+        kept = self._kept[address.origin]
         if answer.may_keep and len(kept) < KEPT_PER_HOST:
             kept.append(connection)
         else:
@@ -142,7 +131,7 @@ class Http:
         return answer
 
     def _find_kept(self, address: Address) -> HTTPConnection | None:
-        kept = self._kept[address.scheme, address.netloc]
+        kept = self._kept[address.origin]
         with suppress(IndexError):  # somebody else took the last one
             while kept:
                 connection = kept.pop(0)  # the oldest: those that have ended are all found
@@ -152,7 +141,7 @@ class Http:
         return None
 
     def _connect(self, address: Address, deadline: float) -> HTTPConnection:
-        parts = urlsplit(f"{address.scheme}://{address.netloc}")
+        parts = urlsplit(address.origin)
         if parts.scheme not in PORTS or not parts.hostname:
             raise ValueError("not an http or https address")
         port = parts.port or PORTS[parts.scheme]
@@ -178,27 +167,12 @@ class Http:
         insist(tls, tls.do_handshake, deadline)
 
 
-def read_address(url: str) -> Address:
-    """The parts of an address; what may not stand in a request is percent-encoded.
-
-    Raises ValueError for what is none.
-    """
-    if plain := PLAIN_ADDRESS.fullmatch(url):
-        return Address(*plain.groups())
-    parts = urlsplit(url)
-    path = parts.path or "/"
-    target = f"{path}?{parts.query}" if parts.query else path
-    if not TARGET.fullmatch(target):
-        target = urllib3.util.parse_url(url).request_uri
-    return Address(parts.scheme, parts.netloc, target)
-
-
 def read_body(answer: Answer, limit: int) -> bytes:
     """The body, unpacked where it came packed although nobody asked for that."""
-    if b"content-encoding" not in answer.names:
+    if "content-encoding" not in answer.names:
         return answer.body
-    packing = [value for name, value in answer.fields if name.lower() == b"content-encoding"]
-    headers = {"Content-Encoding": b", ".join(packing).decode("latin-1")}
+    packing = [value for name, value in answer.headers if name.lower() == "content-encoding"]
+    headers = {"Content-Encoding": ", ".join(packing)}
     packed: Any = io.BytesIO(answer.body)
     body = urllib3.HTTPResponse(packed, headers, preload_content=False).read(limit + 1)
     if len(body) > limit:

@@ -17,7 +17,7 @@ from tests.servers import ROOT
 FLOORS = {
     "app.crashing": 0, "app.errors": 0, "app.keys": 0, "app.hookspecs": 0, "app.secret": 0, "app.raw_json": 0,
     "app.steps": 0,
-    "app.strict_json": 0.1, "app.checking": 0.1, "app.exchange": 0.1, "app.tokens": 0.1,
+    "app.strict_json": 0.1, "app.checking": 0.1, "app.exchange": 0.1, "app.addresses": 0.1, "app.tokens": 0.1,
     "app.game_events": 0.1, "app.schedules": 0.1, "app.conditions": 0.1, "app.masking": 0.2,
     "app.batching": 1, "app.pending": 0.1, "app.config": 1, "app.logs": 1, "app.models": 1, "app.network": 1,
     "app.faults": 0.1, "app.guarding": 0.2, "app.transactions": 1, "app.database": 1.1,
