@@ -40,8 +40,8 @@ ROOMS = ("app.migrations", "app.playground")  # of several files, which may impo
 FINDERS = ("app.plugin_finding", "app.plugin_manager")  # they import plugins, whichever there are
 PLATFORMS = ("gamemonitoring", "sud", "g123")
 NETWORK = {"asyncio", "ftplib", "http", "smtplib", "socket", "ssl", "subprocess", "urllib"}
-LONGEST = 200  # lines of code in a file of app/, not counting blank ones, words and hookspecs
-LONGEST_PLUGIN = 100  # lines, all of them
+LONGEST = 300  # lines of a file of app/, all of them, but for hookspecs
+LONGEST_PLUGIN = 150  # lines, all of them
 
 APP_FILES = sorted((ROOT / "app").rglob("*.py"))
 PLUGIN_FILES = sorted(
@@ -137,17 +137,6 @@ def find_clocks(tree: ast.Module) -> list[str]:
     ]
 
 
-def count_code(path: Path) -> int:
-    """Lines of a file that hold code."""
-    tree = parse(path)
-    words: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            words.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
-    lines = enumerate(path.read_text().splitlines(), 1)
-    return sum(1 for n, line in lines if n not in words and line.strip() and line.strip()[0] != "#")
-
-
 def test_it_works() -> None:
     """The readers of the source see what they are there to see."""
     assert find_upward_imports("app.rules", ast.parse("def f():\n from app import api")) == [
@@ -219,7 +208,7 @@ def test_only_the_network_room_speaks_http_and_only_one_clock_is_read(path: Path
 @pytest.mark.parametrize("path", APP_FILES, ids=name_of)
 def test_a_room_stays_small(path: Path) -> None:
     if name_of(path) != "app.hookspecs":  # the manual
-        assert count_code(path) <= LONGEST
+        assert len(path.read_text().splitlines()) <= LONGEST
 
 
 @pytest.mark.parametrize("path", PLUGIN_FILES, ids=name_of)
