@@ -3,6 +3,7 @@
 import importlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import textwrap
@@ -22,10 +23,11 @@ from app.network import Http
 from tests.crowd import PLAYERS, REPORTING, Crowd
 from tests.crowd import REWARDS as CROWD_REWARDS
 from tests.galera import GaleraCluster, require_galera
+from tests.mysql import MySQLMissing
 from tests.platforms import Platform
 from tests.proxying import Proxy
 from tests.sending import API_KEY, TOKEN, make_delivery
-from tests.servers import Gunicorn, MariaDBServer, require
+from tests.servers import DatabaseServer, Gunicorn, MariaDBServer, MySQLServer, require
 from tests.vote_api import VoteApi
 
 REWARDS = """
@@ -45,6 +47,48 @@ tokens = ["{token}"]
 [plugins.promo_codes]
 [plugins.claim_queue]
 """
+
+# What runs on MySQL in every run; with --mysql, all that MariaDB is for.
+ON_MYSQL = {
+    "tests.test_crash_points",
+    "tests.test_ledger",
+    "tests.test_migrating",
+    "tests.test_settling",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    text = "run the tests that are run on MariaDB, on MySQL instead, and no others"
+    parser.addoption("--mysql", action="store_true", help=text)
+
+
+@pytest.hookimpl(trylast=True)  # a test's own parameters come first
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test with a database is run on each kind; with @pytest.mark.on_servers, on those with a server."""
+    marks = list(metafunc.definition.iter_markers("parametrize"))
+    if "database_url" in metafunc.fixturenames and not any(
+        "database_url" in mark.args[0] for mark in marks
+    ):
+        is_on_servers = metafunc.definition.get_closest_marker("on_servers")
+        kinds = ["mariadb"] if is_on_servers else ["sqlite", "mariadb"]
+        if metafunc.config.getoption("--mysql"):
+            kinds = ["mysql"]
+        elif metafunc.module.__name__ in ON_MYSQL:
+            kinds.append("mysql")
+        metafunc.parametrize("database_url", kinds, indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--mysql"):
+        chosen = [item for item in items if get_database_kind(item) == "mysql"]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+
+
+def get_database_kind(item: Any) -> str | None:
+    """sqlite, mariadb or mysql; None for a test without a database."""
+    call = getattr(item, "callspec", None)
+    return call.params.get("database_url") if call else None
 
 
 class Clock:
@@ -77,6 +121,17 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDBServer]
 
 
 @pytest.fixture(scope="session")
+def mysql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MySQLServer]:
+    """Not every machine can have it, so its tests are skipped there, whatever else is required."""
+    try:
+        server = MySQLServer(tmp_path_factory.mktemp("mysql"))
+    except MySQLMissing as missing:
+        pytest.skip(f"MySQL cannot be had here: {missing}")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 def galera() -> Iterator[GaleraCluster]:
     """Three nodes. A test that kills, freezes or cuts off one brings it back."""
     require_galera()
@@ -92,13 +147,31 @@ def galera() -> Iterator[GaleraCluster]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A fresh, empty database of each kind in turn."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/guerdon.db"
-    server: MariaDBServer = request.getfixturevalue("mariadb")
+    server: DatabaseServer = request.getfixturevalue(request.param)
     return server.url(server.create_database())
+
+
+@pytest.fixture
+def database_server(request: pytest.FixtureRequest, database_url: str) -> DatabaseServer:
+    """The MariaDB or MySQL that `database_url` is on."""
+    server: DatabaseServer = request.getfixturevalue(str(get_database_kind(request.node)))
+    return server
+
+
+@pytest.fixture
+def own_database_server(
+    database_server: DatabaseServer, tmp_path: Path
+) -> Iterator[DatabaseServer]:
+    """One of the same kind for this test alone, which may do to it what it likes."""
+    server = type(database_server)(tmp_path / "server")
+    yield server
+    server.send_signal(signal.SIGCONT)
+    server.stop()
 
 
 @pytest.fixture
@@ -124,11 +197,17 @@ def http() -> Iterator[Http]:
 
 @pytest.fixture
 def proxy(request: pytest.FixtureRequest, database_url: str) -> Iterator[Proxy]:
-    """Between us and MariaDB; nobody goes through it where the database is SQLite."""
+    """Between us and the server; nobody goes through it where the database is SQLite."""
     is_sqlite = database_url.startswith("sqlite")
-    proxy = Proxy(9 if is_sqlite else request.getfixturevalue("mariadb").port)
+    proxy = Proxy(9 if is_sqlite else request.getfixturevalue("database_server").port)
     yield proxy
     proxy.close()
+
+
+@pytest.fixture
+def proxied_url(database_url: str, proxy: Proxy) -> str:
+    """`database_url`, but through the proxy."""
+    return database_url.replace(f":{urlsplit(database_url).port}/", f":{proxy.port}/")
 
 
 @pytest.fixture
@@ -199,11 +278,13 @@ def open_crowded(
 
 
 @pytest.fixture
-def behind_proxy(open_crowded: Callable[..., Guerdon], proxy: Proxy, database_url: str) -> Guerdon:
+def behind_proxy(
+    open_crowded: Callable[..., Guerdon], database_url: str, proxied_url: str
+) -> Guerdon:
     """As open_crowded; but the config that lies there now leads through the proxy."""
     guerdon = open_crowded("0.5, 1, 2")
-    path, port = guerdon.config.path, urlsplit(database_url).port
-    path.write_text(path.read_text().replace(f":{port}/", f":{proxy.port}/"))
+    path = guerdon.config.path
+    path.write_text(path.read_text().replace(database_url, proxied_url))
     return guerdon
 
 

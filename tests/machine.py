@@ -163,7 +163,7 @@ class Machine(Life):
 
     def expect(self, event: Event, how: str) -> Any:
         """The model's answer to a delivery."""
-        is_cut = self.stage.store.family == "mariadb" and not self.model.gone
+        is_cut = self.stage.store.family == "mysql" and not self.model.gone
         if "falls" in how and is_cut:
             answer = self.model.accept_falling(event, "kept" in how)
             if answer is not None:

@@ -28,7 +28,7 @@ class Proxy:
     """Faults come by script (`cut`, `strike`), by chance (`weather`), or for all (`freeze`, `delay`).
 
     A frozen proxy accepts and says nothing, like a server that hangs. `delay`, in seconds, makes every
-    reply late.
+    reply late. What a client sends can be read: MySQL's offer to encrypt it is not passed on.
     """
 
     def __init__(self, port: int) -> None:
@@ -159,7 +159,9 @@ class Proxy:
         self, client: socket.socket, server: socket.socket, muted: Any, replied: Any
     ) -> None:
         with suppress(OSError):
+            is_greeting = True
             while data := server.recv(65536):
+                data, is_greeting = hide_tls(data) if is_greeting else data, False
                 if self.delay:
                     self._closing.wait(self.delay)
                 self._flowing.wait()
@@ -169,6 +171,14 @@ class Proxy:
                     client.sendall(data)
         if not muted.is_set():
             hang_up(client)
+
+
+def hide_tls(greeting: bytes) -> bytes:
+    """MySQL's first words without its offer of TLS: a flag after version, thread and a challenge."""
+    if greeting[3:5] != b"\0\n":  # a first packet, of protocol 10
+        return greeting
+    flags = greeting.index(0, 5) + 4 + 8 + 2
+    return greeting[: flags + 1] + bytes([greeting[flags + 1] & ~0x08]) + greeting[flags + 2 :]
 
 
 def hang_up(one: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""Real servers for tests: MariaDB and gunicorn, each on a free port, each ended by its test."""
+"""Real servers for tests: MariaDB, MySQL and gunicorn, each on a free port, each ended by its test."""
 
 import os
 import shutil
@@ -14,6 +14,8 @@ from typing import Any
 import pymysql
 import pytest
 import requests
+
+from tests import mysql
 
 ROOT = Path(__file__).parent.parent
 REQUIRE_ALL = os.environ.get("GUERDON_REQUIRE_ALL") == "1"
@@ -50,28 +52,35 @@ def install_mariadb(*options: str) -> None:
     assert done.returncode == 0, f"{command}: {done.stdout[:4000]}{done.stderr[-2000:]}"
 
 
-class MariaDBServer:
-    """mariadbd in a folder of its own, with durable commits and its own bad defaults left as they are."""
+class DatabaseServer:
+    """A server in a folder of its own, with durable commits and its own bad defaults left as they are."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = find_free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
-        user = ["--user=root"] if os.geteuid() == 0 else []
         # A server that starts removes the temporary tables of every other in the same tmpdir.
         (folder / "tmp").mkdir(parents=True)
-        places = ["--no-defaults", *user, f"--datadir={folder}/data", f"--tmpdir={folder}/tmp"]
-        install_mariadb(*places)
-        self._command = [
-            shutil.which("mariadbd") or "/usr/sbin/mariadbd", *places,
-            f"--socket={folder}/socket", f"--port={self.port}",
+        user = ["--user=root"] if os.geteuid() == 0 else []
+        places = [*user, f"--datadir={folder}/data", f"--tmpdir={folder}/tmp"]
+        self.install(*places)
+        self._command = self.make_command(
+            *places, f"--socket={folder}/socket", f"--port={self.port}",
             "--bind-address=127.0.0.1", f"--pid-file={folder}/pid", "--max-connections=500",
             "--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=128M",
-        ]  # fmt: skip
+        )  # fmt: skip
         self.start()
         self.run("CREATE USER game@'127.0.0.1' IDENTIFIED BY 'p@ss'")
         self.run("GRANT ALL ON *.* TO game@'127.0.0.1'")
+
+    def install(self, *places: str) -> None:
+        """Make the system tables, with a root who has no password."""
+        raise NotImplementedError
+
+    def make_command(self, *options: str) -> list[str]:
+        """What starts the server."""
+        raise NotImplementedError
 
     def connect(self, database: str | None = None) -> Any:
         return pymysql.connect(
@@ -94,6 +103,8 @@ class MariaDBServer:
         wait_until(self.is_up, 60)
 
     def is_up(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self.folder / "log").read_text()[-2000:]
         with socket.socket() as probe:  # PyMySQL leaks its socket where nobody listens yet
             if probe.connect_ex(("127.0.0.1", self.port)):
                 return False
@@ -108,8 +119,8 @@ class MariaDBServer:
 
     def send_signal(self, how: int) -> None:
         """SIGSTOP makes a server that accepts TCP and never answers; SIGCONT heals it."""
-        assert self._process is not None
-        self._process.send_signal(how)
+        if self._process is not None:
+            self._process.send_signal(how)
 
     def create_database(self) -> str:
         """A fresh database with the server's own default character set; its name."""
@@ -120,6 +131,30 @@ class MariaDBServer:
 
     def url(self, name: str) -> str:
         return f"mysql://game:p%40ss@127.0.0.1:{self.port}/{name}"
+
+
+class MariaDBServer(DatabaseServer):
+    """The system's mariadbd."""
+
+    def install(self, *places: str) -> None:
+        install_mariadb("--no-defaults", *places)
+
+    def make_command(self, *options: str) -> list[str]:
+        return [shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults", *options]
+
+
+class MySQLServer(DatabaseServer):
+    """The mysqld that tests.mysql fetches. Raises MySQLMissing where it cannot be had."""
+
+    def __init__(self, folder: Path) -> None:
+        mysql.fetch_mysql()
+        super().__init__(folder)
+
+    def install(self, *places: str) -> None:
+        mysql.run(*self.make_command(*places), "--initialize-insecure")
+
+    def make_command(self, *options: str) -> list[str]:
+        return mysql.make_command(*options)
 
 
 class Gunicorn:

@@ -23,7 +23,7 @@ from tests.conftest import ALL_PLUGINS, Clock
 from tests.model_rules import Event
 from tests.proxying import Proxy
 from tests.sending import API_KEY, TOKEN, make_delivery
-from tests.servers import MariaDBServer, wait_until
+from tests.servers import DatabaseServer, wait_until
 from tests.studio import Asked, Network, reply
 
 KEY = {"Authorization": f"Bearer {API_KEY}"}
@@ -168,13 +168,13 @@ class SqliteFile:
         self.come_back()
 
 
-class MariaDBBehindProxy:
+class ServerBehindProxy:
     """One database, emptied for each life, behind a proxy that can be shut."""
 
-    family = "mariadb"
+    family = "mysql"
     outages = ("away",)
 
-    def __init__(self, server: MariaDBServer) -> None:
+    def __init__(self, server: DatabaseServer) -> None:
         name = server.create_database()
         self.proxy = Proxy(server.port)
         self.url = server.url(name).replace(f":{server.port}/", f":{self.proxy.port}/")

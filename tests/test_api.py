@@ -13,7 +13,7 @@ from app.hookspecs import Event
 from app.settling import Work
 from tests.conftest import API_KEY, Clock, add_player
 from tests.sending import make_delivery
-from tests.servers import MariaDBServer, wait_until
+from tests.servers import DatabaseServer, wait_until
 from tests.vote_api import VoteApi, answer
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -408,37 +408,34 @@ def test_it_is_ready_as_soon_as_somebody_has_migrated(write_config: Any) -> None
     guerdon.close()
 
 
-@on_sqlite  # the other parameter would be the same server
+@pytest.mark.on_servers
 def test_while_the_database_is_down_nothing_is_lost_and_everything_says_so(
-    tmp_path_factory: pytest.TempPathFactory, open_service: Any, vote_api: VoteApi
+    own_database_server: DatabaseServer, open_service: Any, vote_api: VoteApi
 ) -> None:
-    server = MariaDBServer(tmp_path_factory.mktemp("own"))
-    try:
-        guerdon = open_service(url=server.url(server.create_database()))
-        client = create_app(guerdon).test_client()
+    server = own_database_server
+    guerdon = open_service(url=server.url(server.create_database()))
+    client = create_app(guerdon).test_client()
 
-        def post(id: str) -> Any:
-            return client.post("/webhooks/gamemonitoring", data=make_delivery(id))
+    def post(id: str) -> Any:
+        return client.post("/webhooks/gamemonitoring", data=make_delivery(id))
 
-        assert post("v1").status_code == 204
-        assert client.get("/readyz").status_code == 200
-        server.stop()
+    assert post("v1").status_code == 204
+    assert client.get("/readyz").status_code == 200
+    server.stop()
 
-        assert client.get("/healthz").status_code == 200
-        refused = [client.get("/readyz"), post("v1"), post("v2")]
-        problem = client.get("/v1/players/Bob", headers=KEY)
-        assert [response.status_code for response in refused] == [503] * 3
-        check_problem(problem, 503)
-        for response in (*refused[1:], problem):
-            assert int(response.headers["Retry-After"]) > 0
-        for response in (*refused, problem):
-            for detail in ("127.0.0.1", str(server.port), "p@ss", "SELECT", "pymysql"):
-                assert detail not in response.text
+    assert client.get("/healthz").status_code == 200
+    refused = [client.get("/readyz"), post("v1"), post("v2")]
+    problem = client.get("/v1/players/Bob", headers=KEY)
+    assert [response.status_code for response in refused] == [503] * 3
+    check_problem(problem, 503)
+    for response in (*refused[1:], problem):
+        assert int(response.headers["Retry-After"]) > 0
+    for response in (*refused, problem):
+        for detail in ("127.0.0.1", str(server.port), "p@ss", "SELECT", "pymysql"):
+            assert detail not in response.text
 
-        server.start()
-        wait_until(lambda: client.get("/readyz").status_code == 200, 20)
-        assert [post("v1").status_code, post("v2").status_code] == [204, 204]
-        player = client.get("/v1/players/Bob", headers=KEY).get_json()
-        assert player["gold"] == "200.00"
-    finally:
-        server.stop()
+    server.start()
+    wait_until(lambda: client.get("/readyz").status_code == 200, 20)
+    assert [post("v1").status_code, post("v2").status_code] == [204, 204]
+    player = client.get("/v1/players/Bob", headers=KEY).get_json()
+    assert player["gold"] == "200.00"

@@ -13,11 +13,10 @@ from app.guerdon import Guerdon, open_guerdon
 from tests.books import make_work, read_books, serve_once, settle
 from tests.conftest import ALL_PLUGINS, API_KEY, Clock
 from tests.sending import TOKEN, get_v1, make_delivery, post_vote
-from tests.servers import MariaDBServer, wait_until
+from tests.servers import DatabaseServer, wait_until
 from tests.vote_api import VoteApi, answer
 
 Open = Callable[..., Guerdon]
-on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 CLAIM = '[[rules]]\non = "server.vote"\ngive = [{ reward = "claim", payload = { a = "b" } }]\n'
 KEY = {"Authorization": f"Bearer {API_KEY}"}
@@ -226,19 +225,21 @@ def test_plain_tokens_are_told_apart_by_their_place(open_service: Open) -> None:
     assert names == ["token 1", "token 2", "third", "token 4"]
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_players_with_binary_ids_are_paid_and_booked_in_hex(
-    open_service: Open, mariadb: MariaDBServer, database_url: str
+    open_service: Open, database_server: DatabaseServer, database_url: str
 ) -> None:
     database = database_url.rpartition("/")[2]
-    mariadb.run(
+    database_server.run(
         "CREATE TABLE users (id BINARY(16) PRIMARY KEY, nickname VARCHAR(50),"
         " gold DECIMAL(18, 2) NOT NULL DEFAULT 0) ENGINE=InnoDB CHARSET=utf8mb4",
         database=database,
     )
     ids = {"Bob": "8090A0B0C0D0E0F08090A0B0C0D0E0F0", "Eve": "00FF27225C0A0D1A00FF27225C0A0D1A"}
     for nickname, hex_id in ids.items():
-        mariadb.run("INSERT INTO users VALUES (UNHEX(%s), %s, 0)", (hex_id, nickname), database)
+        database_server.run(
+            "INSERT INTO users VALUES (UNHEX(%s), %s, 0)", (hex_id, nickname), database
+        )
     gifts = '{ reward = "gold", amount = 5 }, { reward = "item", item = "x" }'
     rules = CLAIM.replace("{ reward", f"{gifts}, {{ reward", 1)
     guerdon = open_service(rules, more='[players]\ntable = "users"\n')

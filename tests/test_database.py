@@ -20,9 +20,8 @@ from app.ledger import insert_events, key_of
 from app.settling import Work
 from tests.conftest import Clock, add_player
 from tests.proxying import Proxy
-from tests.servers import MariaDBServer, wait_until
+from tests.servers import DatabaseServer, wait_until
 
-on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -45,7 +44,7 @@ def test_it_works(guerdon: Guerdon) -> None:
     assert settle(guerdon, make_event("v1")) == ["settled"]
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_every_session_is_strict_utf8_read_committed_utc_and_impatient(guerdon: Guerdon) -> None:
     def read_session(number: int) -> Any:
         with guerdon.database.connection_context():
@@ -76,7 +75,7 @@ def test_every_sqlite_connection_has_wal_full_syncs_and_patience(guerdon: Guerdo
         assert list(pool.map(read_pragmas, range(3))) == [["wal", 2, 5000]] * 3
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_an_update_that_changes_nothing_still_counts_the_row_it_found(guerdon: Guerdon) -> None:
     with guerdon.database.connection_context():
         found = guerdon.database.execute_sql("UPDATE players SET gold = gold").rowcount
@@ -141,7 +140,7 @@ def test_the_same_event_inserted_again_fails_as_a_duplicate_and_as_nothing_else(
     assert ask(guerdon, "SELECT event_id, nickname FROM guerdon_events") == [("v1", "Bob")]
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_value_too_long_for_its_column_is_refused_and_never_cut(guerdon: Guerdon) -> None:
     event = make_event("v" * 256)
     with pytest.raises(PeeweeException):
@@ -185,7 +184,7 @@ def test_eight_threads_that_pay_one_player_lose_none_of_his_gold(
          "no unique index on ordered_key"),
     ],
 )  # fmt: skip
-@on_mariadb
+@pytest.mark.on_servers
 def test_tables_that_could_lose_or_mix_up_payments_are_refused(
     guerdon: Guerdon, deliver: Callable[..., Any], table: str, change: str, words: str
 ) -> None:
@@ -235,54 +234,42 @@ def test_a_server_that_accepts_and_says_nothing_costs_all_who_ask_one_wait_toget
     assert seconds < 2 * CONNECT_TIMEOUT
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_kept_connections_that_went_silent_are_not_each_waited_for(
-    open_service: Callable[..., Guerdon], mariadb: MariaDBServer
+    open_service: Callable[..., Guerdon], proxied_url: str, proxy: Proxy
 ) -> None:
-    proxy = Proxy(mariadb.port)
-    url = mariadb.url(mariadb.create_database()).replace(str(mariadb.port), str(proxy.port))
-    database = open_service(url=url).database
+    database = open_service(url=proxied_url).database
     fill_pool(database, 6)
-    try:
-        proxy.freeze()
-        start = time.monotonic()
-        with pytest.raises(DatabaseUnavailable):
-            database.transact(lambda attempt: database.execute_sql("SELECT 1"))
-        seconds = time.monotonic() - start
-        proxy.thaw()
-        time.sleep(1)
-        assert database.transact(lambda attempt: database.execute_sql("SELECT 1").fetchone()) == (
-            1,
-        )
-    finally:
-        proxy.close()
+    proxy.freeze()
+    start = time.monotonic()
+    with pytest.raises(DatabaseUnavailable):
+        database.transact(lambda attempt: database.execute_sql("SELECT 1"))
+    seconds = time.monotonic() - start
+    proxy.thaw()
+    time.sleep(1)
+    assert database.transact(lambda attempt: database.execute_sql("SELECT 1").fetchone()) == (1,)
     assert seconds < 3 * CONNECT_TIMEOUT
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_who_waits_for_a_greeting_keeps_nobody_from_the_pool_and_takes_one_place_of_it(
-    open_service: Callable[..., Guerdon], mariadb: MariaDBServer
+    open_service: Callable[..., Guerdon], proxied_url: str, proxy: Proxy
 ) -> None:
-    proxy = Proxy(mariadb.port)
-    url = mariadb.url(mariadb.create_database()).replace(str(mariadb.port), str(proxy.port))
-    database = open_service(url=url).database
+    database = open_service(url=proxied_url).database
     database.close_all()
     database._max_connections = 2
-    try:
-        with database.connection_context(), ThreadPoolExecutor(1) as pool:
-            proxy.freeze()
-            waiting = pool.submit(database.connect)
-            wait_until(lambda: len(database._in_use) == 2)
-            others = threading.Thread(target=use_pool, args=(database,))
-            others.start()
-            others.join(CONNECT_TIMEOUT / 2)
-            is_free, is_still_waiting = not others.is_alive(), not waiting.done()
-            with pytest.raises(OperationalError):
-                waiting.result()
-        assert (is_free, is_still_waiting) == (True, True)
-        assert len(database._in_use) == 0
-    finally:
-        proxy.close()
+    with database.connection_context(), ThreadPoolExecutor(1) as pool:
+        proxy.freeze()
+        waiting = pool.submit(database.connect)
+        wait_until(lambda: len(database._in_use) == 2)
+        others = threading.Thread(target=use_pool, args=(database,))
+        others.start()
+        others.join(CONNECT_TIMEOUT / 2)
+        is_free, is_still_waiting = not others.is_alive(), not waiting.done()
+        with pytest.raises(OperationalError):
+            waiting.result()
+    assert (is_free, is_still_waiting) == (True, True)
+    assert len(database._in_use) == 0
 
 
 def use_pool(database: Database) -> None:
@@ -292,9 +279,9 @@ def use_pool(database: Database) -> None:
         database._connect()
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_connection_goes_back_to_the_pool_without_a_word_and_closed_if_it_is_amid_a_transaction(
-    guerdon: Guerdon, mariadb: MariaDBServer
+    guerdon: Guerdon, database_server: DatabaseServer
 ) -> None:
     database, count = guerdon.database, "SHOW SESSION STATUS LIKE 'Com_rollback'"
     database.close_all()
@@ -320,17 +307,17 @@ def fill_pool(database: Database, size: int) -> None:
         list(pool.map(connect, range(size)))
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_kept_connection_that_the_server_has_closed_is_replaced_at_checkout(
-    guerdon: Guerdon, mariadb: MariaDBServer
+    guerdon: Guerdon, database_server: DatabaseServer
 ) -> None:
     fill_pool(guerdon.database, 4)
     attempts = []
-    rows = mariadb.run(
+    rows = database_server.run(
         "SELECT id FROM information_schema.processlist WHERE db = %s", [guerdon.database.database]
     )
     for (id,) in rows:
-        mariadb.run(f"KILL CONNECTION {id}")
+        database_server.run(f"KILL CONNECTION {id}")
     time.sleep(0.1)
 
     guerdon.database.transact(attempts.append)

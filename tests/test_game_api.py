@@ -49,7 +49,7 @@ from tests.platforms import (
     answer_rightly,
     answer_status,
 )
-from tests.servers import MariaDBServer, wait_until
+from tests.servers import DatabaseServer, wait_until
 from tests.sud import KEYS as SUD_KEYS
 from tests.sud import Sud
 
@@ -1012,39 +1012,36 @@ def test_the_description_tells_of_every_route_and_field(game: Game) -> None:
 # A database that is down.
 
 
-@on_sqlite  # the other parameter would be the same server
+@pytest.mark.on_servers
 def test_while_the_database_is_down_nothing_is_half_stored(
-    tmp_path_factory: pytest.TempPathFactory, open_game: Callable[..., Game]
+    own_database_server: DatabaseServer, open_game: Callable[..., Game]
 ) -> None:
-    server = MariaDBServer(tmp_path_factory.mktemp("own"))
-    try:
-        game = open_game(rewards=RULES, url=server.url(server.create_database()))
-        assert game.post("level_up", make_level_up("Bob", 10)).status_code == 200
-        counted = game.count()
-        server.stop()
+    server = own_database_server
+    game = open_game(rewards=RULES, url=server.url(server.create_database()))
+    assert game.post("level_up", make_level_up("Bob", 10)).status_code == 200
+    counted = game.count()
+    server.stop()
 
-        for response in (
-            game.post("level_up", make_level_up("Bob", 10)),
-            game.post("level_up", make_level_up("Bob", 11)),
-            game.post("game_settle", make_settle("r1", "Bob")),
-            game.get("/events/level_up/Bob:s73:10"),
-            game.get("/reports/1"),
-        ):
-            check_problem(response, 503)
-            assert int(response.headers["Retry-After"]) > 0
-            for detail in ("127.0.0.1", str(server.port), "p@ss", "SELECT", "pymysql", SS_TOKEN):
-                assert detail not in response.text
-        check_problem(game.post("level_up", {}), 422)
+    for response in (
+        game.post("level_up", make_level_up("Bob", 10)),
+        game.post("level_up", make_level_up("Bob", 11)),
+        game.post("game_settle", make_settle("r1", "Bob")),
+        game.get("/events/level_up/Bob:s73:10"),
+        game.get("/reports/1"),
+    ):
+        check_problem(response, 503)
+        assert int(response.headers["Retry-After"]) > 0
+        for detail in ("127.0.0.1", str(server.port), "p@ss", "SELECT", "pymysql", SS_TOKEN):
+            assert detail not in response.text
+    check_problem(game.post("level_up", {}), 422)
 
-        server.start()
-        wait_until(lambda: game.get("/reports/1").status_code == 200, 20)
-        assert game.count() == counted
-        assert game.post("level_up", make_level_up("Bob", 11)).status_code == 200
-        assert game.post("level_up", make_level_up("Bob", 10)).status_code == 200
-        assert game.read_gold() == {"Bob": "10.00"}
-        assert len(game.platform.requests) == 2
-    finally:
-        server.stop()
+    server.start()
+    wait_until(lambda: game.get("/reports/1").status_code == 200, 20)
+    assert game.count() == counted
+    assert game.post("level_up", make_level_up("Bob", 11)).status_code == 200
+    assert game.post("level_up", make_level_up("Bob", 10)).status_code == 200
+    assert game.read_gold() == {"Bob": "10.00"}
+    assert len(game.platform.requests) == 2
 
 
 @on_sqlite

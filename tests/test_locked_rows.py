@@ -16,18 +16,17 @@ from app.models import Claim, Waiting
 from tests.books import make_work, read_books, settle
 from tests.conftest import ALL_PLUGINS, Clock, add_player
 from tests.sending import post_vote
-from tests.servers import MariaDBServer, wait_until
+from tests.servers import DatabaseServer, wait_until
 from tests.vote_api import VoteApi, answer
 
 Open = Callable[..., Guerdon]
-on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @contextmanager
-def hold_row(mariadb: MariaDBServer, url: str, nickname: str) -> Iterator[None]:
+def hold_row(database_server: DatabaseServer, url: str, nickname: str) -> Iterator[None]:
     """Another program changes a player and takes its time to commit."""
-    connection = mariadb.connect(url.rpartition("/")[2])
+    connection = database_server.connect(url.rpartition("/")[2])
     connection.begin()
     connection.cursor().execute("SELECT * FROM players WHERE nickname = %s FOR UPDATE", (nickname,))
     try:
@@ -37,9 +36,13 @@ def hold_row(mariadb: MariaDBServer, url: str, nickname: str) -> Iterator[None]:
         connection.close()
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_locked_player_holds_up_his_own_votes_and_nobody_elses(
-    open_service: Open, vote_api: VoteApi, mariadb: MariaDBServer, database_url: str, clock: Clock
+    open_service: Open,
+    vote_api: VoteApi,
+    database_server: DatabaseServer,
+    database_url: str,
+    clock: Clock,
 ) -> None:
     guerdon = open_service(more="[inbox]\nretry_delays = [1]\n")
     add_player(guerdon, "Alice")
@@ -51,7 +54,7 @@ def test_a_locked_player_holds_up_his_own_votes_and_nobody_elses(
         clock.advance(0.1)
         return read_books(guerdon).gold[nickname] == gold
 
-    with hold_row(mariadb, database_url, "Bob"):
+    with hold_row(database_server, database_url, "Bob"):
         start = time.monotonic()
         with ThreadPoolExecutor(8) as pool:
             first = pool.submit(post_vote, guerdon, votes[0])
@@ -155,16 +158,19 @@ IMPATIENT = """
 """
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_singles_own_duplicate_is_not_taken_for_the_lock_its_batch_met(
-    open_service: Open, add_plugin: Callable[..., str], mariadb: MariaDBServer, database_url: str
+    open_service: Open,
+    add_plugin: Callable[..., str],
+    database_server: DatabaseServer,
+    database_url: str,
 ) -> None:
     section = add_plugin(IMPATIENT)
     rule = '[[rules]]\non = "server.vote"\ngive = [{ reward = "pet" }]\n'
     guerdon = open_service(rule, plugins=ALL_PLUGINS + section)
     add_player(guerdon, "Eve")
 
-    with hold_row(mariadb, database_url, "Eve"):
+    with hold_row(database_server, database_url, "Eve"):
         outcomes = settle(guerdon, *map(make_work, ("locked", "twice", "good")))
 
     assert [outcome.state for outcome in outcomes] == ["waiting", "waiting", "settled"]

@@ -17,10 +17,10 @@ from tests.books import Books, read_books
 from tests.conftest import API_KEY, Clock
 from tests.proxying import SWALLOW, Proxy
 from tests.sending import post_vote
-from tests.servers import MariaDBServer, wait_until
+from tests.servers import DatabaseServer, wait_until
 from tests.vote_api import VoteApi, answer
 
-pytestmark = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
+pytestmark = pytest.mark.on_servers
 RULES = """
 [[rules]]
 on = "server.vote"
@@ -39,19 +39,9 @@ wherever = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def proxy(mariadb: MariaDBServer) -> Iterator[Proxy]:
-    proxy = Proxy(mariadb.port)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
-def guerdon(
-    open_service: Callable[..., Guerdon], mariadb: MariaDBServer, proxy: Proxy, database_url: str
-) -> Guerdon:
+def guerdon(open_service: Callable[..., Guerdon], proxied_url: str) -> Guerdon:
     """Its database is behind the proxy; a first vote is paid and its claim waits."""
-    url = database_url.replace(f":{mariadb.port}/", f":{proxy.port}/")
-    guerdon = open_service(RULES, url=url)
+    guerdon = open_service(RULES, url=proxied_url)
     assert post_vote(guerdon, "v0").status_code == 204
     return guerdon
 
@@ -268,12 +258,14 @@ def test_a_game_server_acknowledges_a_claim(
 
 
 def test_connections_that_the_server_ended_while_idle_are_replaced_unseen(
-    guerdon: Guerdon, mariadb: MariaDBServer, send: Any, is_paid: Callable[..., bool]
+    guerdon: Guerdon, database_server: DatabaseServer, send: Any, is_paid: Callable[..., bool]
 ) -> None:
     statuses = []
     for number in range(1, 4):
-        for (id,) in mariadb.run("SELECT id FROM information_schema.processlist WHERE user='game'"):
-            mariadb.run(f"KILL {id}")
+        for (id,) in database_server.run(
+            "SELECT id FROM information_schema.processlist WHERE user='game'"
+        ):
+            database_server.run(f"KILL {id}")
         statuses += [
             post_vote(guerdon, f"v{number}").status_code,
             send("lease", {"server_id": "2"}).status_code,

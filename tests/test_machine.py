@@ -20,21 +20,21 @@ from tests.machine import Machine
 from tests.model import VOTE_API
 from tests.model_reports import PLATFORM
 from tests.model_rules import RULES, Event
-from tests.stage import DISTURBANCES, MariaDBBehindProxy, SqliteFile, Stage, with_short_pauses
+from tests.stage import DISTURBANCES, ServerBehindProxy, SqliteFile, Stage, with_short_pauses
 
 EXAMPLES = int(os.environ.get("GUERDON_MACHINE_EXAMPLES") or 0)
 SEED = int(os.environ.get("GUERDON_SEED") or random.randrange(10**6))
 PHASES = [Phase.generate, *([Phase.shrink] if "GUERDON_SEED" in os.environ else [])]
-USUAL = {"sqlite": (30, 30), "mariadb": (12, 25)}  # lives, and steps of each
+USUAL = {"sqlite": (30, 30), "mysql": (12, 25)}  # lives, and steps of each
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+@pytest.fixture
+def stage(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[Stage]:
     store: Any
-    if request.param == "sqlite":
+    if database_url.startswith("sqlite"):
         store = SqliteFile(tmp_path)
     else:
-        store = MariaDBBehindProxy(request.getfixturevalue("mariadb"))
+        store = ServerBehindProxy(request.getfixturevalue("database_server"))
     with with_short_pauses():
         stage = Stage(tmp_path, store)
         yield stage

@@ -18,7 +18,6 @@ from app.models import LEDGER, OWN, bind_models
 from tests.sending import post_vote
 from tests.servers import ROOT, wait_until
 
-on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 LOCK = "SELECT holder, until FROM guerdon_migration_lock"
 MIGRATE = [sys.executable, "-m", "app.cli", "migrate"]
 
@@ -94,7 +93,7 @@ def test_the_migrated_tables_are_those_of_the_models(
     if bare.database.family == "sqlite":
         url = f"sqlite:///{tmp_path}/other.db"
     else:
-        server = request.getfixturevalue("mariadb")
+        server = request.getfixturevalue("database_server")
         url = server.url(server.create_database())
     fresh = open_guerdon(write_config(url=url), clock)
     models = [*LEDGER, *OWN, *fresh.plugins.models]
@@ -234,25 +233,25 @@ def test_a_migration_waits_for_the_one_that_runs(
     assert errors.count("waiting for another migration to end") == 1
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_killed_migration_is_completed_by_the_next(
-    bare: Guerdon, clock: Any, mariadb: Any
+    bare: Guerdon, clock: Any, database_server: Any
 ) -> None:
     """A real kill -9 in the middle: it waits for a table that somebody reads."""
     with bare.database.connection_context():
         create_first_tables(bare, 1)
-    reader = mariadb.connect(bare.database.database)
+    reader = database_server.connect(bare.database.database)
     with reader.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute("SELECT * FROM guerdon_events")
         process = start_migrate(bare.config.path)
         waiting = "SELECT 1 FROM information_schema.processlist WHERE state LIKE %s"
-        wait_until(lambda: mariadb.run(waiting, ("%metadata lock%",)))
+        wait_until(lambda: database_server.run(waiting, ("%metadata lock%",)))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         cursor.execute("COMMIT")
     reader.close()
-    [(holder, until)] = mariadb.run(LOCK, database=bare.database.database)
+    [(holder, until)] = database_server.run(LOCK, database=bare.database.database)
     assert holder
     assert bare.inspect()
 
@@ -262,13 +261,15 @@ def test_a_killed_migration_is_completed_by_the_next(
     assert bare.inspect() == []
     with bare.database.connection_context():
         assert list_pending(bare.database) == []
-    assert mariadb.run(LOCK, database=bare.database.database) == (("", 0),)
+    assert database_server.run(LOCK, database=bare.database.database) == (("", 0),)
 
 
-@on_mariadb
-def test_on_mariadb_every_table_is_innodb_utf8mb4_and_binary(bare: Guerdon, mariadb: Any) -> None:
+@pytest.mark.on_servers
+def test_on_a_server_every_table_is_innodb_utf8mb4_and_binary(
+    bare: Guerdon, database_server: Any
+) -> None:
     bare.migrate()
-    tables = mariadb.run(
+    tables = database_server.run(
         "SELECT table_name, engine, table_collation FROM information_schema.tables"
         " WHERE table_schema = %s", (bare.database.database,),
     )  # fmt: skip
@@ -278,7 +279,7 @@ def test_on_mariadb_every_table_is_innodb_utf8mb4_and_binary(bare: Guerdon, mari
     assert {row[1:] for row in ours} == {("InnoDB", "utf8mb4_bin")}
 
 
-@on_mariadb
+@pytest.mark.on_servers
 @pytest.mark.parametrize(
     ("change", "fault"),
     [

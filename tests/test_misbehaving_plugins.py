@@ -14,11 +14,10 @@ from app.keys import make_event_key
 from tests.books import check_unlocked, make_work, read_books, run_apart, serve_once, settle
 from tests.conftest import ALL_PLUGINS, API_KEY, Clock
 from tests.sending import get_v1, post_vote
-from tests.servers import MariaDBServer
+from tests.servers import DatabaseServer
 
 Open = Callable[..., Guerdon]
 AddPlugin = Callable[..., str]
-on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 RULES = """
 [[rules]]
 on = "server.vote"
@@ -114,7 +113,7 @@ def test_a_plugin_cannot_end_the_transaction_behind_a_comment(open_with: Open, s
     check_deed(open_with, f"db.execute_sql({sql!r})")
 
 
-@on_mariadb
+@pytest.mark.on_servers
 @pytest.mark.parametrize(
     "sql",
     [
@@ -134,10 +133,12 @@ def test_a_plugin_cannot_end_the_transaction_behind_a_comment(open_with: Open, s
         "{ CALL finish() }",
     ],
 )
-def test_a_plugin_cannot_end_the_transaction_by_mariadbs_other_words(
-    open_with: Open, sql: str, mariadb: MariaDBServer, database_url: str
+def test_a_plugin_cannot_end_the_transaction_by_a_servers_other_words(
+    open_with: Open, sql: str, database_server: DatabaseServer, database_url: str
 ) -> None:
-    mariadb.run("CREATE PROCEDURE finish() COMMIT", database=database_url.rpartition("/")[2])
+    database_server.run(
+        "CREATE PROCEDURE finish() COMMIT", database=database_url.rpartition("/")[2]
+    )
 
     check_deed(open_with, f"db.execute_sql({sql!r})")
 

@@ -11,7 +11,7 @@ from app.guerdon import Guerdon
 from tests.books import make_work, read_books, settle
 from tests.conftest import ALL_PLUGINS, Clock
 from tests.sending import get_v1
-from tests.servers import MariaDBServer
+from tests.servers import DatabaseServer
 from tests.studio import list_reports
 
 Open = Callable[..., Guerdon]
@@ -183,20 +183,20 @@ def test_all_plugins_are_asked_and_one_that_raises_undoes_what_the_others_built(
     assert read_books(guerdon).gold == {"Bob": "100.00"}
 
 
-def refuse_reports(guerdon: Guerdon, mariadb: MariaDBServer | None) -> Callable[[], Any]:
+def refuse_reports(guerdon: Guerdon, database_server: DatabaseServer | None) -> Callable[[], Any]:
     """From now on the database takes no report with the key "evil"; returns what ends that."""
     database: Database = guerdon.database
-    if mariadb is None:
+    if database_server is None:
         deed = "BEGIN SELECT RAISE(ABORT, 'disk on fire'); END"
         when = "WHEN NEW.\"key\" = 'evil' "
     else:
         deed = "IF NEW.`key` = 'evil' THEN SIGNAL SQLSTATE '45000'; END IF"
         when = "FOR EACH ROW "
     sql = f"CREATE TRIGGER fire BEFORE INSERT ON guerdon_reports {when}{deed}"
-    if mariadb is not None:
+    if database_server is not None:
         name = guerdon.config.database_url.rpartition("/")[2]
-        mariadb.run(sql, database=name)
-        return lambda: mariadb.run("DROP TRIGGER fire", database=name)
+        database_server.run(sql, database=name)
+        return lambda: database_server.run("DROP TRIGGER fire", database=name)
     with database.connection_context():
         database.execute_sql(sql)
 
@@ -212,8 +212,8 @@ def test_a_database_that_takes_no_report_takes_no_event(
 ) -> None:
     guerdon = open_with(USUAL)
     is_mysql = guerdon.database.family == "mysql"
-    mariadb = request.getfixturevalue("mariadb") if is_mysql else None
-    heal = refuse_reports(guerdon, mariadb)
+    server = request.getfixturevalue("database_server") if is_mysql else None
+    heal = refuse_reports(guerdon, server)
 
     outcomes = settle(guerdon, *map(make_work, ("good", "evil")))
 

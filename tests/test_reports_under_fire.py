@@ -38,12 +38,11 @@ from tests.platforms import (
 )
 from tests.proxying import Proxy
 from tests.sending import API_KEY
-from tests.servers import ROOT, Gunicorn, MariaDBServer, wait_until
+from tests.servers import ROOT, DatabaseServer, Gunicorn, wait_until
 
 SEED = int(os.environ.get("GUERDON_SEED") or random.randrange(10**6))
 APP_ID, G123_SECRET, SUD_SECRET = "game-7", "g123-secret-73a9", "sud-secret-5e20"
 SS_TOKEN = "ss-token-of-the-leader-91f7"
-on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 
 
 class Report(NamedTuple):
@@ -242,14 +241,6 @@ def connect() -> Iterator[Callable[[Gunicorn], GameServer]]:
         one.close()
 
 
-@pytest.fixture
-def own_mariadb(mariadb: MariaDBServer, tmp_path: Path) -> Iterator[MariaDBServer]:
-    """A server that a test may stop and kill."""
-    server = MariaDBServer(tmp_path / "mariadb")
-    yield server
-    server.stop()
-
-
 def check_reports(
     reports: Sequence[Report], platform: Platform, accepted: Sequence[bytes], pauses: Any
 ) -> None:
@@ -341,22 +332,22 @@ def test_twenty_kills_lose_no_report_and_send_none_more_often_than_its_schedule_
     assert {report.state for report in reports if report.reporter == "g123"} == {"delivered"}
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_what_another_process_failed_to_send_just_now_is_not_sent_before_it_is_due(
-    open_reporting: Any, platform: Platform, mariadb: MariaDBServer, database_url: str
+    open_reporting: Any, platform: Platform, database_server: DatabaseServer, database_url: str
 ) -> None:
     guerdon = open_reporting()
     queue(guerdon, [make_start(f"r{number}") for number in range(300)])
     query(guerdon, "ANALYZE TABLE guerdon_reports")  # so that only the rows in question are locked
     first, *_, failed = read_reports(guerdon)[:6]
-    other = mariadb.connect(database_url.rpartition("/")[2])
+    other = database_server.connect(database_url.rpartition("/")[2])
 
     with ThreadPoolExecutor(1) as pool, other.cursor() as cursor:
         other.begin()
         cursor.execute(f"UPDATE guerdon_reports SET due_at = due_at + 60000 WHERE id = {failed.id}")
         serving = pool.submit(guerdon.outbox.serve_once)  # finds it due, and waits for its row
         waits = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
-        wait_until(lambda: mariadb.run(waits)[0][0])
+        wait_until(lambda: database_server.run(waits)[0][0])
         other.commit()
         serving.result()
     other.close()
@@ -526,18 +517,8 @@ def post(guerdon: Guerdon, event: tuple[str, Any], wait: int = 5) -> tuple[int, 
 
 
 @pytest.fixture
-def proxy(mariadb: MariaDBServer) -> Iterator[Proxy]:
-    proxy = Proxy(mariadb.port)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
-def behind_proxy(
-    open_reporting: Any, mariadb: MariaDBServer, proxy: Proxy, database_url: str, clock: Clock
-) -> Guerdon:
-    url = database_url.replace(f":{mariadb.port}/", f":{proxy.port}/")
-    guerdon: Guerdon = open_reporting(clock=clock, url=url)
+def behind_proxy(open_reporting: Any, proxied_url: str, clock: Clock) -> Guerdon:
+    guerdon: Guerdon = open_reporting(clock=clock, url=proxied_url)
     assert guerdon.inspect() == []
     return guerdon
 
@@ -547,7 +528,7 @@ def cut(proxy: Proxy, at: str, forwarded: bool, times: int = 1) -> None:
     proxy.cut(b"\x03" + at.encode(), forwarded=forwarded, times=times)
 
 
-@on_mariadb
+@pytest.mark.on_servers
 @pytest.mark.parametrize("forwarded", [False, True])
 @pytest.mark.parametrize("at", ["INSERT INTO guerdon_reports", "COMMIT"])
 @pytest.mark.parametrize("times", [1, 3])
@@ -568,7 +549,7 @@ def test_a_connection_lost_while_an_event_is_settled_leaves_it_with_its_report_o
     assert [report.state, len(report.sends), len(platform.requests)] == ["delivered", 1, 1]
 
 
-@on_mariadb
+@pytest.mark.on_servers
 @pytest.mark.parametrize("forwarded", [False, True])
 @pytest.mark.parametrize(
     ("moment", "at"),
@@ -600,14 +581,14 @@ def test_a_connection_lost_as_a_send_begins_or_ends_sends_nothing_twice(
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_database_that_goes_and_comes_back_loses_no_report_and_no_worker(
-    how: int, own_mariadb: MariaDBServer, open_reporting: Any, platform: Platform,
+    how: int, own_database_server: DatabaseServer, open_reporting: Any, platform: Platform,
     start_short_leases: Any, connect: Any,
 ) -> None:  # fmt: skip
     platform.behave = mood = Moody(random.Random(SEED))
     mood.is_well = True
-    url = own_mariadb.url(own_mariadb.create_database())
+    url = own_database_server.url(own_database_server.create_database())
     guerdon = open_reporting("retry_delays = [1, 1, 1]", url=url)
     server = start_short_leases(guerdon.config.path, workers=2, lease=12.0)
     workers = server.list_workers()
@@ -616,9 +597,9 @@ def test_a_database_that_goes_and_comes_back_loses_no_report_and_no_worker(
     posts = [game.submit(make[n % 2](f"e{n}"), wait=n % 3) for n in range(400)]
     wait_until(lambda: len(platform.requests) > 100, pause=0.01)
 
-    own_mariadb.stop(how)
+    own_database_server.stop(how)
     time.sleep(1)
-    own_mariadb.start()
+    own_database_server.start()
     for one in posts:
         one.result()
     wait_until(lambda: is_over(guerdon, 400), 40)

@@ -14,7 +14,7 @@ from app.ledger import ROWS_AT_ONCE
 from app.settling import Work
 from tests.books import read_books
 from tests.conftest import ALL_PLUGINS, add_player
-from tests.servers import MariaDBServer
+from tests.servers import DatabaseServer
 
 ALL_GIFTS = """
 [[rules]]
@@ -106,7 +106,7 @@ def test_it_works(guerdon: Guerdon, read_gold: Callable[..., str]) -> None:
 def count_commits(guerdon: Guerdon, request: pytest.FixtureRequest, act: Callable[[], Any]) -> int:
     """As the server counts them, or as SQLite traces them."""
     if guerdon.database.family == "mysql":
-        server: MariaDBServer = request.getfixturevalue("mariadb")
+        server: DatabaseServer = request.getfixturevalue("database_server")
 
         def read() -> int:
             return int(server.run("SHOW GLOBAL STATUS LIKE 'Com_commit'")[0][1])

@@ -24,7 +24,7 @@ from tests.proxying import SWALLOW, Fault, Proxy
 from tests.servers import Gunicorn, wait_until
 from tests.vote_api import VoteApi, answer_vote
 
-pytestmark = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
+pytestmark = pytest.mark.on_servers
 MARGIN = 5.0  # seconds, for a busy machine
 CLIENTS = 8
 STALL = Fault("stall", 3600)

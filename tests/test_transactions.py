@@ -19,9 +19,8 @@ from app.hookspecs import Event
 from app.settling import Work
 from tests.conftest import Clock
 from tests.proxying import Proxy
-from tests.servers import ROOT, MariaDBServer
+from tests.servers import ROOT, DatabaseServer
 
-on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -54,20 +53,9 @@ def database(open_one: Callable[[str], Database], database_url: str) -> Database
 
 
 @pytest.fixture
-def proxy(mariadb: MariaDBServer) -> Iterator[Proxy]:
-    proxy = Proxy(mariadb.port)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
-def proxied(open_one: Callable[[str], Database], mariadb: MariaDBServer, proxy: Proxy) -> Database:
+def proxied(open_one: Callable[[str], Database], proxied_url: str) -> Database:
     """A database reached through the proxy."""
-    return open_one(proxied_url(mariadb, proxy))
-
-
-def proxied_url(mariadb: MariaDBServer, proxy: Proxy) -> str:
-    return mariadb.url(mariadb.create_database()).replace(str(mariadb.port), str(proxy.port))
+    return open_one(proxied_url)
 
 
 def add_one(database: Database, id: int) -> None:
@@ -108,7 +96,7 @@ def test_what_a_unit_raises_undoes_it(database: Database) -> None:
 
 
 @pytest.mark.parametrize("swallows", [False, True])
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_deadlock_in_a_nested_block_runs_the_whole_unit_again(
     database: Database, swallows: bool
 ) -> None:
@@ -161,11 +149,11 @@ def test_what_a_unit_writes_after_it_lost_its_transaction_unnoticed_is_not_kept(
     assert read(database) == ([0, 0], ["there"])
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_lock_wait_that_a_unit_swallows_commits_nothing_of_that_attempt(
-    database: Database, mariadb: MariaDBServer
+    database: Database, database_server: DatabaseServer
 ) -> None:
-    blocker = mariadb.connect(database.database)
+    blocker = database_server.connect(database.database)
     blocker.begin()
     blocker.cursor().execute("UPDATE counters SET n = n WHERE id = 2")
     swallowed: list[int] = []
@@ -240,6 +228,7 @@ def test_a_unit_that_ends_its_transaction_behind_our_back_is_found_out(database:
         database.transact(unit)
 
 
+@pytest.mark.on_servers
 @pytest.mark.parametrize(
     ("at", "forwarded"),
     [(b"BEGIN", False), (b"UPDATE", False), (b"UPDATE", True), (b"COMMIT", False)],
@@ -262,6 +251,7 @@ def test_a_connection_lost_before_the_commit_runs_the_unit_again_and_counts_it_o
     assert read(proxied) == ([1, 0], ["attempt 1"])
 
 
+@pytest.mark.on_servers
 def test_a_lost_reply_to_commit_lets_the_unit_find_what_was_kept(
     proxied: Database, proxy: Proxy
 ) -> None:
@@ -279,11 +269,11 @@ def test_a_lost_reply_to_commit_lets_the_unit_find_what_was_kept(
     assert read(proxied) == ([1, 0], ["paid"])
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_batch_whose_commit_is_not_answered_is_paid_exactly_once(
-    open_service: Callable[..., Guerdon], mariadb: MariaDBServer, proxy: Proxy
+    open_service: Callable[..., Guerdon], proxied_url: str, proxy: Proxy
 ) -> None:
-    guerdon = open_service(url=proxied_url(mariadb, proxy))
+    guerdon = open_service(url=proxied_url)
     works = [
         Work([Event("gamemonitoring", "server.vote", str(n), nickname="Bob")]) for n in range(5)
     ]
@@ -299,6 +289,7 @@ def test_a_batch_whose_commit_is_not_answered_is_paid_exactly_once(
     assert (str(gold[0][0]), grants[0][0]) == ("500.00", 5)
 
 
+@pytest.mark.on_servers
 def test_a_database_that_hangs_up_each_time_is_unavailable(proxied: Database, proxy: Proxy) -> None:
     proxy.cut(b"BEGIN", forwarded=False, times=99)
 
@@ -308,13 +299,13 @@ def test_a_database_that_hangs_up_each_time_is_unavailable(proxied: Database, pr
     assert proxied.is_closed()
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_connection_killed_by_the_server_within_or_between_units_costs_nothing(
-    database: Database, mariadb: MariaDBServer
+    database: Database, database_server: DatabaseServer
 ) -> None:
     def kill() -> None:
         row = database.execute_sql("SELECT CONNECTION_ID()").fetchone()
-        mariadb.run(f"KILL CONNECTION {row[0]}")
+        database_server.run(f"KILL CONNECTION {row[0]}")
 
     def unit(attempt: int) -> int:
         add_one(database, 1)
@@ -328,14 +319,16 @@ def test_a_connection_killed_by_the_server_within_or_between_units_costs_nothing
     kill()
     assert database.transact(unit) == 1
     database.close()
-    kill_idle = mariadb.run("SELECT id FROM information_schema.processlist WHERE user = 'game'")
+    kill_idle = database_server.run(
+        "SELECT id FROM information_schema.processlist WHERE user = 'game'"
+    )
     for (id,) in kill_idle:
-        mariadb.run(f"KILL CONNECTION {id}")
+        database_server.run(f"KILL CONNECTION {id}")
     assert database.transact(unit) == 1
     assert read(database) == ([3, 3], [])
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_kept_connection_whose_socket_is_gone_is_replaced(database: Database) -> None:
     attempts: list[int] = []
     database.keep_connection()

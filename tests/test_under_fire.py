@@ -20,7 +20,7 @@ from tests.conftest import ALL_PLUGINS, add_player
 from tests.crowd import Key
 from tests.oracle import judge
 from tests.sending import make_delivery
-from tests.servers import Gunicorn, MariaDBServer, wait_until
+from tests.servers import DatabaseServer, Gunicorn, wait_until
 from tests.vote_api import FastVoteApi
 
 PLAYERS = 50
@@ -35,7 +35,6 @@ give = [
 ]
 """
 SEED = int(os.environ.get("GUERDON_SEED") or random.randrange(10**6))
-on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 
 
 class Load:
@@ -143,15 +142,6 @@ def start_load() -> Iterator[Callable[..., Load]]:
         load.close()
 
 
-@pytest.fixture
-def own_mariadb(mariadb: MariaDBServer, tmp_path: Path) -> Iterator[MariaDBServer]:
-    """A server that a test may stop and kill."""
-    server = MariaDBServer(tmp_path / "mariadb")
-    yield server
-    server.send_signal(signal.SIGCONT)
-    server.stop()
-
-
 def query(guerdon: Guerdon, sql: str) -> list[Any]:
     with guerdon.database.connection_context():
         return list(guerdon.database.execute_sql(sql).fetchall())
@@ -253,23 +243,23 @@ def test_votes_that_the_vote_api_failed_for_are_paid_by_the_workers_once_it_heal
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_database_that_goes_and_comes_back_costs_503s_and_nothing_else(
-    how: int, own_mariadb: MariaDBServer, open_books: Callable[..., Guerdon],
+    how: int, own_database_server: DatabaseServer, open_books: Callable[..., Guerdon],
     start_gunicorn: Any, start_load: Any,
 ) -> None:  # fmt: skip
-    guerdon = open_books(url=own_mariadb.url(own_mariadb.create_database()))
+    guerdon = open_books(url=own_database_server.url(own_database_server.create_database()))
     server = start_gunicorn(guerdon.config.path, workers=2)
     workers = server.list_workers()
     load = start_load(server, 16)
     load.start(load.try_once)
     wait_until(lambda: len(load.answers) > 200)
 
-    own_mariadb.stop(how)
+    own_database_server.stop(how)
     wait_until(lambda: read_readiness(load) == 503)
     time.sleep(1)
     during = len(load.answers)
-    own_mariadb.start()
+    own_database_server.start()
     wait_until(lambda: read_readiness(load) == 200)
     healed = len(load.answers)
     wait_until(lambda: len(load.answers) > healed + 200)
@@ -282,25 +272,25 @@ def test_a_database_that_goes_and_comes_back_costs_503s_and_nothing_else(
     assert server.list_workers() == workers
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_database_that_accepts_and_never_answers_costs_503s_in_time_and_no_worker(
-    own_mariadb: MariaDBServer, open_books: Callable[..., Guerdon],
+    own_database_server: DatabaseServer, open_books: Callable[..., Guerdon],
     start_gunicorn: Any, start_load: Any,
 ) -> None:  # fmt: skip
-    guerdon = open_books(url=own_mariadb.url(own_mariadb.create_database()))
+    guerdon = open_books(url=own_database_server.url(own_database_server.create_database()))
     server = start_gunicorn(guerdon.config.path, workers=2)
     workers = server.list_workers()
     load = start_load(server, 16)
     load.start(load.try_once)
     wait_until(lambda: len(load.answers) > 200)
 
-    own_mariadb.send_signal(signal.SIGSTOP)
+    own_database_server.send_signal(signal.SIGSTOP)
     time.sleep(0.5)
     before = len(load.answers)
     time.sleep(15.5)
     during = load.answers[before:]
     alive = load.http.request("GET", "/healthz").status
-    own_mariadb.send_signal(signal.SIGCONT)
+    own_database_server.send_signal(signal.SIGCONT)
     wait_until(lambda: read_readiness(load) == 200)
     healed = len(load.answers)
     wait_until(lambda: len(load.answers) > healed + 200)

@@ -15,7 +15,6 @@ from tests.sending import get_v1, post_vote
 
 Open = Callable[..., Guerdon]
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 
 STUDIO = """
 [plugins.gamemonitoring]
@@ -292,7 +291,7 @@ def test_check_names_what_the_studios_table_lacks(
     assert any(fault in each for each in faults), faults
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_myisam_table_is_refused(open_service: Open, write_config: Any) -> None:
     guerdon = open_service(gold("1"), plugins=STUDIO, more=USERS)
     make_users(guerdon, "ENGINE=MyISAM")
@@ -305,7 +304,7 @@ def test_a_myisam_table_is_refused(open_service: Open, write_config: Any) -> Non
     assert read(guerdon, "balance", "users") == 0
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_an_amount_is_never_read_as_a_float(open_service: Open) -> None:
     """1E+3 and 1E-9 are floats in SQL."""
     guerdon = open_service(gold("1E+3", "0.000000001"), plugins=STUDIO, more=USERS)
