@@ -54,6 +54,7 @@ class Config:
 
     path: Path
     database_url: str = field(repr=False)
+    is_durable: bool  # whether a commit must be a promise
     api_keys: tuple[Secret, ...]
     players: Players
     rewards_file: Path
@@ -65,6 +66,7 @@ class Config:
 
 class DatabaseSchema(StrictSchema):
     url = ReferableString(load_default="sqlite:///var/guerdon.db")
+    durable = fields.Boolean(truthy={True}, falsy={False}, load_default=True)
 
 
 class ApiSchema(StrictSchema):
@@ -149,6 +151,7 @@ def read_config(path: Path) -> tuple[Config, list[str]]:
     config = Config(
         path=path,
         database_url=sections["database"]["url"],
+        is_durable=sections["database"]["durable"],
         api_keys=tuple(sections["api"]["keys"]),
         players=Players(**players, is_own="table" not in players),
         rewards_file=path.parent / sections["rewards"]["file"],

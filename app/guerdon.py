@@ -84,7 +84,11 @@ class Guerdon:
         try:
             with self.database.connection_context():
                 return inspect_database(
-                    self.database, self.plugins, self.rules, self.config.players
+                    self.database,
+                    self.plugins,
+                    self.rules,
+                    self.config.players,
+                    self.config.is_durable,
                 )
         except (PeeweeException, MaxConnectionsExceeded, DatabaseUnavailable) as error:
             return [f"[database] url: the database does not answer: {describe(error)}"]

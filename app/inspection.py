@@ -7,6 +7,7 @@ from peewee import PeeweeException
 
 from app.config import Players
 from app.database import Database
+from app.durability import inspect_durability
 from app.migrating import list_pending
 from app.models import LEDGER, OWN, OwnPlayer
 from app.plugin_manager import Plugins
@@ -16,7 +17,7 @@ BINARY_ENDINGS = ("_bin", "_nopad_bin")
 
 
 def inspect_database(
-    database: Database, plugins: Plugins, rules: Rules, players: Players
+    database: Database, plugins: Plugins, rules: Rules, players: Players, is_durable: bool = True
 ) -> list[str]:
     """Every reason not to pay with this database, a sentence each; [] when it is fit.
 
@@ -31,6 +32,7 @@ def inspect_database(
         return [f"the tables are not up to date ({names}): run `guerdon migrate`"]
     faults = [fault for model in models for fault in inspect_table(database, model)]
     faults += inspect_players(database, players, tables)
+    faults += inspect_durability(database, is_durable)
     own = {model._meta.table_name for model in models}
     faults += (
         inspect_server(database, own, players)
@@ -91,8 +93,6 @@ def inspect_file(database: Database) -> Iterator[str]:
     mode = database.execute_sql("PRAGMA journal_mode").fetchone()[0]
     if str(mode).lower() != "wal":
         yield f"SQLite's journal_mode is {mode}, not wal: is the file on a network drive?"
-    if database.execute_sql("PRAGMA synchronous").fetchone()[0] < 2:
-        yield "SQLite's synchronous is not full: a power cut could lose what is paid"
 
 
 def inspect_server(database: Database, own: set[str], players: Players) -> Iterator[str]:

@@ -268,6 +268,8 @@ def write_host(
     folder.mkdir()
     sections = plugins.format(vote_api=vote_api, token=TOKEN)
     path = folder / "guerdon.toml"
-    path.write_text(f'[database]\nurl = "{url}"\n[api]\nkeys = ["{API_KEY}"]\n{sections}\n{more}\n')
+    path.write_text(
+        f'[database]\nurl = "{url}"\ndurable = false\n[api]\nkeys = ["{API_KEY}"]\n{sections}\n{more}\n'
+    )
     (folder / "rewards.toml").write_text(rewards)
     return path
