@@ -237,7 +237,10 @@ def settings_schema() -> "type[Schema]":
 def reward_schemas() -> "dict[str, type[Schema]]":
     """At the start: the kinds of reward this plugin gives, and the Schema of each one's parameters.
 
-    A plugin of yours may name a kind of ours: then yours gives it.
+    A plugin of yours may name a kind of ours: then yours gives it. Your schema loads its parameters;
+    those that ours has too must also pass ours, whatever yours lets through, so that no `amount`
+    becomes negative by an oversight. Where you mean something else, name the parameter otherwise, or
+    give a kind of your own. Where yours gives our kind without naming it here, our schema holds alone.
     """
     raise NotImplementedError
 
