@@ -11,7 +11,7 @@ from uuid import UUID
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from app.checking import StrictSchema, list_faults, load_checked, read_toml
+from app.checking import StrictSchema, list_faults, load_checked, read_toml, suggest
 from app.conditions import Condition, ConditionField
 from app.errors import ConfigError
 from app.hookspecs import Event, Reward
@@ -121,7 +121,9 @@ def read_rules(path: Path, kinds: Mapping[str, RewardKind]) -> Rules:
         try:
             rule = RuleSchema().load(raw)
         except ValidationError as error:
-            faults += [f"{path}: {label}: {fault}" for fault in list_faults(error.messages)]
+            faults += [
+                f"{path}: {label}: {fault}" for fault in list_faults(error.messages, RuleSchema())
+            ]
             continue
         name = rule.get("name", f"rule {number}")
         if name in seen:
@@ -151,7 +153,7 @@ def read_gift(rule: str, raw: Mapping[str, Any], kinds: Mapping[str, RewardKind]
         known = ", ".join(sorted(kinds)) or "none"
         raise ConfigError([
             f'reward "{name}": no plugin that is switched on gives it (there are: {known}); '
-            "switch its plugin on with a section [plugins.NAME]"
+            f"switch its plugin on with a section [plugins.NAME]{suggest(name, kinds)}"
         ])  # fmt: skip
     kind = kinds[name]
     loaded = load_params(kind, params, f'reward "{name}": ')
