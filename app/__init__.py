@@ -16,13 +16,14 @@ from app.errors import (
     NetworkFailed,
     NotReady,
 )
-from app.game_events import join_key, list_game_events, read_game_delivery
+from app.game_events import describe_game_events, join_key, list_game_events, read_game_delivery
 from app.guerdon import Guerdon, open_guerdon
 from app.hookspecs import (
     Batch,
     Command,
     Delivery,
     Event,
+    EventType,
     Grant,
     Http,
     HttpAnswer,
@@ -60,6 +61,7 @@ __all__ = [
     "Delivery",
     "DeliveryError",
     "Event",
+    "EventType",
     "Grant",
     "GuerdonError",
     "Http",
@@ -82,6 +84,7 @@ __all__ = [
     "check_token",
     "create_app",
     "cut_text",
+    "describe_game_events",
     "dump_json",
     "fetch_json",
     "format_time",
@@ -111,6 +114,7 @@ def create_app(guerdon: Guerdon | Path | str = "config/guerdon.toml") -> Flask:
     """
     if not isinstance(guerdon, Guerdon):
         guerdon = open_guerdon(Path(guerdon))
+    guerdon.log_warnings()
     app = WebhookFlask("app", static_folder="static", static_url_path="/static")
     app.request_class = WholeRequest
     app.extensions["guerdon"] = guerdon

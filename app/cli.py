@@ -14,7 +14,7 @@ from app.game_events import join_key
 from app.guerdon import Guerdon
 from app.hookspecs import Command
 from app.keys import make_event_key
-from app.opening import open_configured, show_progress
+from app.opening import count, open_configured, show_progress
 from app.outbox import STOP_PATIENCE
 from app.playground.commands import playground, run
 from app.report_commands import reports
@@ -81,18 +81,21 @@ def migrate() -> None:
 
 
 @main.command()
-def check() -> None:
+@click.option("--strict", is_flag=True, help="exit 2 where there is something to warn of")
+def check(strict: bool) -> None:
     """Read the config, load the plugins, inspect the database; say what is wrong."""
     guerdon = open_configured()
-    faults = guerdon.inspect()
-    for fault in faults:
-        click.echo(fault, err=True)
+    warnings, faults = guerdon.list_warnings(), guerdon.inspect()
+    for line in [f"warning: {warning}" for warning in warnings] + faults:
+        click.echo(line, err=True)
     if faults:
         raise SystemExit(1)
     rules = sum(len(some) for some in guerdon.rules.by_type.values())
-    click.echo(
-        f"all is well: {len(guerdon.plugins.origins)} plugins, {rules} rules, database ready"
-    )
+    counted = f"{count(len(guerdon.plugins.origins), 'plugin')}, {count(rules, 'rule')}"
+    heading = f"no fault, {count(len(warnings), 'warning')}" if warnings else "all is well"
+    click.echo(f"{heading}: {counted}, database ready")
+    if warnings and strict:
+        raise SystemExit(2)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -115,6 +118,7 @@ def serve(gunicorn_options: tuple[str, ...]) -> None:
 def dispatch(patience: float) -> None:
     """Try waiting events and send reports, alone; Ctrl-C or SIGTERM finishes what is in hand."""
     guerdon = open_configured()
+    guerdon.log_warnings()
     dispatcher = guerdon.dispatcher
 
     def stop(number: int, frame: Any) -> None:

@@ -138,7 +138,7 @@ def read_config(path: Path) -> tuple[Config, list[str]]:
     try:
         loaded = ConfigSchema().load(read_toml(path))
     except ValidationError as error:
-        faults = [f"{path}: {fault}" for fault in list_faults(error.messages)]
+        faults = [f"{path}: {fault}" for fault in list_faults(error.messages, ConfigSchema())]
         loaded = drop_broken(error.valid_data)
     name_secrets(loaded)
     defaults: dict[str, Any] = {"database": {}, "api": {}, "rewards": {}, "dispatcher": {}}

@@ -9,17 +9,35 @@ from hashlib import sha256
 from typing import Any
 
 from app.errors import BadDelivery
-from app.hookspecs import Delivery, Event
+from app.hookspecs import Delivery, Event, EventType
 
 GAME_SERVER = "game-server"  # the source of these events; no plugin can have such a name
 LEVEL_UP = "level_up"
 ROUNDS = {"game_start": "players", "game_settle": "results"}  # where the players stand
 TIMES = {"game_start": "battle_start_at", "game_settle": "battle_end_at"}  # seconds
 TYPES = (LEVEL_UP, *ROUNDS)
+ROUND_FACTS = (
+    "mg_id", "mg_id_str", "room_id", "game_mode", "game_round_id", "battle_start_at",
+    "report_game_info_extras", "report_game_info_key", "uid", "is_ai", "ai_level",
+)  # fmt: skip
+RESULT_FACTS = ("rank", "is_escaped", "role", "score", "is_win", "award", "is_managed", "extras")
+# What rules may ask of them; a game may tell more, which a plugin's event_types can name.
+GAME_EVENTS = {
+    LEVEL_UP: EventType(("uid", "server_id", "ctwid", "timestamp", "level"), needs_rule=False),
+    "game_start": EventType(ROUND_FACTS, needs_rule=False),
+    "game_settle": EventType(
+        (*ROUND_FACTS, "battle_end_at", "battle_duration", *RESULT_FACTS), needs_rule=False
+    ),
+}
 LONGEST_KEY = 255  # characters
 LONGEST_FACT = 256  # characters, its name among them
 MOST_FACTS = 40  # of a round, kept with each of its players
 LARGEST_ROUND = 1000  # players, robots too
+
+
+def describe_game_events(*types: str) -> dict[str, EventType]:
+    """What is known beforehand of events of these types; for a plugin's event_types."""
+    return {type: GAME_EVENTS[type] for type in types}
 
 
 def join_key(*parts: str) -> str:

@@ -28,6 +28,7 @@ from app.outbox import Outbox
 from app.players import PlayerFinder
 from app.plugin_manager import Plugins, load_plugins
 from app.recipients import Recipients
+from app.rule_warnings import gather_supplies, list_warnings
 from app.rules import Rules, read_rules
 from app.secret import Secret
 from app.settling import Settler
@@ -106,6 +107,16 @@ class Guerdon:
                     log.error("not fit to pay", fault=fault)
         if not self._is_fit:
             raise DatabaseUnavailable("; ".join(self._faults) or "the database is being inspected")
+
+    def list_warnings(self) -> list[str]:
+        """What the rules probably do not mean as they are written: events would pass unpaid."""
+        supplies = gather_supplies(self.plugins, bool(self.config.api_keys))
+        return list_warnings(self.rules, supplies, str(self.config.rewards_file))
+
+    def log_warnings(self) -> None:
+        """What `guerdon check` warns of, for whoever reads the logs instead."""
+        for warning in self.list_warnings():
+            log.warning("check", warning=warning)
 
     def find_player(self, nickname: str) -> Player | None:
         """The one player of this nickname; None if there is none. Raises AmbiguousPlayer."""

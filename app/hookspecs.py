@@ -12,7 +12,7 @@ Never commit, roll back or close. `settings["NAME"]` is the checked section of t
 `settings.players` tells which table the players live in.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -55,6 +55,18 @@ class Event:
     data: Mapping[str, Any] = field(default_factory=dict)  # JSON, kept as it came; facts for rules
     earns: bool = True  # False: rules pass it over, as a round whose players have their own events
     is_shared: bool = False  # the same whoever tells of it: its source is no part of what it is
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """What a source knows beforehand of the events of one type that it brings; for event_types.
+
+    It changes no payment: rules are compared with it, and what could never match is warned of.
+    """
+
+    facts: Collection[str] | None = None  # keys of their data that rules may ask; None: any
+    servers: Collection[str] | None = None  # their server_ids; None: any
+    needs_rule: bool = True  # False: they have their use without a rule, as to be reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +249,10 @@ def settings_schema() -> "type[Schema]":
 def reward_schemas() -> "dict[str, type[Schema]]":
     """At the start: the kinds of reward this plugin gives, and the Schema of each one's parameters.
 
-    A plugin of yours may name a kind of ours: then yours gives it.
+    A plugin of yours may name a kind of ours: then yours gives it. Your schema loads its parameters;
+    those that ours has too must also pass ours, whatever yours lets through, so that no `amount`
+    becomes negative by an oversight. Where you mean something else, name the parameter otherwise, or
+    give a kind of your own. Where yours gives our kind without naming it here, our schema holds alone.
     """
     raise NotImplementedError
 
@@ -247,6 +262,19 @@ def plugin_models() -> "Sequence[type[Model]]":
     """At the start and in `guerdon migrate`: this plugin's Peewee models.
 
     They are bound to our database, and `guerdon migrate` creates their tables.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def event_types(settings: Settings) -> Mapping[str, EventType]:
+    """At the start and in `guerdon check`: the types of events that this source brings.
+
+    `{"server.vote": EventType()}` says that votes come with any facts, from any server. A rule for a
+    type that nobody brings, for a fact or a server that its type never has, and a type that no rule is
+    for are then warned of: such a rule eats votes. A source (read_delivery, fetch_events) that does
+    not answer is taken to bring anything, which silences most of these warnings. Any plugin may answer
+    for a fact that it adds, or that your game server sends besides: all answers hold together.
     """
     raise NotImplementedError
 

@@ -18,6 +18,11 @@ def open_configured() -> Guerdon:
     return guerdon
 
 
+def count(number: int, what: str) -> str:
+    """1 rule, 2 rules, 1,000 rules."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def show_progress(items: Sequence[Any]) -> Iterator[Any]:
     """The items, with a progress bar on standard error while it is a terminal."""
     with click.progressbar(items, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:

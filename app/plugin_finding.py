@@ -12,6 +12,7 @@ import pluggy
 
 import plugins
 from app import hookspecs
+from app.checking import suggest
 from app.config import Config
 from app.errors import ConfigError
 
@@ -36,11 +37,9 @@ def import_plugin(name: str, config: Config) -> tuple[Any, str]:
         source = entry.dist.name if entry.dist else "an entry point"
         return plugin, f"{entry.value} of {source}"
     known = [*plugins.SHIPPED, *(entry.name for entry in entry_points(group=hookspecs.NAME))]
-    guess = difflib.get_close_matches(name, known, 1)
-    hint = f'; did you mean "{guess[0]}"?' if guess else ""
     raise ConfigError([
         f"{place} no plugin answers to it: there is neither a file plugins/{name}.py nor "
-        f'an entry point "{name}" in the group "{hookspecs.NAME}"{hint}'
+        f'an entry point "{name}" in the group "{hookspecs.NAME}"{suggest(name, known)}'
     ])  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -189,11 +189,14 @@ def gather_kinds(
     kinds = {}
     for kind, candidates in givers.items():
         theirs = [candidate for candidate in candidates if candidate.plugin not in shipped]
-        rivals = theirs or candidates
+        ours = [candidate for candidate in candidates if candidate.plugin in shipped]
+        rivals = theirs or ours
         if len(rivals) > 1:
             both = " and ".join(sorted(rival.plugin for rival in rivals))
             faults.append(f'reward "{kind}": the plugins {both} both give it; switch one off')
         kinds[kind] = rivals[0]
+        if theirs and ours:
+            kinds[kind] = replace(rivals[0], ours=ours[0].schema)
     return kinds
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from app.checking import StrictSchema, list_faults, load_checked, read_toml
+from app.checking import StrictSchema, list_faults, load_checked, read_toml, suggest
 from app.conditions import Condition, ConditionField
 from app.errors import ConfigError
 from app.hookspecs import Event, Reward
@@ -34,6 +34,7 @@ class Rule:
     servers: frozenset[str] | None
     where: Mapping[str, Condition]
     gifts: tuple[Gift, ...]
+    name: str = ""
 
     def does_match(self, event: Event) -> bool:
         if self.servers is not None and event.server_id not in self.servers:
@@ -94,10 +95,15 @@ class RulesSchema(StrictSchema):
 
 @dataclass(frozen=True)
 class RewardKind:
-    """A kind of reward: the plugin that gives it and the schema of its parameters."""
+    """A kind of reward: the plugin that gives it and the schema of its parameters.
+
+    `ours` is the schema of the shipped plugin that a studio's has taken the kind over from, if any:
+    what it knows of keeps its check, so that a schema which only names `amount` lets no "-1" through.
+    """
 
     plugin: str
     schema: type[Schema]
+    ours: type[Schema] | None = None
 
 
 def read_rules(path: Path, kinds: Mapping[str, RewardKind]) -> Rules:
@@ -115,7 +121,9 @@ def read_rules(path: Path, kinds: Mapping[str, RewardKind]) -> Rules:
         try:
             rule = RuleSchema().load(raw)
         except ValidationError as error:
-            faults += [f"{path}: {label}: {fault}" for fault in list_faults(error.messages)]
+            faults += [
+                f"{path}: {label}: {fault}" for fault in list_faults(error.messages, RuleSchema())
+            ]
             continue
         name = rule.get("name", f"rule {number}")
         if name in seen:
@@ -129,7 +137,7 @@ def read_rules(path: Path, kinds: Mapping[str, RewardKind]) -> Rules:
                 gifts.append(read_gift(name, raw_reward, kinds))
             except ConfigError as error:
                 faults += [f"{path}: {label}: {fault}" for fault in error.faults]
-        read = Rule(rule.get("server"), rule.get("where", {}), tuple(gifts))
+        read = Rule(rule.get("server"), rule.get("where", {}), tuple(gifts), name)
         by_type.setdefault(rule["on"], []).append(read)
     if faults:
         raise ConfigError(faults)
@@ -145,15 +153,39 @@ def read_gift(rule: str, raw: Mapping[str, Any], kinds: Mapping[str, RewardKind]
         known = ", ".join(sorted(kinds)) or "none"
         raise ConfigError([
             f'reward "{name}": no plugin that is switched on gives it (there are: {known}); '
-            "switch its plugin on with a section [plugins.NAME]"
+            f"switch its plugin on with a section [plugins.NAME]{suggest(name, kinds)}"
         ])  # fmt: skip
     kind = kinds[name]
-    loaded = load_checked(kind.schema(), params, f'reward "{name}": ')
+    loaded = load_params(kind, params, f'reward "{name}": ')
     try:
         return Gift(rule, kind.plugin, Reward(name, loaded), dump_json(loaded))
     except (TypeError, ValueError) as error:
         fault = f'reward "{name}": the ledger cannot keep what its schema loads: {error}'
         raise ConfigError([fault]) from None
+
+
+def load_params(kind: RewardKind, params: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """The parameters as their schema loads them; ConfigError with what it, or ours, refuses."""
+    faults = find_faults_by_ours(kind, params)
+    try:
+        loaded = load_checked(kind.schema(), params, place)
+    except ConfigError as error:
+        more = [place + fault for fault in faults if place + fault not in error.faults]
+        raise ConfigError([*error.faults, *more]) from None
+    if faults:
+        taken = f"({kind.plugin} takes it over; what has our name keeps our check)"
+        raise ConfigError([f"{place}{fault} {taken}" for fault in faults])
+    return loaded
+
+
+def find_faults_by_ours(kind: RewardKind, params: Mapping[str, Any]) -> list[str]:
+    """What the taken-over plugin refuses of the parameters that it knows; none need be there."""
+    if kind.ours is None:
+        return []
+    names = {field.data_key or name: name for name, field in kind.ours().load_fields.items()}
+    shared = {name: value for name, value in params.items() if name in names}
+    checked = kind.ours(only=[names[name] for name in shared], partial=True)
+    return list(list_faults(checked.validate(shared)))
 
 
 def dump_json(value: Any) -> str:

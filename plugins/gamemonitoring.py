@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 import app
-from app import BadDelivery, BadSignature, Delivery, Event, NotReady, hookimpl
+from app import BadDelivery, BadSignature, Delivery, Event, EventType, NotReady, hookimpl
 
 NAME, VOTE = "gamemonitoring", "server.vote"
 LARGEST = 65536  # bytes, of a delivery and of a vote
@@ -22,6 +22,11 @@ class Section(Schema):
 @hookimpl
 def settings_schema() -> type[Schema]:
     return Section
+
+
+@hookimpl
+def event_types() -> dict[str, EventType]:
+    return {VOTE: EventType()}  # its facts are whatever the vote API says
 
 
 @hookimpl

@@ -35,6 +35,11 @@ def settings_schema() -> type[Schema]:
 
 
 @app.hookimpl
+def event_types() -> dict[str, app.EventType]:
+    return app.describe_game_events(*TYPES)
+
+
+@app.hookimpl
 def build_report(event: app.Event, settings: app.Settings) -> app.Report | None:
     is_round = event.type in TYPES and not event.earns  # a round as a whole, not one of its players
     if not is_round or event.source == NAME or not settings[NAME]["report_url"]:

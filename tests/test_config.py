@@ -83,8 +83,8 @@ limit = 3
 """
 FAULTS = [
     ("[database] url", "must begin with sqlite:/// or mysql://"),
-    ("[database] urll", "is not a setting we know"),
-    ("[api] key:", "is not a setting we know"),
+    ("[database] urll", 'is not a setting we know; did you mean "url"?'),
+    ("[api] key:", 'is not a setting we know; did you mean "keys"?'),
     ("[api] keys[0]", "the environment variable UNSET_IN_TESTS is not set"),
     ("[api] keys[1]", "the file /nowhere/key cannot be read"),
     ("[api] keys[2]", 'must be a string, {env = "NAME"} or {file = "PATH"}'),
@@ -104,7 +104,7 @@ FAULTS = [
     ("[plugins.gamemonitoring] api_url", "must be an address as https://host"),
     ("[plugins.gamemonitoring] tokens", "Shorter than minimum length 1"),
     ("[plugins.gold] column", "must be a plain column name"),
-    ("[plugins.gold] colour", "is not a setting we know"),
+    ("[plugins.gold] colour", 'is not a setting we know; did you mean "column"?'),
     ("[plugins.itemz]", 'no plugin answers to it: there is neither a file plugins/itemz.py nor '
      'an entry point "itemz" in the group "guerdon"; did you mean "items"?'),
     ("[plugins.items] limit", "is not a setting we know"),

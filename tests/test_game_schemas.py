@@ -4,10 +4,18 @@ import json
 from typing import Any
 
 import pytest
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema, ValidationError, fields
 
-from app.game_events import LARGEST_ROUND
-from app.game_schemas import GameSettle, GameStart, LevelUp
+from app.game_events import GAME_EVENTS, LARGEST_ROUND
+from app.game_schemas import (
+    GameSettle,
+    GameStart,
+    Human,
+    LevelUp,
+    Result,
+    SettleMessage,
+    StartMessage,
+)
 from tests.games import (
     MAKERS,
     MISSING,
@@ -31,6 +39,7 @@ SCHEMAS: dict[str, type[Schema]] = {
     "game_settle": GameSettle,
 }
 TYPES = list(SCHEMAS)
+TABLES = (fields.List, fields.Dict, fields.Nested)
 
 
 def load(type: str, body: Any) -> Any:
@@ -49,6 +58,23 @@ def test_it_works(type: str) -> None:
     body = MAKERS[type]()
 
     assert load(type, body) == body
+
+
+def list_scalars(schema: Schema) -> set[str]:
+    """The fields whose values rules can compare."""
+    return {name for name, one in schema.fields.items() if not isinstance(one, TABLES)}
+
+
+def test_rules_may_ask_every_fact_that_is_documented() -> None:
+    """Of a round, what is said of the round and of the player."""
+    human, result = list_scalars(Human()), list_scalars(Result())
+    known = {
+        "level_up": list_scalars(LevelUp()),
+        "game_start": list_scalars(StartMessage()) | human,
+        "game_settle": list_scalars(SettleMessage()) | result,
+    }
+
+    assert {type: set(one.facts or ()) for type, one in GAME_EVENTS.items()} == known
 
 
 def test_the_samples_of_the_documents_are_taken() -> None:

@@ -23,7 +23,7 @@ FLOORS = {
     "app.faults": 0.1, "app.guarding": 0.2, "app.transactions": 1, "app.database": 1.1, "app.durability": 1.2,
     "app.leases": 2, "app.migrating": 2, "app.migrations": 2, "app.players": 2, "app.rules": 2,
     "app.upserting": 2, "app.ledger": 2.1, "app.plugin_finding": 2,
-    "app.plugin_manager": 2.1, "app.granting": 2.2,
+    "app.plugin_manager": 2.1, "app.granting": 2.2, "app.rule_warnings": 2.2,
     "app.inspection": 2.2, "app.recipients": 2.3, "app.reporting": 2.3, "app.sending": 2.3,
     "app.claims": 3, "app.reports": 2.4, "app.recording": 2.4, "app.lanes": 2.3,
     "app.beginning": 2.4, "app.settling": 3,

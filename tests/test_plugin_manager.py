@@ -333,6 +333,84 @@ def test_a_studios_plugin_takes_gold_over(open_service: Open, add_plugin: AddPlu
     assert any('reward "gold": amount: is not a setting we know' in fault for fault in faults)
 
 
+OWN_GOLD = """
+    from marshmallow import EXCLUDE, INCLUDE, Schema, fields
+    from app import hookimpl
+
+    class Coins(Schema):
+        {fields}
+
+    @hookimpl
+    def reward_schemas():
+        return {{"gold": Coins}}
+
+    @hookimpl
+    def grant_reward(reward, db, player):
+        if reward.kind == "gold":
+            return {{"paid": reward.params.get("amount", 0)}}
+"""
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "amount = fields.Decimal()",
+        'amount = fields.Decimal(required=True, metadata={"title": "gold"})',
+        "amount = fields.Float(); note = fields.String()",
+        'coins = fields.String(data_key="amount")',
+        "class Meta: unknown = INCLUDE",  # takes whatever is written
+    ],
+)
+def test_what_a_studios_schema_shares_with_ours_keeps_our_check(
+    open_service: Open, add_plugin: AddPlugin, fields: str
+) -> None:
+    section = add_plugin(OWN_GOLD.format(fields=fields))
+
+    assert open_service(rewards=rule('{ reward = "gold", amount = "2" }'), more=section)
+    for amount in ('"-1"', '"0"', '"1e15"'):
+        gold = f'{{ reward = "gold", amount = {amount} }}'
+        [fault] = list_faults(open_service, section, rewards=rule(gold))
+        assert 'rule 1 "a vote": reward "gold": amount: must be more than 0' in fault
+        assert "(studio takes it over; what has our name keeps our check)" in fault
+
+
+@on_sqlite
+def test_a_studios_schema_decides_what_else_a_kind_of_ours_takes(
+    open_service: Open, add_plugin: AddPlugin
+) -> None:
+    """Ours' required parameter may be missing, and one of another name may be anything."""
+    section = add_plugin(
+        OWN_GOLD.format(fields="amount = fields.Decimal(); debt = fields.Decimal()")
+    )
+
+    gifts = ('{ reward = "gold" }', '{ reward = "gold", debt = "-5" }')
+    guerdon = open_service(rewards=rule(*gifts), more=section)
+    assert [list(reward.params) for reward in guerdon.rules.rewards] == [[], ["debt"]]
+
+    both = '{ reward = "gold", amount = "-1", dept = 1 }'
+    faults = list_faults(open_service, section, rewards=rule(both))
+    assert ["amount: must be more than 0" in fault for fault in faults] == [False, True]
+    assert 'reward "gold": dept: is not a setting we know' in faults[0]
+
+
+@on_sqlite
+def test_a_kind_taken_over_without_a_schema_keeps_ours(
+    open_service: Open, add_plugin: AddPlugin
+) -> None:
+    section = add_plugin("""
+        from app import hookimpl
+
+        @hookimpl
+        def grant_reward(reward):
+            return {} if reward.kind == "gold" else None
+    """)
+
+    [fault] = list_faults(open_service, section, rewards=rule('{ reward = "gold", amount = "-1" }'))
+
+    assert 'reward "gold": amount: must be more than 0' in fault
+
+
 @on_sqlite
 def test_the_ledger_names_who_really_paid(open_service: Open, add_plugin: AddPlugin) -> None:
     """Also a plugin that never said that it gives gold, and gives it to some only."""

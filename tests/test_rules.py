@@ -148,7 +148,10 @@ def test_a_file_without_rules_gives_nothing(read: Callable[[str], Rules], text: 
 
 
 BAD_RULES = [
-    (f'on = "x"\n{GIVE}nmae = "y"', "rule 1: nmae: is not a setting we know"),
+    (
+        f'on = "x"\n{GIVE}nmae = "y"',
+        'rule 1: nmae: is not a setting we know; did you mean "name"?',
+    ),
     (GIVE, "rule 1: on: is missing"),
     ('name = "n"\non = "x"', 'rule 1 "n": give: is missing'),
     ('on = "x"\ngive = []', "rule 1: give: Shorter than minimum length 1"),
@@ -177,6 +180,7 @@ BAD_REWARDS = [
     ('{ amount = "1" }', 'reward is missing: write { reward = "gold", ... }'),
     ('{ reward = "silver", amount = "1" }', 'reward "silver": no plugin that is switched on gives'
      " it (there are: any, gold, item)"),
+    ('{ reward = "glod", amount = "1" }', '[plugins.NAME]; did you mean "gold"?'),
     ('{ reward = "gold" }', 'reward "gold": amount: is missing'),
     ('{ reward = "gold", amount = 1.5 }', 'reward "gold": amount: must be a string, as "100.00"'),
     ('{ reward = "gold", amount = 100.0 }', 'reward "gold": amount: must be a string'),
@@ -188,6 +192,8 @@ BAD_REWARDS = [
     ('{ reward = "gold", amount = "1e15" }', 'reward "gold": amount: must be more than 0 and less'),
     ('{ reward = "gold", amount = "1e-10" }', 'reward "gold": amount: must be more than 0 and'),
     ('{ reward = "gold", amount = "1", to = "x" }', 'reward "gold": to: is not a setting we know'),
+    ('{ reward = "item", item = "s", quantitiy = 1 }', 'reward "item": quantitiy: is not a setting'
+     ' we know; did you mean "quantity"?'),
     ('{ reward = "item" }', 'reward "item": item: is missing'),
     ('{ reward = "item", item = "s", quantity = 1.5 }', 'reward "item": quantity: must be a whole'),
     ('{ reward = "item", item = "s", quantity = 0 }', 'reward "item": quantity: must be greater'),
