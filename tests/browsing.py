@@ -69,7 +69,7 @@ def run_guerdon(directory: Path, **environment: str) -> Iterator[Running]:
     env = {name: value for name, value in os.environ.items() if not name.startswith(names)} | {
         "TMPDIR": str(directory),
         "GUERDON_CONFIG": str(config),
-        "GUERDON_DATABASE_URL": f"sqlite:///{directory}/guerdon.db",
+        "GUERDON_PLAYGROUND_DATABASE": f"{directory}/playground.db",
         "GUERDON_BIND": f"127.0.0.1:{ports[0]}",
         "GUERDON_PLAYGROUND_BIND": f"127.0.0.1:{ports[1]}",
         **environment,

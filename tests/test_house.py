@@ -20,7 +20,7 @@ FLOORS = {
     "app.strict_json": 0.1, "app.checking": 0.1, "app.exchange": 0.1, "app.addresses": 0.1, "app.tokens": 0.1,
     "app.game_events": 0.1, "app.schedules": 0.1, "app.conditions": 0.1, "app.masking": 0.2,
     "app.batching": 1, "app.pending": 0.1, "app.config": 1, "app.logs": 1, "app.models": 1, "app.network": 1,
-    "app.faults": 0.1, "app.guarding": 0.2, "app.transactions": 1, "app.database": 1.1,
+    "app.references": 0.2, "app.faults": 0.1, "app.guarding": 0.2, "app.transactions": 1, "app.database": 1.1,
     "app.leases": 2, "app.migrating": 2, "app.migrations": 2, "app.players": 2, "app.rules": 2,
     "app.upserting": 2, "app.ledger": 2.1, "app.plugin_finding": 2,
     "app.plugin_manager": 2.1, "app.granting": 2.2,

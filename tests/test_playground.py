@@ -187,9 +187,9 @@ def test_ctrl_c_ends_both(tmp_path: Path) -> None:
 
 def test_a_second_start_finds_what_the_first_left_and_sigterm_ends_both(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    database = f"sqlite:///{tmp_path}/shared.db"
+    database = f"{tmp_path}/shared.db"
     for directory in (first, second):
-        with run_guerdon(directory, GUERDON_DATABASE_URL=database) as running:
+        with run_guerdon(directory, GUERDON_PLAYGROUND_DATABASE=database) as running:
             running.wait_until_welcome()
             requests.post(f"{running.playground}/vote", {"nickname": "Alice"}, timeout=10)
             headers = {"Authorization": "Bearer playground-api-key"}
