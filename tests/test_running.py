@@ -26,7 +26,7 @@ from tests.books import make_work, settle
 from tests.browsing import Running, run_guerdon
 from tests.platforms import Platform
 from tests.sending import TOKEN
-from tests.servers import ROOT, wait_until
+from tests.servers import PATIENCE, ROOT, wait_until
 
 ADDRESS = "http://127.0.0.1:8001"
 OWN = """
@@ -191,7 +191,7 @@ def test_a_file_that_it_did_not_make_is_left_alone(tmp_path: Path) -> None:
     before = hashlib.sha256(path.read_bytes()).hexdigest()
 
     with run_guerdon(tmp_path, GUERDON_PLAYGROUND_DATABASE=str(path)) as running:
-        assert running.process.wait(60) == 1
+        assert running.process.wait(PATIENCE) == 1
         log = running.log.read_text()
 
     assert f"{path} is not a database that `guerdon run` made" in log
@@ -267,7 +267,7 @@ def test_faults_are_told_of_the_config_that_has_them(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(OWN.format(folder=tmp_path) + "unheard = 1\n")
     (tmp_path / "rewards.toml").write_text("")
     with run_guerdon(tmp_path / "run", GUERDON_CONFIG=str(tmp_path / "own.toml")) as running:
-        assert running.process.wait(60) == 1
+        assert running.process.wait(PATIENCE) == 1
         log = running.log.read_text()
     assert f"{tmp_path}/own.toml" in log
     assert "unheard" in log
