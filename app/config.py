@@ -8,8 +8,9 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from app.checking import StrictSchema, list_faults, read_toml
-from app.secret import ReferableString, Secret, SecretField, name_secrets
+from app.checking import StrictSchema, list_faults
+from app.references import read_tables
+from app.secret import HttpAddress, ReferableString, Secret, SecretField, name_secrets
 
 IDENTIFIER = validate.Regexp(
     r"^[A-Za-z_][A-Za-z0-9_$]{0,63}\Z", error="must be a plain table or column name"
@@ -62,6 +63,8 @@ class Config:
     outbox: Outbox
     dispatch_in_workers: bool
     plugins: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    only_to: tuple[str, ...] = ()  # whom we ask and tell; empty: everybody
+    warnings: tuple[str, ...] = ()  # what works today and should be written otherwise
 
 
 class DatabaseSchema(StrictSchema):
@@ -118,6 +121,10 @@ class DispatcherSchema(StrictSchema):
     in_workers = fields.Boolean(truthy={True}, falsy={False}, load_default=True)
 
 
+class NetworkSchema(StrictSchema):
+    only_to = fields.List(HttpAddress(), load_default=list)
+
+
 class ConfigSchema(StrictSchema):
     database = fields.Nested(DatabaseSchema)
     api = fields.Nested(ApiSchema)
@@ -126,6 +133,7 @@ class ConfigSchema(StrictSchema):
     inbox = fields.Nested(InboxSchema)
     outbox = fields.Nested(OutboxSchema)
     dispatcher = fields.Nested(DispatcherSchema)
+    network = fields.Nested(NetworkSchema)
     plugins = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String()))
 
 
@@ -135,13 +143,15 @@ def read_config(path: Path) -> tuple[Config, list[str]]:
     So the plugins can be asked for their faults too. Raises ConfigError when it is not even TOML.
     """
     faults: list[str] = []
+    tables, warnings = read_tables(path)
     try:
-        loaded = ConfigSchema().load(read_toml(path))
+        loaded = ConfigSchema().load(tables)
     except ValidationError as error:
         faults = [f"{path}: {fault}" for fault in list_faults(error.messages, ConfigSchema())]
         loaded = drop_broken(error.valid_data)
     name_secrets(loaded)
-    defaults: dict[str, Any] = {"database": {}, "api": {}, "rewards": {}, "dispatcher": {}}
+    having_defaults = ("database", "api", "rewards", "dispatcher", "network")
+    defaults: dict[str, Any] = {name: {} for name in having_defaults}
     sections = {
         name: ConfigSchema().load(defaults)[name] | loaded.get(name, {}) for name in defaults
     }
@@ -159,6 +169,8 @@ def read_config(path: Path) -> tuple[Config, list[str]]:
         outbox=Outbox(**loaded.get("outbox", {})),
         dispatch_in_workers=sections["dispatcher"]["in_workers"],
         plugins=MappingProxyType(loaded.get("plugins", {})),
+        only_to=tuple(sections["network"]["only_to"]),
+        warnings=tuple(f"{path}: {warning}" for warning in warnings),
     )
     return config, faults
 

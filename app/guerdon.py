@@ -176,4 +176,7 @@ def open_guerdon(
     passwords = [Secret(text, "database") for text in (quoted, unquote(quoted))]
     secrets = [*find_secrets(config.api_keys), *find_secrets(plugins.settings), *passwords]
     set_up_logs(secrets)
-    return Guerdon(config, plugins, rules, database, now, http or Http(), secrets)
+    for warning in config.warnings:
+        log.warning("config", warning=warning)
+    http = http or Http(config.only_to)
+    return Guerdon(config, plugins, rules, database, now, http, secrets)

@@ -49,7 +49,9 @@ class HttpResponse:
 class Http:
     """The worker's connections, kept a host. Redirects are never followed; a POST goes out once."""
 
-    def __init__(self) -> None:
+    def __init__(self, only_to: Sequence[str] = ()) -> None:
+        """With `only_to`, addresses as https://host: nothing leaves for anybody else."""
+        self._only_to = {split_address(address).origin for address in only_to}
         self._kept: dict[str, list[HTTPConnection]] = defaultdict(list)
         self._trust: ssl.SSLContext | None = None  # made once: reading the certificates takes long
 
@@ -79,6 +81,8 @@ class Http:
         deadline = time.monotonic() + total
         try:
             address = split_address(url)
+            if self._only_to and address.origin not in self._only_to:
+                raise NetworkFailed(f"nothing is sent to {address.host}: see [network] only_to")
             target = address.target
             if not TARGET.fullmatch(target):  # what may not stand there is percent-encoded
                 target = urllib3.util.parse_url(url).request_uri

@@ -11,9 +11,14 @@ import click
 from app.guerdon import Guerdon, open_guerdon
 
 
+def find_config() -> Path:
+    """The path of the config that GUERDON_CONFIG names, or of the usual one."""
+    return Path(os.environ.get("GUERDON_CONFIG", "config/guerdon.toml"))
+
+
 def open_configured() -> Guerdon:
     """The Guerdon of GUERDON_CONFIG, closed when the command ends."""
-    guerdon = open_guerdon(Path(os.environ.get("GUERDON_CONFIG", "config/guerdon.toml")))
+    guerdon = open_guerdon(find_config())
     click.get_current_context().call_on_close(guerdon.close)
     return guerdon
 

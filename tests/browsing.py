@@ -18,7 +18,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.servers import ROOT, find_free_port, require
+from tests.servers import PATIENCE, ROOT, find_free_port, require
 
 WINDOW = "--window-size=1280,1000"
 FLAGS = [
@@ -38,7 +38,7 @@ class Running:
     log: Path
 
     def wait_until_welcome(self) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while "Ctrl-C ends both" not in self.log.read_text():
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
@@ -46,7 +46,7 @@ class Running:
 
     def is_group_gone(self) -> bool:
         """True when no process is left, not even a worker of gunicorn."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             try:
                 os.killpg(self.process.pid, 0)
@@ -69,7 +69,7 @@ def run_guerdon(directory: Path, **environment: str) -> Iterator[Running]:
     env = {name: value for name, value in os.environ.items() if not name.startswith(names)} | {
         "TMPDIR": str(directory),
         "GUERDON_CONFIG": str(config),
-        "GUERDON_DATABASE_URL": f"sqlite:///{directory}/guerdon.db",
+        "GUERDON_PLAYGROUND_DATABASE": f"{directory}/playground.db",
         "GUERDON_BIND": f"127.0.0.1:{ports[0]}",
         "GUERDON_PLAYGROUND_BIND": f"127.0.0.1:{ports[1]}",
         **environment,
@@ -118,7 +118,7 @@ class Page:
         script = "return document.querySelector(arguments[0])?.innerText ?? ''"
         return str(self.browser.execute_script(script, selector))
 
-    def wait(self, condition: Callable[[], Any], seconds: float = 20) -> None:
+    def wait(self, condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
         WebDriverWait(self.browser, seconds, 0.1).until(lambda _: condition())
 
     def measure_on_a_phone(self) -> int:

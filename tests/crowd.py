@@ -12,7 +12,7 @@ import urllib3
 
 from tests.sending import API_KEY, make_delivery
 
-PATIENCE = 90.0  # seconds
+PATIENCE = 120.0  # seconds
 PLAYERS = 6  # p0 to p5
 REWARDS = """
 [[rules]]

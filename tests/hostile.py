@@ -1,7 +1,6 @@
 """A service that counts what it is asked, and notes every answer that it should never give."""
 
 import io
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from app.logs import set_up_logs
 from tests.everything import RULES, point_at
 from tests.platforms import Platform
 from tests.sending import API_KEY, TOKEN
+from tests.servers import find_tracebacks
 from tests.vote_api import VoteApi
 
 LONGEST = 10.0  # seconds for an answer; more is a hang
@@ -76,15 +76,10 @@ class Target:
         finally:
             self._kind, self._is_outage = "other", False
             faults, self.faults = self.faults, []
-            tracebacks = self.list_tracebacks()
+            tracebacks = find_tracebacks(self._log.getvalue())
             self._log.truncate(self._log.seek(0))
         assert faults == [], faults
         assert tracebacks == [], tracebacks[0][:3000]
-
-    def list_tracebacks(self) -> list[str]:
-        """The lines of the log that tell of an exception."""
-        lines = self._log.getvalue().splitlines()
-        return [line for line in lines if "Traceback" in line or "exception" in json.loads(line)]
 
     def close(self) -> None:
         self.guerdon.close()

@@ -1,5 +1,6 @@
 """Real servers for tests: MariaDB, MySQL and gunicorn, each on a free port, each ended by its test."""
 
+import json
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ import requests
 from tests import mysql
 
 ROOT = Path(__file__).parent.parent
+PATIENCE = 120.0  # seconds: what a quiet machine does at once takes long on a busy one
 REQUIRE_ALL = os.environ.get("GUERDON_REQUIRE_ALL") == "1"
 
 
@@ -33,8 +35,11 @@ def find_free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], Any], timeout: float = 20.0, pause: float = 0.05) -> Any:
-    """What `condition` returns once it is true; the test fails after `timeout` seconds."""
+def wait_until(condition: Callable[[], Any], timeout: float = PATIENCE, pause: float = 0.05) -> Any:
+    """What `condition` returns once it is true; the test fails after `timeout` seconds.
+
+    Name a shorter one only where the time is what is tested.
+    """
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         value = condition()
@@ -42,6 +47,27 @@ def wait_until(condition: Callable[[], Any], timeout: float = 20.0, pause: float
             return value
         time.sleep(pause)
     raise AssertionError(f"not within {timeout} s: {condition}")
+
+
+def find_tracebacks(log: str) -> list[str]:
+    """The lines that begin a traceback, or that hold one as structlog's `exception`.
+
+    What others wrote may hold the word, and stands within a line: only a line's begin is ours.
+    """
+    return [
+        line
+        for line in log.splitlines()
+        if line.startswith("Traceback (most recent call last)")
+        or (line.startswith("{") and "exception" in read_line(line))
+    ]
+
+
+def read_line(line: str) -> Any:
+    """A line of the log as JSON; {} where it is cut off."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return {}
 
 
 def install_mariadb(*options: str) -> None:
@@ -100,7 +126,7 @@ class DatabaseServer:
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        wait_until(self.is_up, 60)
+        wait_until(self.is_up)
 
     def is_up(self) -> bool:
         assert self._process is not None
@@ -192,7 +218,7 @@ class Gunicorn:
                 stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         if wait:
-            wait_until(self.is_ready, 30)
+            wait_until(self.is_ready)
 
     def is_ready(self) -> bool:
         assert self.process is not None

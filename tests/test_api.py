@@ -403,7 +403,7 @@ def test_it_is_ready_as_soon_as_somebody_has_migrated(write_config: Any) -> None
     other = open_guerdon(write_config())
     other.migrate()
     other.close()
-    wait_until(lambda: client.get("/readyz").status_code == 200, 10)
+    wait_until(lambda: client.get("/readyz").status_code == 200)
     assert client.get("/readyz").get_json() == {"ready": True}
     guerdon.close()
 
@@ -435,7 +435,7 @@ def test_while_the_database_is_down_nothing_is_lost_and_everything_says_so(
             assert detail not in response.text
 
     server.start()
-    wait_until(lambda: client.get("/readyz").status_code == 200, 20)
+    wait_until(lambda: client.get("/readyz").status_code == 200)
     assert [post("v1").status_code, post("v2").status_code] == [204, 204]
     player = client.get("/v1/players/Bob", headers=KEY).get_json()
     assert player["gold"] == "200.00"

@@ -116,7 +116,7 @@ def fetch_claims(stage: Stage, ids: Sequence[str]) -> None:
             post_claims(stage, f"{one['id']}/ack", {"lease": one["lease"]})
         return bool(ask(stage.guerdon, done)[0][0] == len(ids))
 
-    wait_until(try_again, 60)
+    wait_until(try_again)
 
 
 def post_claims(stage: Stage, path: str, body: Any) -> tuple[int, Any]:
@@ -187,7 +187,7 @@ def test_a_kill_at_any_point_of_a_way_loses_nothing_and_pays_nothing_twice(
     for turn, point in itertools.product(range(KILLS), WAYS[way]):
         stage.arm(point)
         DO[way](stage)
-        wait_until(lambda p=point, t=turn: stage.count_kills()[p] > t, 40, 0.02)
+        wait_until(lambda p=point, t=turn: stage.count_kills()[p] > t, pause=0.02)
         if turn == 0 and point.endswith("after COMMIT"):
             stage.server.kill_all()  # the other worker too, wherever it is
             stage.server.start(wait=False)
@@ -195,7 +195,7 @@ def test_a_kill_at_any_point_of_a_way_loses_nothing_and_pays_nothing_twice(
     stage.crowd.finish()
     for errand in stage.errands:
         errand.join()
-    wait_until(lambda: is_over(stage.guerdon), 30)
+    wait_until(lambda: is_over(stage.guerdon))
     paid = count_events(stage.guerdon)
     stage.crowd.send_again()
 

@@ -415,7 +415,7 @@ def test_what_is_not_delivered_in_time_is_answered_202_and_fetched_later(
     release.set()
     game.guerdon.outbox.serve_once()
     path = f"/reports/{report['id']}"
-    wait_until(lambda: game.get(path).get_json()["state"] == "delivered", 10)
+    wait_until(lambda: game.get(path).get_json()["state"] == "delivered")
     later = game.post("level_up", make_level_up())
     assert later.status_code == 200
     replies = [
@@ -741,8 +741,8 @@ def test_an_event_that_waits_is_tried_again_by_itself(
     with ThreadPoolExecutor(4) as pool:
         game.guerdon.dispatcher.serve_once(pool)
 
-    wait_until(lambda: game.read_gold()["Eve"] == "5.00", 10)
-    wait_until(lambda: game.guerdon.outbox.serve_once() or game.platform.requests, 10)
+    wait_until(lambda: game.read_gold()["Eve"] == "5.00")
+    wait_until(lambda: game.guerdon.outbox.serve_once() or game.platform.requests)
     assert game.post("level_up", make_level_up("Eve")).status_code == 200
     assert len(game.platform.requests) == 1
 
@@ -1036,7 +1036,7 @@ def test_while_the_database_is_down_nothing_is_half_stored(
     check_problem(game.post("level_up", {}), 422)
 
     server.start()
-    wait_until(lambda: game.get("/reports/1").status_code == 200, 20)
+    wait_until(lambda: game.get("/reports/1").status_code == 200)
     assert game.count() == counted
     assert game.post("level_up", make_level_up("Bob", 11)).status_code == 200
     assert game.post("level_up", make_level_up("Bob", 10)).status_code == 200

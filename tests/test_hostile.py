@@ -5,6 +5,7 @@ Run the file as a whole: its last test counts what the others sent.
 
 import codecs
 import json
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,7 +27,7 @@ from tests.games import MAKERS, make_level_up, make_settle
 from tests.hostile import Target
 from tests.platforms import Platform, answer_rightly, answer_status
 from tests.sending import API_KEY, make_delivery, sign
-from tests.servers import wait_until
+from tests.servers import find_tracebacks, wait_until
 from tests.sud import make_headers
 from tests.vote_api import VoteApi, answer
 
@@ -450,9 +451,28 @@ def test_after_all_that_it_pays_as_before_and_twenty_thousand_were_sent(
 ) -> None:
     with target.watch("honest"):
         assert client.post(POSTS[0], data=make_delivery("the-last")).status_code == 204
-        wait_until(lambda: client.get("/readyz").status_code == 200, 10)
+        wait_until(lambda: client.get("/readyz").status_code == 200)
 
     for kind, count in target.sent.items():
         record_property(kind, count)
     print(dict(target.sent), dict(target.statuses))
     assert sum(target.sent.values()) >= ENOUGH, target.sent
+
+
+def test_a_traceback_is_not_the_word_of_a_stranger() -> None:
+    """Whoever invents a name may come upon it; what Python prints begins a line, or is a key of ours."""
+    said = "Traceback (most recent call last):\n  exception"
+    strangers = [
+        json.dumps({"event": "not settled", "uid": said}),
+        json.dumps({"event": 'no player is called "exception"', "Traceback": said}),
+        f"[2026-11-28] [INFO] {said[:20]}",
+        '{"event": "cut off, with an "exception',
+    ]
+    assert find_tracebacks("\n".join(strangers)) == []
+
+    try:
+        raise ValueError(said)
+    except ValueError:
+        printed = traceback.format_exc()
+    ours = json.dumps({"event": "it failed", "exception": printed})
+    assert find_tracebacks(f"{printed}{ours}\n") == [printed.splitlines()[0], ours]

@@ -449,7 +449,7 @@ def test_without_retry_only_a_person_has_it_tried_again(
         time.sleep(1.5)
         assert house.gold() == "0.00"
         house.guerdon.inbox.revive([make_event_key("gamemonitoring", "server.vote", "v1")])
-    wait_until(lambda: house.gold() == "100.00", 10)
+    wait_until(lambda: house.gold() == "100.00")
 
 
 @on_sqlite

@@ -191,7 +191,7 @@ def test_the_dispatcher_lives_on_and_pays(
         except OperationalError:  # this test's own look may meet the cut too
             return False
 
-    wait_until(is_seen, 10)
+    wait_until(is_seen)
 
     assert proxy.cuts_left == 0
     assert guerdon.dispatcher._threads
@@ -219,7 +219,7 @@ def test_the_dispatcher_outlives_a_bug_of_ours(
 
     guerdon.dispatcher.start()
 
-    wait_until(lambda: is_paid("v0", "v1"), 10)
+    wait_until(lambda: is_paid("v0", "v1"))
 
 
 @wherever

@@ -387,3 +387,18 @@ def test_no_line_is_smuggled_into_a_request(http: Http, serve: Serve) -> None:
 
     [request] = peer.requests
     assert request.startswith(b"GET /a%20b%E2%82%AC?c=%C3%BC HTTP/1.1\r\n")
+
+
+def test_nothing_leaves_for_anybody_but_those_named(serve: Serve) -> None:
+    """`only_to` is about who is connected to, however the address is written."""
+    named, other = serve(length(b"x")), serve(length(b"x"))
+    http = Http([f"{named.url}/some/path"])
+    port = named.url.rpartition(":")[2]
+
+    assert http.request("GET", f"{named.url}/anything").status == 200
+    for url in (other.url, f"http://127.0.0.1:{port}@127.0.0.1:{other.url.rpartition(':')[2]}",
+                f"http://127.0.0.1:{port}0/", f"https://127.0.0.1:{port}"):  # fmt: skip
+        with pytest.raises(NetworkFailed, match=r"nothing is sent to .*: see \[network\] only_to"):
+            http.request("POST", url, body=b"secret")
+    http.close()
+    assert (named.connections, other.connections) == (1, 0)

@@ -752,7 +752,7 @@ def test_two_who_wait_for_one_report_take_one_place_and_give_it_back(
 
     assert len(network.asked) == 2
     assert [row.state for row in list_reports(guerdon)] == ["delivered"] * 2
-    assert wait_until(lambda: count_free(guerdon.outbox) == 32, 5)
+    assert wait_until(lambda: count_free(guerdon.outbox) == 32)
 
 
 def test_who_stops_waiting_while_it_begins_leaves_no_place_taken(
@@ -767,11 +767,11 @@ def test_who_stops_waiting_while_it_begins_leaves_no_place_taken(
             with pytest.raises(TimeoutError):
                 guerdon.outbox.wait_for(ids, 20)
     guerdon.outbox.serve_once()
-    wait_until(lambda: len(list_reports(guerdon, state="delivered")) == 2, 10)
+    wait_until(lambda: len(list_reports(guerdon, state="delivered")) == 2)
     await_ends(guerdon.outbox)
 
     assert len(network.asked) == 2
-    assert wait_until(lambda: count_free(guerdon.outbox) == 4, 5)
+    assert wait_until(lambda: count_free(guerdon.outbox) == 4)
 
 
 def test_a_backlog_of_one_reporter_hides_no_news_of_another(
@@ -788,7 +788,7 @@ def test_a_backlog_of_one_reporter_hides_no_news_of_another(
 
     network.answer = answer
     busy.dispatcher.start()
-    wait_until(lambda: len(network.asked) > 8, 10)
+    wait_until(lambda: len(network.asked) > 8)
     queue_reports(elsewhere, "fresh")  # in another process: nobody nudges the busy one
 
     wait_until(lambda: any("swift" in asked.url for asked in network.asked), 2.5, 0.01)
@@ -922,7 +922,7 @@ def test_an_end_that_cannot_be_recorded_keeps_no_other_from_it(
         wait_until(lambda: network.under_way == 0)
         time.sleep(0.2)
 
-    wait_until(lambda: len(list_reports(guerdon, state="delivered")) == 11, 3)
+    wait_until(lambda: len(list_reports(guerdon, state="delivered")) == 11)
     assert {row.key[:3] for row in list_reports(guerdon, state="leased")} == {"odd"}
 
 

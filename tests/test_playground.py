@@ -20,6 +20,7 @@ from app.errors import GuerdonError
 from app.playground.gamemonitoring import Platform, build_vote_api, sign
 from app.playground.processes import format_address, is_loopback, split_bind
 from tests.browsing import Page, Running, open_chromium, run_guerdon
+from tests.servers import PATIENCE, find_tracebacks
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ class VotePage(Page):
     def press(self, id: str) -> None:
         """Press a button, and wait for the page to be ready for the next."""
         before = self.count_deliveries()
-        WebDriverWait(self.browser, 5, 0.1, [StaleElementReferenceException]).until(
+        WebDriverWait(self.browser, PATIENCE, 0.1, [StaleElementReferenceException]).until(
             lambda browser: browser.find_element(By.ID, id).click() is None
         )
         if id != "add-player":
@@ -180,22 +181,22 @@ def test_ctrl_c_ends_both(tmp_path: Path) -> None:
     with run_guerdon(tmp_path) as running:
         running.wait_until_welcome()
         os.killpg(running.process.pid, signal.SIGINT)
-        assert running.process.wait(20) == 0
+        assert running.process.wait(PATIENCE) == 0
         assert running.is_group_gone()
-        assert "Traceback" not in running.log.read_text()
+        assert find_tracebacks(running.log.read_text()) == []
 
 
 def test_a_second_start_finds_what_the_first_left_and_sigterm_ends_both(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    database = f"sqlite:///{tmp_path}/shared.db"
+    database = f"{tmp_path}/shared.db"
     for directory in (first, second):
-        with run_guerdon(directory, GUERDON_DATABASE_URL=database) as running:
+        with run_guerdon(directory, GUERDON_PLAYGROUND_DATABASE=database) as running:
             running.wait_until_welcome()
             requests.post(f"{running.playground}/vote", {"nickname": "Alice"}, timeout=10)
             headers = {"Authorization": "Bearer playground-api-key"}
             alice = requests.get(f"{running.service}/v1/players/Alice", headers=headers, timeout=10)
             running.process.terminate()
-            assert running.process.wait(20) == 0
+            assert running.process.wait(PATIENCE) == 0
             assert running.is_group_gone()
     assert alice.json()["gold"] == "200.00"
 
@@ -206,7 +207,7 @@ def test_when_one_dies_the_other_is_ended_too(tmp_path: Path) -> None:
         pid = running.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         os.kill(int(children[-1]), signal.SIGKILL)
-        assert running.process.wait(20) == 1
+        assert running.process.wait(PATIENCE) == 1
         assert "ended with exit code" in running.log.read_text()
         assert running.is_group_gone()
 
@@ -222,7 +223,7 @@ def test_when_one_dies_the_other_is_ended_too(tmp_path: Path) -> None:
 )
 def test_it_refuses_to_start(tmp_path: Path, environment: dict[str, str], sentence: str) -> None:
     with run_guerdon(tmp_path, **environment) as running:
-        assert running.process.wait(20) == 1
+        assert running.process.wait(PATIENCE) == 1
         assert sentence in running.log.read_text()
 
 
@@ -232,7 +233,7 @@ def test_it_does_not_greet_in_the_name_of_another(tmp_path: Path) -> None:
         taken.listen()
         bind = f"127.0.0.1:{taken.getsockname()[1]}"
         with run_guerdon(tmp_path, GUERDON_BIND=bind) as running:
-            assert running.process.wait(20) == 1
+            assert running.process.wait(PATIENCE) == 1
             assert f"cannot listen on {bind}" in running.log.read_text()
 
 

@@ -3,10 +3,8 @@
 import base64
 import json
 import re
-import stat
 import threading
 import time
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,13 +17,11 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
-from app.config import read_config
 from app.examples import LEVEL_UP
 from app.guerdon import open_guerdon
 from app.playground import g123, sud
 from app.playground.actions import list_targets
 from app.playground.g123 import G123, build_g123
-from app.playground.sections import build_sections, write_config
 from app.playground.sud import AppServer, build_app_server
 from tests.browsing import Page, Running, open_chromium, run_guerdon
 from tests.servers import ROOT, wait_until
@@ -593,45 +589,6 @@ def test_a_stand_in_that_is_silent_answers_nobody_until_told_otherwise(
     thread.join(5)
     assert [answer.status_code for answer in answers] == [504]
     assert (platform.calls[0].status, platform.calls[0].reply) == (0, "")
-
-
-# What `guerdon run` adds to a config.
-
-OWN = """
-[database]
-url = "sqlite:///{folder}/guerdon.db"
-[api]
-keys = ["a \\"key\\" with \U0001f600 and \\\\ in it", {{ env = "UNSET", default = "d" }}]
-[inbox]
-retry_delays = [5, 0.5]
-[plugins.gold]
-[plugins.g123]
-host = "https://g123.example"
-app_id = "mine"
-app_secret = "mine"
-mirror_custom = false
-"""
-
-
-def test_what_a_config_leaves_out_is_added_and_what_it_has_stays(tmp_path: Path) -> None:
-    (tmp_path / "own.toml").write_text(OWN.format(folder=tmp_path))
-    (tmp_path / "rewards.toml").write_text("")
-    copies = tmp_path / "copies"
-    copies.mkdir()
-    config, faults = read_config(tmp_path / "own.toml")
-    assert faults == []
-
-    path = write_config(config, "http://127.0.0.1:8001", copies)
-
-    before = tomllib.loads((tmp_path / "own.toml").read_text())
-    after = tomllib.loads(path.read_text())
-    assert after["plugins"].pop("sud") == build_sections("http://127.0.0.1:8001")["sud"]
-    assert after.pop("rewards") == {"file": str(tmp_path / "rewards.toml")}
-    assert after == before
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    guerdon = open_guerdon(path)
-    assert list_targets(guerdon, "http://127.0.0.1:8001") == {"G123": "https://g123.example"}
-    guerdon.close()
 
 
 def test_a_config_without_reporters_is_said_to_have_none(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ from tests.platforms import (
 )
 from tests.proxying import Proxy
 from tests.sending import API_KEY
-from tests.servers import ROOT, DatabaseServer, Gunicorn, wait_until
+from tests.servers import PATIENCE, ROOT, DatabaseServer, Gunicorn, wait_until
 
 SEED = int(os.environ.get("GUERDON_SEED") or random.randrange(10**6))
 APP_ID, G123_SECRET, SUD_SECRET = "game-7", "g123-secret-73a9", "sud-secret-5e20"
@@ -59,8 +59,13 @@ class Report(NamedTuple):
 
     @property
     def is_certain(self) -> bool:
-        """Whether the end of every send is known."""
-        return all(send.ended_at is not None for send in self.sends)
+        """Whether the end of every send is known: none was cut off, none was answered too late."""
+        return all(
+            send.ended_at is not None
+            and " in time" not in send.error
+            and "no whole" not in send.error
+            for send in self.sends
+        )
 
 
 class Send(NamedTuple):
@@ -89,7 +94,7 @@ class ShortLeases(Gunicorn):
                 start_new_session=True,
             )  # fmt: skip
         if wait:
-            wait_until(self.is_ready, 30)
+            wait_until(self.is_ready)
 
 
 class GameServer:
@@ -110,7 +115,7 @@ class GameServer:
         return response.status, response.json()
 
     def insist(self, event: tuple[str, Any], wait: int = 0) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not 200 <= self.post(event, wait)[0] < 300:
             assert time.monotonic() < deadline, f"not accepted: {event}"
             time.sleep(0.05)
@@ -317,7 +322,7 @@ def test_twenty_kills_lose_no_report_and_send_none_more_often_than_its_schedule_
     for post in posts:
         post.result()
     mood.is_well = True
-    wait_until(lambda: is_over(guerdon, 500), 60)
+    wait_until(lambda: is_over(guerdon, 500))
 
     reports = read_reports(guerdon)
     uncertain = [report for report in reports if not report.is_certain]
@@ -423,10 +428,10 @@ def test_a_platform_that_never_answers_keeps_no_other_reporter_waiting(
     answers, others = [], []
     for number in range(20):
         others.append(game.submit(make_start(f"more-{number}"), wait=number % 3))
-        answers.append(game.post(make_level(f"p{number}"), wait=5 * (number % 2)))
+        answers.append(game.post(make_level(f"p{number}"), wait=20 * (number % 2)))
         time.sleep(0.05)
     levels = [r for r in read_reports(guerdon) if r.reporter == "g123"]
-    wait_until(lambda: len([r for r in platform.requests if r.path == G123_PATH]) == 20, 5)
+    wait_until(lambda: len([r for r in platform.requests if r.path == G123_PATH]) == 20)
     came = {r.body: r.at for r in platform.requests if r.path == G123_PATH}
     for other in others:
         other.result()
@@ -435,7 +440,7 @@ def test_a_platform_that_never_answers_keeps_no_other_reporter_waiting(
     slowest = max(came[report.body] - report.created_at / 1000 for report in levels)
     print(f"the slowest left after {slowest:.3f} s")
     assert len(levels) == 20
-    assert slowest < 1
+    assert slowest < 5  # behind the silent ones it would be eight seconds at least
     assert [status for status, _ in answers[1::2]] == [200] * 10
     silent = Counter(r.body for r in platform.requests if r.path != G123_PATH)
     assert max(silent.values()) == 1
@@ -602,7 +607,7 @@ def test_a_database_that_goes_and_comes_back_loses_no_report_and_no_worker(
     own_database_server.start()
     for one in posts:
         one.result()
-    wait_until(lambda: is_over(guerdon, 400), 40)
+    wait_until(lambda: is_over(guerdon, 400))
 
     reports = read_reports(guerdon)
     uncertain = sum(not report.is_certain for report in reports)

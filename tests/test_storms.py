@@ -123,7 +123,7 @@ def test_a_storm_on_every_side_loses_nothing_and_pays_nothing_twice(
     proxy.calm()
     vote_api.behave, platform.behave = answer_vote, answer_rightly
     crowd.finish()
-    wait_until(lambda: is_over(behind_proxy), 60)
+    wait_until(lambda: is_over(behind_proxy))
 
     struck = Counter(fault.kind for fault in proxy.struck)
     states = dict(ask(behind_proxy, "SELECT state, COUNT(*) FROM guerdon_reports GROUP BY state"))

@@ -20,7 +20,7 @@ from tests.conftest import ALL_PLUGINS, add_player
 from tests.crowd import Key
 from tests.oracle import judge
 from tests.sending import make_delivery
-from tests.servers import DatabaseServer, Gunicorn, wait_until
+from tests.servers import PATIENCE, DatabaseServer, Gunicorn, find_tracebacks, wait_until
 from tests.vote_api import FastVoteApi
 
 PLAYERS = 50
@@ -63,7 +63,7 @@ class Load:
 
     def insist(self, id: str) -> None:
         """Send one delivery until it is answered 2xx, as the platform does."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not 200 <= self.post(id) < 300:
             assert time.monotonic() < deadline, f"{id} is still not paid"
             time.sleep(0.05)
@@ -236,7 +236,7 @@ def test_votes_that_the_vote_api_failed_for_are_paid_by_the_workers_once_it_heal
     counted = "SELECT COUNT(*) FROM guerdon_events"
     assert query(guerdon, counted)[0][0] == statuses[204]
     fast_api.heal()
-    wait_until(lambda: query(guerdon, counted)[0][0] == 400, 30)
+    wait_until(lambda: query(guerdon, counted)[0][0] == 400)
     check_books(guerdon, ids)
     left = "SELECT COUNT(*) FROM guerdon_inbox WHERE state <> 'settled'"
     wait_until(lambda: query(guerdon, left)[0][0] == 0)
@@ -257,7 +257,8 @@ def test_a_database_that_goes_and_comes_back_costs_503s_and_nothing_else(
 
     own_database_server.stop(how)
     wait_until(lambda: read_readiness(load) == 503)
-    time.sleep(1)
+    gone = len(load.answers)
+    wait_until(lambda: len(load.answers) > gone + 100)
     during = len(load.answers)
     own_database_server.start()
     wait_until(lambda: read_readiness(load) == 200)
@@ -285,9 +286,11 @@ def test_a_database_that_accepts_and_never_answers_costs_503s_in_time_and_no_wor
     wait_until(lambda: len(load.answers) > 200)
 
     own_database_server.send_signal(signal.SIGSTOP)
-    time.sleep(0.5)
+    stopped = len(load.answers)
+    # The first 503 comes long after the last 204 that was on its way; then each client has two.
+    wait_until(lambda: 503 in {status for _, status, _ in load.answers[stopped:]})
     before = len(load.answers)
-    time.sleep(15.5)
+    wait_until(lambda: len(load.answers) > before + 2 * 16)
     during = load.answers[before:]
     alive = load.http.request("GET", "/healthz").status
     own_database_server.send_signal(signal.SIGCONT)
@@ -299,7 +302,7 @@ def test_a_database_that_accepts_and_never_answers_costs_503s_in_time_and_no_wor
     slowest = max(seconds for _, _, seconds in load.answers)
     print(f"{len(during)} answers meanwhile, the slowest after {slowest:.1f} s")
     assert {status for _, status, _ in during} == {503}
-    assert slowest < 15
+    assert slowest < 30
     assert alive == 200
     assert server.list_workers() == workers
     load.send_all(load.sent)
@@ -318,7 +321,7 @@ def test_told_to_stop_under_load_it_ends_in_time_and_what_it_answered_is_paid(
 
     start = time.monotonic()
     server.process.terminate()
-    code = server.process.wait(40)
+    code = server.process.wait(60)
     seconds = time.monotonic() - start
     load.finish()
     for connection in idle:
@@ -326,11 +329,11 @@ def test_told_to_stop_under_load_it_ends_in_time_and_what_it_answered_is_paid(
 
     print(f"ended after {seconds:.1f} s, {dict(load.count_statuses())}")
     assert code == 0
-    assert seconds < 20
+    assert seconds < 30  # when it would be cut off
     paid = {row[0] for row in query(guerdon, "SELECT event_id FROM guerdon_events")}
     assert {id for id, status, _ in load.answers if status == 204} <= paid
     check_books(guerdon, sorted(paid), load.sent)
-    assert "Traceback" not in server.log.read_text()
+    assert find_tracebacks(server.log.read_text()) == []
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

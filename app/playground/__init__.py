@@ -15,7 +15,9 @@ choice          the player and the server chosen, from one request to the next
 page            the page for votes, and the web around all pages
 game            the page for levels and rounds
 framed          the page that frames a game
-sections        what guerdon run adds to your config: reporters for the stand-ins
+webhook         the URL of your own that [plugins.webhook] posts to
+sections        what guerdon run works on: your config, with a database and destinations of its own
+own_database    the file it pays into
 processes       starts and ends the service and the playground together
 commands        guerdon playground, guerdon run
 """

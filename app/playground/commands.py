@@ -2,7 +2,6 @@
 
 import logging
 import os
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -10,9 +9,12 @@ from pathlib import Path
 import click
 from werkzeug.serving import make_server
 
-from app.errors import GuerdonError
-from app.guerdon import Guerdon
-from app.opening import open_configured
+from app.config import read_config
+from app.errors import ConfigError, GuerdonError
+from app.guerdon import Guerdon, open_guerdon
+from app.opening import find_config, open_configured
+from app.playground.actions import list_targets
+from app.playground.own_database import make_database
 from app.playground.page import build_playground
 from app.playground.players import DEMO_PLAYERS, add_player
 from app.playground.processes import (
@@ -24,13 +26,7 @@ from app.playground.processes import (
     run_together,
     split_bind,
 )
-from app.playground.sections import write_config
-
-# Names that nobody takes for secrets: they are good for this machine only.
-SECRETS = {
-    "GUERDON_API_KEY": "playground-api-key",
-    "GAMEMONITORING_TOKEN": "playground-webhook-token",
-}
+from app.playground.sections import SECRETS, write_config
 
 WELCOME = """
   Guerdon runs. Open the playground and vote:
@@ -39,8 +35,10 @@ WELCOME = """
 
   Service     {service}
   Reports     of levels and rounds: {playground}/game
-  Players     {players}
+  Players     {players}, and whom you add
+  Database    {database}, the playground's own: nothing else is touched, nobody else is told
   Ask it      curl -H "Authorization: Bearer {key}" {service}/v1/players/Alice
+  Commands    GUERDON_CONFIG={config} guerdon events list
 
   Ctrl-C ends both.
 """
@@ -53,7 +51,9 @@ def playground() -> None:
     ending = Ending()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # the page shows what was asked
     host, port = split_bind(bind)
-    app = build_playground(open_configured(), service, format_address(bind))
+    guerdon = open_configured()
+    require_harmless(guerdon, format_address(bind))
+    app = build_playground(guerdon, service, format_address(bind))
     server = make_server(host, port, app, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     click.echo(f"the playground is at {format_address(bind)}; it delivers to {service}")
@@ -69,21 +69,57 @@ def run() -> None:
     bind, service = prepare_environment()
     require_free(bind, "GUERDON_PLAYGROUND_BIND")
     require_free(os.environ["GUERDON_BIND"], "GUERDON_BIND")
-    guerdon = open_configured()
-    guerdon.migrate()
-    players = add_demo_players(guerdon)
+    yours, _ = read_config(find_config())  # its faults are told where the copy is opened
+    database = make_database(yours.database_url)
+    config = write_config(yours, format_address(bind), database)
+    add_demo_players(yours.path, config)
     key = os.environ["GUERDON_API_KEY"]
     welcome = WELCOME.format(
         playground=format_address(bind),
         service=service,
-        players=players,
+        players=", ".join(DEMO_PLAYERS),
+        database=shorten(database),
+        config=shorten(config),
         key=key if key in SECRETS.values() else "$GUERDON_API_KEY",
     )
     answering = [f"{service}/readyz", format_address(bind)]
-    with tempfile.TemporaryDirectory(prefix="guerdon-") as folder:
-        path = write_config(guerdon.config, format_address(bind), Path(folder))
-        os.environ["GUERDON_CONFIG"] = str(path)
-        run_together(["serve", "playground"], answering, welcome)
+    os.environ["GUERDON_CONFIG"] = str(config)
+    run_together(["serve", "playground"], answering, welcome)
+
+
+def require_harmless(guerdon: Guerdon, own_address: str) -> None:
+    """Raise GuerdonError where the buttons would pay a game's own players, or tell a real platform."""
+    targets = [target for target in list_targets(guerdon, own_address).values() if target]
+    if not guerdon.config.players.is_own:
+        reason = f"pays into your table {guerdon.config.players.table}"
+    elif targets:
+        reason = f"reports to {targets[0]}"
+    else:
+        return
+    raise GuerdonError(
+        f"the playground's buttons pay and report in earnest, and this config {reason}:"
+        " start `guerdon run`, which works on a database of its own and tells nobody"
+    )
+
+
+def add_demo_players(source: Path, config: Path) -> None:
+    """Open the copy of a config, make its tables and its players; faults are told of the original."""
+    try:
+        guerdon = open_guerdon(config)
+    except ConfigError as error:
+        raise ConfigError(
+            [fault.replace(str(config), str(source)) for fault in error.faults]
+        ) from None
+    guerdon.migrate()
+    for nickname in DEMO_PLAYERS:
+        add_player(guerdon, nickname)
+    guerdon.close()
+
+
+def shorten(path: Path) -> Path:
+    """A path as one would type it here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def prepare_environment() -> tuple[str, str]:
@@ -103,12 +139,3 @@ def prepare_environment() -> tuple[str, str]:
     os.environ.update({name: SECRETS[name] for name in missing})
     os.environ.setdefault("GAMEMONITORING_API_URL", format_address(bind))
     return bind, format_address(service)
-
-
-def add_demo_players(guerdon: Guerdon) -> str:
-    """Add them where the table is ours; who is there to vote for, in words."""
-    if not guerdon.config.players.is_own:
-        return f"those of your table {guerdon.config.players.table}"
-    for nickname in DEMO_PLAYERS:
-        add_player(guerdon, nickname)
-    return f"{', '.join(DEMO_PLAYERS)}, and whom you add"

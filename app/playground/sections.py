@@ -1,40 +1,92 @@
-"""What `guerdon run` adds to your config: reporters that speak to the playground's stand-ins.
-
-A section that your config has itself stays as it is there, and your file is not changed.
+"""What `guerdon run` works on: a copy of your config that pays into a database of its own and asks and
+tells nobody but the playground's stand-ins. Your file, your database and your platforms stay as they are.
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
-from app.checking import read_toml
 from app.config import Config
-from app.playground import sud
+from app.errors import GuerdonError
+from app.playground import sud, webhook
+from app.references import read_tables
 
 # Names that nobody takes for secrets: they are good for this machine only.
 APP_ID, APP_SECRET = "playground-app", "playground-app-secret"
-SUD_DELAYS = [3, 6, 12]  # seconds; usually 60, 60, 60, which is long to look at
-TIMEOUT = 2  # seconds
+SECRETS = {
+    "GUERDON_API_KEY": "playground-api-key",
+    "GAMEMONITORING_TOKEN": "playground-webhook-token",
+}
+QUICK: dict[str, dict[str, Any]] = {  # seconds; usually 60, 60, 60, which is long to look at
+    "g123": {"timeout": 2},
+    "sud": {"timeout": 2, "retry_delays": [3, 6, 12]},
+}
+YOURS = ("table", "id_column", "nickname_column", "user_id_column")  # of [players]
+TITLE = "# Written by `guerdon run`, anew at each start: a copy of"
 
 
 def build_sections(address: str) -> dict[str, dict[str, Any]]:
-    """The sections of the reporters, for stand-ins at `address`."""
-    shared = {"app_id": APP_ID, "app_secret": APP_SECRET, "timeout": TIMEOUT}
+    """The sections of the platforms, for stand-ins at `address`."""
+    app = {"app_id": APP_ID, "app_secret": APP_SECRET}
     return {
-        "g123": {"host": address, **shared},
-        "sud": {"report_url": address + sud.PATH, "retry_delays": SUD_DELAYS, **shared},
+        "gamemonitoring": {"api_url": address, "tokens": [refer("GAMEMONITORING_TOKEN")]},
+        "g123": {"host": address, **app},
+        "sud": {"report_url": address + sud.PATH, **app},
     }
 
 
-def write_config(config: Config, address: str, folder: Path) -> Path:
-    """A copy of a config in `folder`, with the reporters that it leaves out; the copy's path."""
-    tables = read_toml(config.path)
-    tables["plugins"] = {**build_sections(address), **tables.get("plugins", {})}
-    tables["rewards"] = {"file": str(config.rewards_file.resolve())}
-    path = folder / "guerdon.toml"
+def refer(variable: str) -> dict[str, str]:
+    return {"env": variable, "default": SECRETS[variable]}
+
+
+def write_config(config: Config, address: str, database: Path) -> Path:
+    """Copy a config's file for the database file and stand-ins at `address`; the copy's path.
+
+    It lies beside the database. Raises GuerdonError where a file of somebody else's lies there.
+    """
+    path = database.with_suffix(".toml")
+    if path.exists() and not path.read_text("utf-8").startswith(TITLE):
+        raise GuerdonError(f"{path} was not written by `guerdon run`: move it away")
+    tables = divert(read_tables(config.path)[0], address, database)
+    tables["rewards"] = {"file": str(config.rewards_file.absolute())}
+    lines = [f"{dump(key)} = {dump(value)}\n" for key, value in tables.items()]
     path.touch(mode=0o600)  # it holds what secrets the config holds
-    path.write_text("".join(f"{key} = {dump(value)}\n" for key, value in tables.items()), "utf-8")
+    path.write_text("".join([f"{TITLE} {config.path}\n", *lines]), "utf-8")
     return path
+
+
+def divert(tables: dict[str, Any], address: str, database: Path) -> dict[str, Any]:
+    """The tables of a config, with the playground's database, players, secrets and stand-ins."""
+    players = as_table(tables.get("players"))
+    own_players = {key: value for key, value in players.items() if key not in YOURS}
+    is_own = own_players == players
+    return {
+        **tables,
+        "database": {"url": f"sqlite:///{database}"},
+        "api": {"keys": [refer("GUERDON_API_KEY")]},
+        "network": {"only_to": [address]},
+        "dispatcher": {**as_table(tables.get("dispatcher")), "in_workers": True},
+        "players": own_players,
+        "plugins": divert_plugins(as_table(tables.get("plugins")), address, is_own),
+    }
+
+
+def divert_plugins(plugins: dict[str, Any], address: str, is_own: bool) -> dict[str, Any]:
+    """The plugins' sections, those of the platforms with stand-ins; `is_own`: of the table of players."""
+    stand_ins = build_sections(address)
+    if "webhook" in plugins:
+        stand_ins["webhook"] = {"url": address + webhook.PATH, "secret": webhook.SECRET}
+    diverted = dict(plugins)
+    if not is_own and "gold" in plugins:  # its column is one of the table that is left alone
+        gold = as_table(plugins["gold"])
+        diverted["gold"] = {key: value for key, value in gold.items() if key != "column"}
+    for name, section in stand_ins.items():
+        diverted[name] = {**QUICK.get(name, {}), **as_table(plugins.get(name)), **section}
+    return diverted
+
+
+def as_table(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, dict) else {}
 
 
 def dump(value: Any) -> str:
