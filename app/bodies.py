@@ -4,14 +4,21 @@ import io
 from typing import Any, NoReturn
 
 from flask import Request
-from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
+
+from app.door import Door, read_to
+from app.errors import GuerdonError
 
 SHORT = "the body ended before its Content-Length"
 
 
 class WholeRequest(Request):
-    """A request whose get_data gives the whole body, or raises BadRequest."""
+    """A request whose get_data gives the whole body, or raises BadRequest.
 
+    With a `door`, which is for senders whom nobody knows yet, also Crowded, or BadDelivery (408).
+    """
+
+    door: Door | None = None
     _was_read = False
 
     def get_data(
@@ -23,7 +30,7 @@ class WholeRequest(Request):
             if data is None:
                 data = super().get_data(cache, parse_form_data=parse_form_data)
                 self._refuse_short(data, parse_form_data)
-        except HTTPException:
+        except (HTTPException, GuerdonError):
             raise
         except Exception:  # each server has its own for a bad chunk, or for a client that is gone
             refuse_body("the body came broken")
@@ -31,21 +38,31 @@ class WholeRequest(Request):
         return data.decode(errors="replace") if as_text else data
 
     def _read_announced(self) -> bytes | None:
-        """A body of announced and allowed length, as most are, without werkzeug's four layers."""
+        """A body of announced and allowed length, as most are, without werkzeug's four layers.
+
+        One in chunks too, where there is a door that counts them.
+        """
         environ, taken = self.environ, self.__dict__
         announced = environ.get("CONTENT_LENGTH", "")
         is_number = announced.isascii() and announced.isdecimal() and len(announced) < 10
-        if not is_number or "HTTP_TRANSFER_ENCODING" in environ or "stream" in taken:
+        is_chunked = "HTTP_TRANSFER_ENCODING" in environ
+        limit = self.max_content_length
+        if limit is None or "stream" in taken:
             return None
-        length, limit = int(announced), self.max_content_length
-        if limit is None or length > limit:
+        if is_chunked and self.door:
+            data = self.door.read(environ["wsgi.input"], limit + 1)
+            if len(data) > limit:
+                raise RequestEntityTooLarge
+            return self._keep(data)
+        if is_chunked or not is_number or int(announced) > limit:
             return None
-        data: bytes = environ["wsgi.input"].read(length)
-        while len(data) < length:
-            part = environ["wsgi.input"].read(length - len(data))
-            if not part:
-                refuse_body(SHORT)
-            data += part
+        read, length = self.door.read if self.door else read_to, int(announced)
+        data = read(environ["wsgi.input"], length)
+        if len(data) < length:
+            refuse_body(SHORT)
+        return self._keep(data)
+
+    def _keep(self, data: bytes) -> bytes:
         self._cached_data = data
         self.stream = io.BytesIO()  # there is nothing left
         return data

@@ -27,6 +27,10 @@ class BadDelivery(GuerdonError):
         self.code = code
 
 
+class Crowded(GuerdonError):
+    """So much comes in at once, unverified, that this body had to make room for others."""
+
+
 class BadSignature(BadDelivery):
     """The delivery's signature is missing or wrong; nothing of it may be stored."""
 

@@ -9,10 +9,13 @@ import structlog
 from flask import Blueprint, Flask, Request, Response, current_app, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from app.bodies import WholeRequest
 from app.crashing import reach
-from app.errors import BadDelivery, DatabaseUnavailable
+from app.door import Door
+from app.errors import BadDelivery, Crowded, DatabaseUnavailable
 from app.guerdon import Guerdon
 from app.hookspecs import Delivery, Outcome
+from app.refusals import Refusals
 
 log = structlog.get_logger()
 webhooks = Blueprint("webhooks", __name__)
@@ -20,7 +23,9 @@ webhooks = Blueprint("webhooks", __name__)
 PREFIX = "/webhooks/"
 LONGEST_BODY = 1 << 20  # bytes; a source may set less
 RETRY_AFTER = 30.0  # seconds, where nothing better is known
+CROWDED_FOR = 5.0  # seconds
 
+DOOR, REFUSALS = Door(), Refusals()  # of this process
 DONE = Response(status=204)
 ignored: Counter[str] = Counter()  # deliveries a source, in this worker since it started
 
@@ -71,6 +76,8 @@ def receive_anywhere(source: str) -> Response:
 def receive(guerdon: Guerdon, source: str, request: Request) -> Response:
     """Verify a delivery and pay it, or say shortly why not; nothing is stored of what is refused."""
     request.max_content_length = LONGEST_BODY
+    if isinstance(request, WholeRequest):
+        request.door = DOOR
     outcome = take_delivery(guerdon, source, request)
     try:
         reply = guerdon.plugins.hook.write_reply(
@@ -84,17 +91,21 @@ def receive(guerdon: Guerdon, source: str, request: Request) -> Response:
 
 def take_delivery(guerdon: Guerdon, source: str, request: Request) -> Outcome:
     """Have its plugin verify a request, and pay what it delivers."""
+    sender = request.remote_addr or ""
     try:
         delivery = guerdon.plugins.hook.read_delivery(
             source=source, request=request, settings=guerdon.plugins.settings, now=guerdon.now()
         )
         if delivery is None:
-            return refuse(source, 404, "nobody here answers for this source")
+            return refuse(sender, source, 404, "nobody here answers for this source")
         check_delivery(delivery)
     except BadDelivery as error:
-        return refuse(source, error.status, str(error), error.code)
+        return refuse(sender, source, error.status, str(error), error.code)
     except RequestEntityTooLarge:
-        return refuse(source, 413, "the body is too long")
+        return refuse(sender, source, 413, "the body is too long")
+    except Crowded as error:
+        REFUSALS.tell(source, 503, str(error), sender)
+        return Outcome("unavailable", str(error), CROWDED_FOR)
     except HTTPException:
         raise
     except Exception as error:
@@ -142,6 +153,7 @@ def write_usual_reply(outcome: Outcome) -> Response:
     return response
 
 
-def refuse(source: str, status: int, reason: str, code: int = 0) -> Outcome:
-    log.warning("refused", source=source, status=status, reason=reason)
+def refuse(sender: str, source: str, status: int, reason: str, code: int = 0) -> Outcome:
+    """`sender`: the address of whoever is connected to us, which may be a proxy."""
+    REFUSALS.tell(source, status, reason, sender)
     return Outcome("refused", reason, status=status, code=code)

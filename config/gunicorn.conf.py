@@ -6,17 +6,75 @@ import resource
 import time
 from contextlib import suppress
 from functools import lru_cache
-from socket import SHUT_RDWR, SHUT_WR, socket  # before gevent puts its own in its place
+from socket import SHUT_RD, SHUT_RDWR, SHUT_WR, socket  # before gevent puts its own in its place
 
 import gevent
 from gunicorn import util
+from gunicorn.http import message
+from gunicorn.http.body import Body
+from gunicorn.http.parser import RequestParser
+from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
 
 bind = os.environ.get("GUERDON_BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 wsgi_app = "wsgi:app"
 
+# No header of a proxy is believed: we need none, and a proxy on this machine, which gunicorn would
+# trust, passes on what strangers write. SCRIPT_NAME would move /v1 under /webhooks/, and two headers
+# about TLS that contradict each other would turn a vote away.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers = {}
+
 MOST_UNREAD = 8192  # bytes of a refused body after which the connection is worth keeping
+MOST_HEADS = 800  # connections without a request; of more, whoever is silent longest is hung up on
+MOST_LINGERING = 100  # clients that are told why before their connection is closed
+
+
+class WatchedBody(Body):
+    """A body that somebody else may end under whoever reads it; `unreader` holds what has come."""
+
+    unreader = None
+
+    def is_here(self, length):
+        """Whether so many bytes have come: reading them waits for nobody."""
+        return self.unreader.buf.getbuffer().nbytes >= length
+
+    def end(self):
+        """Its reader finds its end; an answer can still be sent, and then the connection closes."""
+        self.failed = True
+        shut_down(self.unreader.sock, SHUT_RD)
+
+    def start_timer(self, seconds, act):
+        """Have `act` called after so long, unless what is returned is closed before."""
+        timer = gevent.get_hub().loop.timer(seconds)
+        timer.start(act)
+        return timer
+
+    def is_unread(self):
+        """Whether so much of it is left, or it is so broken, that its connection cannot be kept."""
+        if self.failed:
+            return True
+        length = getattr(self.reader, "length", None)
+        # Of chunks nobody knows how many will come.
+        return self.reader.parser is not None if length is None else length > MOST_UNREAD
+
+
+class HonestRequest(message.Request):
+    """A request whose answer says `Connection: close` also where its body will make us close."""
+
+    def set_body_reader(self):
+        super().set_body_reader()
+        self.body.unreader = self.unreader
+
+    def should_close(self):
+        return super().should_close() or self.body.is_unread()
+
+
+SocketUnreader.max_body_chunk = 65536  # bytes at once: more would be held uncounted, a body
+message.Body = WatchedBody
+RequestParser.mesg_class = HonestRequest
 
 
 class PatientWorker(GeventWorker):
@@ -26,39 +84,68 @@ class PatientWorker(GeventWorker):
     hung up on. Whatever is being paid goes on and is finished. A head has `keepalive` seconds.
     """
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.heads = {}  # connections that wait for a head; the most patient first
+        self.lingering = 0
+
+    def handle(self, listener, client, addr):
+        """Serve a connection, request by request."""
+        self.wait_for_head(client)
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            self.heads.pop(client, None)
+
+    def wait_for_head(self, client):
+        """Whoever says nothing makes room for others."""
+        self.heads[client] = None
+        if len(self.heads) > MOST_HEADS:
+            silent = next(iter(self.heads))
+            del self.heads[silent]
+            shut_down(silent, SHUT_RDWR)
+
     def handle_request(self, listener_name, req, sock, addr):
         """Serve a request, however its client drips, does not read, or sends what nobody wants."""
+        self.heads.pop(sock, None)
         timer = gevent.get_hub().loop.timer(self.cfg.timeout)
         if self.cfg.timeout:
-            timer.start(hang_up, sock)
+            timer.start(shut_down, sock, SHUT_RDWR)
         try:
             return super().handle_request(listener_name, req, sock, addr)
         finally:
             timer.stop()
             timer.close()
-            if getattr(req.body.reader, "length", 0) > MOST_UNREAD:
+            if req.body.is_unread():
                 # gunicorn would read it in steps of 1 KiB, which takes a second of CPU for 10 MB.
                 req.force_close()
-                throw_away(sock)
+                self.throw_away(sock)
+            else:
+                self.wait_for_head(sock)
+
+    def throw_away(self, client):
+        """Take no more than 16 MiB or two seconds of what still comes: else the answer is lost with it."""
+        if self.lingering >= MOST_LINGERING:
+            return
+        self.lingering += 1
+        try:
+            with suppress(OSError), gevent.Timeout(2, False):
+                client.shutdown(SHUT_WR)
+                for _ in range(256):
+                    if not client.recv(65536):
+                        return
+        finally:
+            self.lingering -= 1
 
 
-def hang_up(client):
-    """End a connection under whoever reads or writes it: both find that the client is gone."""
+def shut_down(client, how):
+    """End a connection under whoever reads or writes it: they find that the client is gone."""
     with suppress(OSError), socket(fileno=os.dup(client.fileno())) as same:
-        same.shutdown(SHUT_RDWR)
-
-
-def throw_away(client):
-    """Take no more than 16 MiB or two seconds of what still comes: else the answer is lost with it."""
-    with suppress(OSError), gevent.Timeout(2, False):
-        client.shutdown(SHUT_WR)
-        for _ in range(256):
-            if not client.recv(65536):
-                return
+        same.shutdown(how)
 
 
 worker_class = PatientWorker
-worker_connections = 1000  # of each worker at once
+worker_connections = 2000  # of each worker at once; half of them at least have a request
 
 # Each connection is an open file, and systems that allow many often begin with 1024.
 wanted, allowed = 16384, resource.getrlimit(resource.RLIMIT_NOFILE)[1]

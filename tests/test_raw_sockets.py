@@ -278,7 +278,46 @@ def test_ten_mb_are_refused_and_not_kept(head: bytes, is_chunked: bool, service:
     assert service.measure_work() - spent < 2.0
     answer = service.talk(sent)
     assert list_statuses(answer) == ([404] if b"nowhere" in head else [413])
+    assert b"\r\nConnection: close\r\n" in answer
     service.check()
+
+
+NOWHERE = b"POST /nowhere HTTP/1.1\r\nHost: x\r\n"
+KEYLESS = b"POST /v1/events/level_up HTTP/1.1\r\nHost: x\r\n"
+JUNK = b"x" * 200_000
+REFUSED = {
+    "200 KB without a signature": (count(200_000, JUNK), "close"),
+    "200 KB without a key": (count(200_000, JUNK, KEYLESS), "close"),
+    "200 KB to nowhere": (count(200_000, JUNK, NOWHERE), "close"),
+    "200 KB in chunks": (VOTES + CHUNKED + b"\r\n" + chunk(JUNK) + b"0\r\n\r\n", "close"),
+    "a bad chunk": (VOTES + CHUNKED + b"\r\nzz\r\n", "close"),
+    "2 bytes without a signature": (count(2, b"{}"), "keep-alive"),
+    "2 bytes in chunks": (VOTES + CHUNKED + b"\r\n" + chunk(b"{}") + b"0\r\n\r\n", "keep-alive"),
+    "5000 bytes to nowhere": (count(5000, JUNK[:5000], NOWHERE), "keep-alive"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_an_answer_says_whether_its_connection_is_kept_and_it_is(
+    name: str, service: Service
+) -> None:
+    sent, said = REFUSED[name]
+    with service.connect() as client:
+        client.sendall(sent)
+        answer = client.recv(65536)
+        assert f"\r\nConnection: {said}\r\n".encode() in answer
+        client.sendall(READY + b"\r\n")  # what is sent to one that ends is not answered
+        while b'"alive"' not in answer and (more := receive(client)):
+            answer += more
+    assert list_statuses(answer)[1:] == ([200] if said == "keep-alive" else [])
+    service.check()
+
+
+def receive(client: socket.socket) -> bytes:
+    try:
+        return client.recv(65536)
+    except ConnectionError:
+        return b""
 
 
 # Slow clients.
@@ -383,7 +422,7 @@ def test_more_may_connect_than_the_system_lets_a_process_open_at_first(
         stack.callback(service.server.stop)
         clients = [stack.enter_context(closing(service.connect())) for _ in range(400)]
         for client in clients:
-            client.sendall(count(500, b'{"event_id":'))
+            client.sendall(READY)
         wait_until(lambda: count_connections(service) >= 350)
         service.check()
 
