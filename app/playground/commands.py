@@ -14,7 +14,7 @@ from app.errors import GuerdonError
 from app.guerdon import Guerdon
 from app.opening import open_configured
 from app.playground.page import build_playground
-from app.playground.players import DEMO_PLAYERS, add_player
+from app.playground.players import DEMO_PLAYERS
 from app.playground.processes import (
     PAUSE,
     Ending,
@@ -25,6 +25,7 @@ from app.playground.processes import (
     split_bind,
 )
 from app.playground.sections import write_config
+from app.terminal import tell
 
 # Names that nobody takes for secrets: they are good for this machine only.
 SECRETS = {
@@ -56,7 +57,7 @@ def playground() -> None:
     app = build_playground(open_configured(), service, format_address(bind))
     server = make_server(host, port, app, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    click.echo(f"the playground is at {format_address(bind)}; it delivers to {service}")
+    tell(f"the playground is at {format_address(bind)}; it delivers to {service}")
     while not ending.is_asked:
         time.sleep(PAUSE)
     server.shutdown()
@@ -110,5 +111,5 @@ def add_demo_players(guerdon: Guerdon) -> str:
     if not guerdon.config.players.is_own:
         return f"those of your table {guerdon.config.players.table}"
     for nickname in DEMO_PLAYERS:
-        add_player(guerdon, nickname)
+        guerdon.add_player(nickname)
     return f"{', '.join(DEMO_PLAYERS)}, and whom you add"
