@@ -16,6 +16,7 @@ from app.errors import (
     NetworkFailed,
     NotReady,
 )
+from app.escaping import escape_text, shorten
 from app.game_events import describe_game_events, join_key, list_game_events, read_game_delivery
 from app.guerdon import Guerdon, open_guerdon
 from app.hookspecs import (
@@ -36,8 +37,9 @@ from app.hookspecs import (
     hookimpl,
 )
 from app.masking import cut_text, mask_tokens
+from app.names import PatternField
 from app.openapi import add_api
-from app.players import add_to_players, shorten
+from app.players import add_to_players
 from app.rules import dump_json
 from app.secret import HttpAddress, ReferableString, Secret, SecretField
 from app.steps import format_time
@@ -70,6 +72,7 @@ __all__ = [
     "NetworkFailed",
     "NotReady",
     "Outcome",
+    "PatternField",
     "Player",
     "ReferableString",
     "Report",
@@ -86,6 +89,7 @@ __all__ = [
     "cut_text",
     "describe_game_events",
     "dump_json",
+    "escape_text",
     "fetch_json",
     "format_time",
     "hookimpl",

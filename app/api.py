@@ -18,7 +18,7 @@ from werkzeug.routing import PathConverter
 from app import examples
 from app.answers import Acknowledged, EventStory, LeaseAnswer, PlayerAnswer, Problem
 from app.claims import acknowledge_claim, lease_claims
-from app.errors import AmbiguousPlayer, BadClaim, DatabaseUnavailable
+from app.errors import AmbiguousPlayer, BadClaim, DatabaseUnavailable, RefusedName
 from app.faults import classify_error
 from app.guerdon import Guerdon
 from app.hookspecs import Player
@@ -142,6 +142,8 @@ def show_player(nickname: str) -> Response:
         player = guerdon.find_player(nickname)
     except AmbiguousPlayer as error:
         abort(409, message=str(error))
+    except RefusedName as error:
+        abort(404, message=str(error))
     if player is None:
         return abort(404, message=f"there is no player {nickname!r}")  # type: ignore[no-any-return]
     described = describe_player(guerdon, player)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from peewee import IntegrityError, PeeweeException
+from peewee import PeeweeException
 
-from app.errors import GuerdonError
+from app.errors import ConfigError, GuerdonError
 from app.game_events import join_key
 from app.guerdon import Guerdon
 from app.hookspecs import Command
@@ -18,6 +18,7 @@ from app.opening import count, open_configured, show_progress
 from app.outbox import STOP_PATIENCE
 from app.playground.commands import playground, run
 from app.report_commands import reports
+from app.terminal import tell
 from app.timeline import describe_event, list_latest_events
 
 
@@ -38,10 +39,12 @@ class Friendly(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
+        except ConfigError as error:
+            tell(*error.faults, err=True)
         except GuerdonError as error:
-            click.echo(f"{error}", err=True)
+            tell(str(error), err=True)
         except PeeweeException as error:
-            click.echo(f"the database failed: {type(error).__name__}: {error}", err=True)
+            tell(f"the database failed: {type(error).__name__}: {error}", err=True)
         raise SystemExit(1)
 
 
@@ -58,7 +61,8 @@ def build_plugin_groups(guerdon: Guerdon) -> dict[str, click.Group]:
 def build_plugin_command(guerdon: Guerdon, command: Command) -> click.Command:
     def run(**arguments: str) -> None:
         with guerdon.database.connection_context():
-            click.echo(command.run(guerdon.database, show_progress, **arguments))
+            # Its line breaks are its own; what else steers a terminal is not.
+            tell(*str(command.run(guerdon.database, show_progress, **arguments)).split("\n"))
 
     arguments: list[click.Parameter] = [click.Argument([name]) for name in command.arguments]
     return click.Command(command.name, params=arguments, callback=run, help=command.help)
@@ -76,8 +80,7 @@ def migrate() -> None:
     # Told to stop, it leaves through the door: the next one need not wait for its lock to run out.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     done = open_configured().migrate()
-    for line in done or ["the tables are up to date"]:
-        click.echo(line)
+    tell(*(done or ["the tables are up to date"]))
 
 
 @main.command()
@@ -86,14 +89,13 @@ def check(strict: bool) -> None:
     """Read the config, load the plugins, inspect the database; say what is wrong."""
     guerdon = open_configured()
     warnings, faults = guerdon.list_warnings(), guerdon.inspect()
-    for line in [f"warning: {warning}" for warning in warnings] + faults:
-        click.echo(line, err=True)
+    tell(*(f"warning: {warning}" for warning in warnings), *faults, err=True)
     if faults:
         raise SystemExit(1)
     rules = sum(len(some) for some in guerdon.rules.by_type.values())
     counted = f"{count(len(guerdon.plugins.origins), 'plugin')}, {count(rules, 'rule')}"
     heading = f"no fault, {count(len(warnings), 'warning')}" if warnings else "all is well"
-    click.echo(f"{heading}: {counted}, database ready")
+    tell(f"{heading}: {counted}, database ready")
     if warnings and strict:
         raise SystemExit(2)
 
@@ -135,7 +137,7 @@ def dispatch(patience: float) -> None:
 def list_plugins() -> None:
     """Each plugin, where it came from, its hooks."""
     for origin in open_configured().plugins.origins:
-        click.echo(f"{origin.name}  ({origin.place})\n    {', '.join(origin.hooks)}")
+        tell(f"{origin.name}  ({origin.place})", f"    {', '.join(origin.hooks)}")
 
 
 @main.group()
@@ -150,8 +152,7 @@ def list_events(state: str | None, limit: int) -> None:
     """The latest events, those that wait first."""
     guerdon = open_configured()
     with guerdon.database.connection_context():
-        for line in list_latest_events(state, limit):
-            click.echo(line)
+        tell(*list_latest_events(state, limit))
 
 
 @events.command("show")
@@ -164,12 +165,12 @@ def show_event(type: str, id: str) -> None:
         event = describe_event(guerdon.sources, type, id)
     if event is None:
         raise GuerdonError(f"no event {type} {id} has come, or it was refused")
-    click.echo(f"{event['type']} {event['id']} from {event['source']}: {event['state']}")
+    tell(f"{event['type']} {event['id']} from {event['source']}: {event['state']}")
     for name in ("nickname", "server_id", "user_id", "last_error"):
         if event[name]:
-            click.echo(f"  {name}: {event[name]}")
+            tell(f"  {name}: {event[name]}")
     for step in event["timeline"]:
-        click.echo(f"  {step['at']}  {step['what']}: {step['detail']}")
+        tell(f"  {step['at']}  {step['what']}: {step['detail']}")
 
 
 @events.command("retry")
@@ -188,7 +189,7 @@ def retry_events(type: str | None, id: str | None, dead: bool) -> None:
     count = guerdon.inbox.revive(keys)
     if not count and keys:
         raise GuerdonError(f"no event {type} {id} waits or is dead")
-    click.echo(f"{count} will be tried again at once")
+    tell(f"{count} will be tried again at once")
 
 
 @main.group()
@@ -200,24 +201,10 @@ def players() -> None:
 @click.argument("nickname")
 def add_player(nickname: str) -> None:
     """Add a player to our own table."""
-    guerdon = open_configured()
-    nickname = nickname.strip()
-    if not guerdon.config.players.is_own:
-        raise GuerdonError(
-            f"players live in your table {guerdon.config.players.table}: add them there"
-        )
-    if not 0 < len(nickname) <= 255:
-        raise GuerdonError("a nickname has 1 to 255 characters")
-    with guerdon.database.connection_context():
-        if guerdon.find_player(nickname) is not None:  # also by casefold, where the config says so
-            raise GuerdonError(f"there is a player {nickname} already")
-        try:
-            guerdon.database.transact(
-                lambda attempt: guerdon.finder.create_player(nickname, guerdon.now())
-            )
-        except IntegrityError:
-            raise GuerdonError(f"there is a player {nickname} already") from None
-    click.echo(f"added {nickname}")
+    added = open_configured().add_player(nickname)
+    if added is None:
+        raise GuerdonError(f"there is a player {nickname.strip()} already")
+    tell(f"added {added}")
 
 
 main.add_command(reports)

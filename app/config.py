@@ -1,7 +1,9 @@
 """Reads the TOML config into one frozen Config; every fault is found before any is reported."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app.checking import StrictSchema, list_faults
+from app.names import Names, PatternField, check_prefix
 from app.references import read_tables
 from app.secret import HttpAddress, ReferableString, Secret, SecretField, name_secrets
 
@@ -28,6 +31,17 @@ class Players:
     match: str = "exact"
     unknown: str = "fail"
     is_own: bool = True
+    pattern: re.Pattern[str] | None = None
+    prefixes: tuple[str, ...] = ("",)
+
+    @cached_property
+    def names(self) -> Names:
+        """Which nicknames there may be."""
+        return Names(self.pattern, self.prefixes, self.unknown == "create")
+
+    def read_name(self, nickname: str) -> str:
+        """As PlayersTable, for plugins."""
+        return self.names.read(nickname)
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,11 @@ class PlayersSchema(StrictSchema):
     # A field; the metaclass takes it from the class before marshmallow's own attribute is read.
     unknown = fields.String(  # type: ignore[assignment]
         validate=validate.OneOf(["fail", "hold", "create"])
+    )
+    pattern = PatternField()
+    prefixes = fields.List(
+        fields.String(validate=[validate.Length(max=16), check_prefix]),
+        validate=validate.Length(min=1, max=8),
     )
 
     @validates_schema
@@ -156,6 +175,8 @@ def read_config(path: Path) -> tuple[Config, list[str]]:
         name: ConfigSchema().load(defaults)[name] | loaded.get(name, {}) for name in defaults
     }
     players, inbox = loaded.get("players", {}), loaded.get("inbox", {})
+    if "prefixes" in players:
+        players["prefixes"] = tuple(dict.fromkeys(players["prefixes"]))
     if "retry_delays" in inbox:
         inbox["retry_delays"] = tuple(inbox["retry_delays"])
     config = Config(

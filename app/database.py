@@ -15,6 +15,7 @@ from playhouse.pool import PoolConnection, PooledMySQLDatabase, PooledSqliteData
 
 from app.errors import ConfigError, DatabaseUnavailable
 from app.faults import classify_error
+from app.names import fold_name
 from app.transactions import Transactions
 
 POOL_SIZE = 32
@@ -154,8 +155,10 @@ def add_decimals(balance: Any, amount: str) -> int | str:
 
 
 def fold_text(value: Any) -> str | None:
-    """SQLite's casefold(): of any column's value as text; NULL stays NULL."""
-    return None if value is None else str(value).casefold()
+    """SQLite's casefold(): of any column's value as a nickname; NULL stays NULL."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    return None if value is None else fold_name(str(value), "casefold")
 
 
 def open_database(url: str) -> Database:

@@ -1,16 +1,17 @@
 """The way of a delivery: is it paid already? fetch its events; settle them. One at a time a key."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 from peewee import PeeweeException
 
 from app.batching import Batcher
+from app.config import Players
 from app.crashing import reach
 from app.database import Database
-from app.errors import DatabaseUnavailable, GuerdonError, NotReady
+from app.errors import DatabaseUnavailable, GuerdonError, NotReady, RefusedName
 from app.game_events import GAME_SERVER, TYPES, list_game_events
 from app.granting import call_plugin, group_grants
 from app.hookspecs import Delivery, Event, Grant, Outcome
@@ -18,6 +19,7 @@ from app.keys import make_event_key
 from app.network import Http
 from app.pending import Pending
 from app.plugin_manager import Plugins
+from app.recipients import judge_unknown
 from app.settling import Settler, Work
 
 log = structlog.get_logger()
@@ -50,8 +52,9 @@ class Deliveries:
         http: Http,
         settler: Settler,
         nudge: Callable[[], None],
+        players: Players,
     ) -> None:
-        """`nudge` is called when there may be reports to send."""
+        """`nudge` is called when there may be reports to send; `players` says what a nickname may be."""
         self._database = database
         self._plugins = plugins
         self._http = http
@@ -61,6 +64,7 @@ class Deliveries:
             count_expected=lambda: len(self._running), patience=BOARDING,
         )  # fmt: skip
         self._settler = settler
+        self._players = players
         self._running: dict[bytes, Pending[tuple[Outcome, Standing]]] = {}
         self._announces = plugins.has("event_settled")
         self._nudge = nudge if plugins.has("build_report") else None
@@ -110,6 +114,8 @@ class Deliveries:
             events = self._fetch(delivery)
             reach("delivery: fetched")
             outcome = self._settling.ask(Work(events, delivery.token), ANSWER_TIMEOUT)
+        except RefusedName as error:
+            return judge_unknown(error, self._players.unknown), standing
         except NotReady as error:
             return Outcome("waiting", error.reason, error.retry_in), standing
         except DatabaseUnavailable as error:
@@ -144,7 +150,15 @@ class Deliveries:
         first = events[0]
         if (first.source, first.type, first.id) != (delivery.source, delivery.type, delivery.id):
             raise NotReady("the first event fetched is another than the one delivered")
-        return events
+        return [self._check_nickname(event) for event in events]
+
+    def _check_nickname(self, event: Event) -> Event:
+        """The event, its nickname trimmed. Raises RefusedName where nobody may be called so."""
+        if not isinstance(event.nickname, str) or not event.nickname.strip():
+            return event  # the settler says what is wrong with it, or a user id finds its player
+        self._players.read_name(event.nickname)
+        name = event.nickname.strip()
+        return event if name == event.nickname else replace(event, nickname=name)
 
     def announce(self, events: Sequence[Event], grants: Sequence[Grant]) -> None:
         """Tell the plugins what was settled; their errors are logged and cost nobody anything."""

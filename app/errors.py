@@ -69,6 +69,10 @@ class UnknownPlayer(NotReady):
     """No player answers to the event's nickname or user id."""
 
 
+class RefusedName(UnknownPlayer):
+    """The nickname is one that nobody may have: it is not looked for, and no player is made of it."""
+
+
 class AmbiguousPlayer(NotReady):
     """More than one player answers to the event's nickname or user id: we never guess."""
 

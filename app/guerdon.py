@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import structlog
-from peewee import PeeweeException
+from peewee import IntegrityError, PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
 from app.config import Config, read_config
@@ -15,7 +15,13 @@ from app.crashing import FOLDER, list_crash_faults
 from app.database import Database, open_database
 from app.deliveries import Deliveries
 from app.dispatcher import Dispatcher
-from app.errors import AmbiguousPlayer, ConfigError, DatabaseUnavailable
+from app.errors import (
+    AmbiguousPlayer,
+    ConfigError,
+    DatabaseUnavailable,
+    GuerdonError,
+    RefusedName,
+)
 from app.game_events import GAME_SERVER
 from app.hookspecs import Event, Player
 from app.inbox import Inbox
@@ -68,7 +74,9 @@ class Guerdon:
         recipients = Recipients(database, plugins, self.finder, unknown, now)
         self.settler = Settler(database, plugins, rules, recipients, now)
         self.outbox = Outbox(database, plugins, http, now, secrets, config.outbox.at_once)
-        self.deliveries = Deliveries(database, plugins, http, self.settler, self.outbox.nudge)
+        self.deliveries = Deliveries(
+            database, plugins, http, self.settler, self.outbox.nudge, config.players
+        )
         self.inbox = Inbox(database, self.deliveries, config.inbox, now)
         self.dispatcher = Dispatcher(self.inbox, self.outbox, self.require_fit_database)
         self._is_fit = False
@@ -119,11 +127,32 @@ class Guerdon:
             log.warning("check", warning=warning)
 
     def find_player(self, nickname: str) -> Player | None:
-        """The one player of this nickname; None if there is none. Raises AmbiguousPlayer."""
+        """The one player of this nickname; None if there is none.
+
+        Raises AmbiguousPlayer, or RefusedName where nobody may be called so.
+        """
         answer = self.finder.find_players([Event("", "", "", nickname=nickname)])[0]
-        if isinstance(answer, AmbiguousPlayer):
+        if isinstance(answer, AmbiguousPlayer | RefusedName):
             raise answer
         return answer if isinstance(answer, Player) else None
+
+    def add_player(self, nickname: str) -> str | None:
+        """Add a player to our own table; his nickname, or None if there is one called so already.
+
+        Raises RefusedName where nobody may be called so, GuerdonError where the table is not ours.
+        """
+        if not self.config.players.is_own:
+            table = self.config.players.table
+            raise GuerdonError(f"players live in your table {table}: add them there")
+        name = self.config.players.read_name(nickname)
+        with self.database.connection_context():
+            if self.finder.is_taken(name):  # also by casefold, where the config says so
+                return None
+            try:
+                self.database.transact(lambda attempt: self.finder.create_player(name, self.now()))
+            except IntegrityError:
+                return None
+        return name
 
     @property
     def sources(self) -> list[str]:

@@ -196,6 +196,9 @@ class PlayersTable(Protocol):
     @property
     def is_own(self) -> bool: ...
 
+    def read_name(self, nickname: str) -> str:
+        """The nickname trimmed and in NFC; raises NotReady with the reason where nobody may have it."""
+
 
 class Batch(Protocol):
     """What is settled in one transaction, often the events of many requests at once."""

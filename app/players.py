@@ -1,27 +1,23 @@
 """Finds players, a whole batch in one query, and adds to their columns, exactly.
 
-"exact" means the same code points; "casefold" the same after Python's str.casefold. The database
-narrows down by its own rules (collation, padding), which differ; the decision is made here.
+Which nicknames are one player's is app/names.py's to say; user ids are compared by code point, as they
+stand. The database narrows down by its own rules (collation, padding), which differ; the decision is
+made here.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from app.config import Players
 from app.database import Database
-from app.errors import AmbiguousPlayer, UnknownPlayer
+from app.errors import AmbiguousPlayer, RefusedName, UnknownPlayer
+from app.escaping import shorten
 from app.hookspecs import Event, Player, PlayersTable
+from app.names import fold_name
+from app.player_search import PlayerSearch
 
 SEARCH_LIMIT = 500  # values in one query
-# A collation under which what Python's casefold makes equal is equal too (UCA, primary level), but
-# for some letters younger than it and the Greek iota below: for them it is given other spellings.
-WIDE_COLLATION = "utf8mb4_unicode_520_ci"
-
-
-def fold(name: str, match: str) -> str:
-    return name.casefold() if match == "casefold" else name
 
 
 class PlayerFinder:
@@ -30,87 +26,84 @@ class PlayerFinder:
     def __init__(self, database: Database, players: Players) -> None:
         self._database = database
         self._players = players
-        self._alphabets: dict[str, tuple[str | None, str | None]] = {}
+        self._names = players.names
+        self._search = PlayerSearch(database, players)
 
     def find_players(
         self, events: Iterable[Event]
     ) -> list[Player | UnknownPlayer | AmbiguousPlayer]:
-        """For each event its player, or why there is none, in order. One query a column."""
-        found: dict[int, Player | UnknownPlayer | AmbiguousPlayer] = {}
-        wanted: dict[str, dict[int, str]] = defaultdict(dict)
-        for position, event in enumerate(events):
-            if event.nickname.strip():
-                wanted[self._players.nickname_column][position] = event.nickname.strip()
-            else:
-                wanted[self._players.user_id_column][position] = event.user_id
-        for column, values in wanted.items():
-            matches = self._search(column, set(values.values()))
-            for position, value in values.items():
-                found[position] = choose_player(value, matches[fold(value, self._players.match)])
-        return [found[position] for position in range(len(found))]
+        """For each event its player, or why there is none, in order.
 
-    def _search(self, column: str, values: set[str]) -> dict[str, list[Player]]:
-        match = self._players.match
-        rows: dict[Any, tuple[Any, ...]] = {}
-        ordered = sorted(value for value in values if value)
-        for start in range(0, len(ordered), SEARCH_LIMIT):
-            for row in self._query(column, ordered[start : start + SEARCH_LIMIT]):
-                rows[row[0]] = row
-        matches: dict[str, list[Player]] = defaultdict(list)
-        place = self._list_columns(column).index(column)
-        for row in rows.values():
-            matches[fold(as_text(row[place]), match)].append(Player(row[0], as_text(row[1])))
-        return matches
-
-    def _list_columns(self, column: str) -> list[str]:
-        """Id, nickname, and `column` where it is neither."""
-        names = [self._players.id_column, self._players.nickname_column]
-        return names if column in names else [*names, column]
-
-    def _query(self, column: str, values: list[str]) -> Iterable[tuple[Any, ...]]:
-        players, database = self._players, self._database
-        quote = database.quote[0]
-        select = ", ".join(f"{quote}{name}{quote}" for name in self._list_columns(column))
-        compared = f"{quote}{column}{quote}"
-        if players.match == "casefold":
-            if players.is_own:
-                compared, values = "folded", [value.casefold()[:255] for value in values]
-            elif database.family == "sqlite":
-                compared, values = f"casefold({compared})", [value.casefold() for value in values]
-            else:
-                compared = f"CONVERT({compared} USING utf8mb4) COLLATE {WIDE_COLLATION}"
-                values = list({form for value in values for form in list_spellings(value)})
-        mark = self._mark_for(column) if players.match == "exact" else database.param
-        marks = ", ".join([mark] * len(values))
-        sql = f"SELECT {select} FROM {quote}{players.table}{quote} WHERE {compared} IN ({marks})"
-        result: Iterable[tuple[Any, ...]] = database.execute_sql(sql, values).fetchall()
-        return result
-
-    def _mark_for(self, column: str) -> str:
-        """A placeholder that the column can be compared with, whatever the value.
-
-        MariaDB refuses to compare a latin1 column with a nickname that has no latin1.
+        One query finds those of all nicknames, one those of all user ids.
         """
-        database = self._database
-        if database.family != "mysql" or self._players.is_own:
-            return database.param
-        if column not in self._alphabets:
-            row = database.execute_sql(
-                "SELECT character_set_name, collation_name FROM information_schema.columns WHERE"
-                " table_schema = DATABASE() AND table_name = %s AND column_name = %s",
-                (self._players.table, column),
-            ).fetchone()
-            self._alphabets[column] = row or (None, None)
-        alphabet, collation = self._alphabets[column]
-        if alphabet in (None, "binary", "utf8mb4"):
-            return database.param
-        return f"CONVERT({database.param} USING {alphabet}) COLLATE {collation}"
+        found: dict[int, Player | UnknownPlayer | AmbiguousPlayer] = {}
+        names: dict[int, tuple[str, str]] = {}
+        ids: dict[int, str] = {}
+        for place, event in enumerate(events):
+            if not event.nickname.strip():
+                ids[place] = event.user_id
+                continue
+            try:
+                names[place] = (self._names.read(event.nickname), event.nickname.strip())
+            except RefusedName as error:
+                found[place] = error
+        if names:
+            found |= self._find_named(names)
+        if ids:
+            known = self._search.find_ids(set(ids.values()))
+            found |= {place: choose_player(id_, known[id_]) for place, id_ in ids.items()}
+        return [found[place] for place in range(len(found))]
 
-    def drop_equal(self, names: Iterable[str]) -> list[str]:
-        """The names without those that would find the same player as an earlier one."""
-        return list(
-            {fold(name, self._players.match): name for name in reversed(list(names))}.values()
-        )
+    def _find_named(
+        self, names: Mapping[int, tuple[str, str]]
+    ) -> dict[int, Player | UnknownPlayer | AmbiguousPlayer]:
+        """The players of nicknames; each as it is compared, and as it came: a table may hold that."""
+        prefixed, match = self._names.list_candidates, self._players.match
+        wanted = {one for pair in names.values() for form in set(pair) for one in prefixed(form)}
+        known = self._search.find_names(wanted)
+        found = {}
+        for place, (name, _) in names.items():
+            keys = dict.fromkeys(fold_name(one, match) for one in prefixed(name))
+            players = [player for key in keys for player in known[key]]
+            found[place] = choose_player(name, players)
+        return found
+
+    def name_new_player(self, event: Event) -> str:
+        """What the player of an event would be called whom nobody knows yet.
+
+        Raises RefusedName where he may not be called so, or could be mistaken for another.
+        """
+        if event.nickname.strip():
+            prefixed = self._names.list_candidates(self._names.read(event.nickname))
+            name = self._names.read(prefixed[0])
+            if len(self._names.prefixes) == 1:
+                return name  # whoever could be mistaken for him would have been found
+        elif self._names.read(event.user_id) != (name := event.user_id):
+            raise RefusedName(
+                f"{shorten(name)} is no nickname as it stands, so no player is made of it"
+            )
+        if rival := self.find_rival(name):
+            raise RefusedName(f"{shorten(name)} could be mistaken for the player {shorten(rival)}")
+        return name
+
+    def find_rival(self, name: str) -> str:
+        """The nickname of a player between whom and a new one of this name no vote could tell; or ""."""
+        prefixes, match = self._names.prefixes, self._players.match
+        stems = {name[len(prefix) :] for prefix in prefixes if name.startswith(prefix)} | {name}
+        wanted = {prefix + stem for stem in stems for prefix in prefixes if stem}
+        if wanted == {name} and match == "exact":
+            return ""
+        known = self._search.find_names(wanted)
+        rivals = [player.nickname for some in known.values() for player in some]
+        return min((rival for rival in rivals if rival != name), default="")
+
+    def is_taken(self, name: str) -> bool:
+        """Whether there is a player of just this name, or under casefold of one that means the same."""
+        return bool(self._search.find_names({name})[fold_name(name, self._players.match)])
+
+    def fold(self, name: str) -> str:
+        """What this name has in common with all that mean the same player."""
+        return fold_name(name, self._players.match)
 
     def create_player(self, nickname: str, now: int) -> None:
         """Inside: a new row of our own table, unless casefold finds one that came meanwhile.
@@ -120,7 +113,7 @@ class PlayerFinder:
         mark = self._database.param
         if self._players.match == "casefold":
             self._hold_name(nickname.casefold()[:255])
-            if self._search(self._players.nickname_column, {nickname}):
+            if self.is_taken(nickname):
                 return
         self._database.execute_sql(
             f"INSERT INTO players (nickname, folded, gold, created_at)"
@@ -137,28 +130,12 @@ class PlayerFinder:
             self._database.execute_sql(names, (folded,))
 
 
-def list_spellings(name: str) -> set[str]:
-    return {name, name.casefold(), name.lower(), name.upper(), name.title()}
-
-
 def choose_player(value: str, matches: list[Player]) -> Player | UnknownPlayer | AmbiguousPlayer:
     if not matches:
         return UnknownPlayer(f"no player is called {shorten(value)}")
     if len(matches) > 1:
         return AmbiguousPlayer(f"{len(matches)} players are called {shorten(value)}")
     return matches[0]
-
-
-def shorten(value: str) -> str:
-    """A name fit for a message of one line."""
-    plain = "".join(letter if letter.isprintable() else "?" for letter in value)
-    return f'"{plain if len(plain) <= 60 else plain[:57] + "..."}"'
-
-
-def as_text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def add_to_players(

@@ -1,9 +1,9 @@
 """Who is paid: the player of each event, as a plugin knows him, from the table, or newly created."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from app.database import Database
-from app.errors import NotReady, UnknownPlayer
+from app.errors import NotReady, RefusedName, UnknownPlayer
 from app.granting import call_plugin
 from app.hookspecs import Event, Outcome, Player
 from app.players import PlayerFinder
@@ -57,23 +57,37 @@ class Recipients:
 
     def _search(self, events: Sequence[Event]) -> list[Player | Outcome]:
         found = self._finder.find_players(events)
-        unknown = [
-            event.nickname.strip() or event.user_id.strip()
-            for event, answer in zip(events, found, strict=True)
-            if isinstance(answer, UnknownPlayer)
+        if self._unknown == "create":
+            missing = [place for place, one in enumerate(found) if type(one) is UnknownPlayer]
+            if missing:
+                refused = self._create({place: events[place] for place in missing})
+                found = self._finder.find_players(events)
+                for place, reason in refused.items():
+                    found[place] = (
+                        reason if isinstance(found[place], UnknownPlayer) else found[place]
+                    )
+        return [
+            answer if isinstance(answer, Player) else judge_unknown(answer, self._unknown)
+            for answer in found
         ]
-        if unknown and self._unknown == "create":
-            self._create(unknown)
-            found = self._finder.find_players(events)
-        return [self._judge(answer) for answer in found]
 
-    def _create(self, names: Sequence[str]) -> None:
-        now = self._now()
-        for name in self._finder.drop_equal(name for name in names if name):
-            self._finder.create_player(name, now)
+    def _create(self, events: Mapping[int, Event]) -> dict[int, RefusedName]:
+        """Make players of these events' nicknames; for those of which none may be made, why."""
+        now, made = self._now(), set()
+        refused: dict[int, RefusedName] = {}
+        for place, event in events.items():
+            try:
+                name = self._finder.name_new_player(event)
+            except RefusedName as error:
+                refused[place] = error
+                continue
+            if (meaning := self._finder.fold(name)) not in made:
+                made.add(meaning)
+                self._finder.create_player(name, now)
+        return refused
 
-    def _judge(self, answer: Player | NotReady) -> Player | Outcome:
-        if isinstance(answer, Player):
-            return answer
-        holds = self._unknown == "hold" and isinstance(answer, UnknownPlayer)
-        return Outcome("held" if holds else "waiting", answer.reason)
+
+def judge_unknown(reason: NotReady, unknown: str) -> Outcome:
+    """The outcome of an event that has no player, under [players] unknown."""
+    holds = unknown == "hold" and isinstance(reason, UnknownPlayer)
+    return Outcome("held" if holds else "waiting", reason.reason)

@@ -16,6 +16,7 @@ from app.reports import (
     require_revivable,
     revive_reports,
 )
+from app.terminal import tell
 
 MOMENT = click.DateTime(
     [
@@ -41,8 +42,7 @@ def list_reports(state: str | None, reporter: str | None, limit: int) -> None:
     """The latest reports."""
     guerdon = open_configured()
     with guerdon.database.connection_context():
-        for line in list_latest_reports(state, reporter, limit):
-            click.echo(line)
+        tell(*list_latest_reports(state, reporter, limit))
 
 
 @reports.command("show")
@@ -55,7 +55,7 @@ def show_report(id: int) -> None:
         if row is None:
             raise GuerdonError(f"there is no report {id}")
         report = describe_report_fully(row)
-    click.echo(f"report {id}, {report['reporter']} {report['kind']}: {report['state']}")
+    tell(f"report {id}, {report['reporter']} {report['kind']}: {report['state']}")
     response = report["response"]
     if isinstance(response, RawJson):
         report["response"] = mask_text(response.text, ())
@@ -69,11 +69,11 @@ def show_report(id: int) -> None:
         "response",
     ):
         if report[name] not in (None, ""):
-            click.echo(f"  {name}: {report[name]}")
+            tell(f"  {name}: {report[name]}")
     for one in report["attempts"]:
         facts = {name: one[name] for name in ("status", "latency_ms", "error", "answer")}
         told = dump_raw_json({name: value for name, value in facts.items() if value is not None})
-        click.echo(f"  {one['begun_at']}  send {one['number']}, {one['result']}: {told}")
+        tell(f"  {one['begun_at']}  send {one['number']}, {one['result']}: {told}")
 
 
 @reports.command("retry")
@@ -99,7 +99,7 @@ def retry_reports(
                     f"no report of {reporter} is dead" + " in that time" * bool(since or until)
                 )
         count = revive_reports(guerdon.database, ids, guerdon.now(), show_progress)
-    click.echo(f"{count} will be sent again at once")
+    tell(f"{count} will be sent again at once")
 
 
 def count_ms(moment: datetime | None) -> int | None:

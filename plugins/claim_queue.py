@@ -1,10 +1,38 @@
-"""The claim queue: a reward that waits until the player's game server fetches it over HTTP."""
+"""The claim queue: a reward that waits until the player's game server fetches it over HTTP.
 
+What fills a placeholder was chosen by a stranger. A value that is the placeholder alone takes it as it
+is; within a longer text, which may be a command, it must be a plain word, or the vote waits.
+"""
+
+import re
+from collections.abc import Callable
 from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from app import Batch, Database, Event, NotReady, Player, Reward, Settings, hookimpl, queue_claims
+from app import (
+    Batch,
+    Database,
+    Event,
+    NotReady,
+    PatternField,
+    Player,
+    Reward,
+    Settings,
+    escape_text,
+    hookimpl,
+    queue_claims,
+    shorten,
+)
+
+NAME = "claim_queue"
+PLACEHOLDER = re.compile(r"\{(nickname|server_id|event_id)\}")
+# Ids within a longer text: no space and no quote, which end a word, no @ and no $, which choose others.
+ID = re.compile(r"[A-Za-z0-9_.:%-]{1,255}")
+
+
+class Section(Schema):
+    inside = PatternField(load_default=re.compile(r"[A-Za-z0-9_.-]{1,48}"))
 
 
 class ClaimReward(Schema):
@@ -16,40 +44,68 @@ class ClaimReward(Schema):
 
 
 @hookimpl
+def settings_schema() -> type[Schema]:
+    return Section
+
+
+@hookimpl
 def reward_schemas() -> dict[str, type[Schema]]:
     return {"claim": ClaimReward}
 
 
 @hookimpl
 def grant_reward(
-    reward: Reward, event: Event, player: Player, batch: Batch, now: int
+    reward: Reward, event: Event, player: Player, settings: Settings, batch: Batch, now: int
 ) -> dict[str, Any] | None:
     if reward.kind != "claim":
         return None
     if not event.server_id:
         raise NotReady("the vote names no server, so no game server could fetch its claim")
+    if player.nickname.strip():
+        settings.players.read_name(player.nickname)  # raises where nobody may be called so
     values = {
-        "{nickname}": player.nickname,
-        "{server_id}": event.server_id,
-        "{event_id}": event.id,
+        "nickname": player.nickname.strip(),
+        "server_id": event.server_id,
+        "event_id": event.id,
     }
-    payload = fill_template(reward.params["payload"], values)
+    allowed = {"nickname": settings[NAME]["inside"], "server_id": ID, "event_id": ID}
+
+    def fill(name: str, is_alone: bool) -> str:
+        return choose_filling(name, values[name], None if is_alone else allowed[name])
+
+    payload = fill_template(reward.params["payload"], fill)
     batch.gather(write_claims, (now, (event, player, payload)))
     return {"payload": payload}
 
 
-def fill_template(template: Any, values: dict[str, str]) -> Any:
-    """The template with each placeholder replaced once: a nickname cannot bring one of its own."""
+def choose_filling(name: str, value: str, allowed: re.Pattern[str] | None) -> str:
+    """What fills a placeholder; `allowed` is what it may be within a longer text, None: it is alone.
+
+    Raises NotReady where it could be more than one plain word, or is nothing.
+    """
+    if allowed is None:
+        is_fine = bool(value) and (name == "nickname" or escape_text(value) == value)
+    else:
+        is_fine = bool(allowed.fullmatch(value))
+    if not is_fine:
+        where = "fill a place" if allowed is None else "stand within a longer text"
+        hint = ": [plugins.claim_queue] inside does not match it" if name == "nickname" else ""
+        raise NotReady(f"the {name} {shorten(value)} may not {where} of a claim{hint}")
+    return value
+
+
+def fill_template(template: Any, fill_place: Callable[[str, bool], str]) -> Any:
+    """The template with each placeholder replaced once: a nickname cannot bring one of its own.
+
+    `fill_place` is given its name, and whether it is all there is of its string.
+    """
     if isinstance(template, str):
-        for name, value in values.items():
-            head, found, tail = template.partition(name)
-            if found:
-                return fill_template(head, values) + value + fill_template(tail, values)
-        return template
+        is_alone = bool(PLACEHOLDER.fullmatch(template))
+        return PLACEHOLDER.sub(lambda found: fill_place(found[1], is_alone), template)
     if isinstance(template, dict):
-        return {key: fill_template(value, values) for key, value in template.items()}
+        return {key: fill_template(value, fill_place) for key, value in template.items()}
     if isinstance(template, list):
-        return [fill_template(value, values) for value in template]
+        return [fill_template(value, fill_place) for value in template]
     return template
 
 

@@ -86,7 +86,7 @@ def fetch_events(delivery: Delivery, http: app.Http, settings: app.Settings) -> 
 
 def read_vote(id_: str, vote: dict[str, Any]) -> Event:
     """The event of a vote (sheet, GET /votes/{event_id}); raises for what is not a usable one."""
-    nickname, created_at = vote["nickname"].strip(), vote.get("created_at", 0)
+    nickname, created_at = read_id(vote["nickname"]).strip(), vote.get("created_at", 0)
     ids = {part: vote[part].get("id") for part in ("server", "user") if vote.get(part) is not None}
     entity = vote.get("entity_id") if vote.get("entity_type") == "server" else None
     servers = {read_id(ids.get("server")), read_id(entity)} - {""}
@@ -98,7 +98,7 @@ def read_vote(id_: str, vote: dict[str, Any]) -> Event:
 
 
 def read_id(value: Any) -> str:
-    """An id as text: 1 and "1" are the same."""
+    """An id, or a nickname of digits, as text: 1 and "1" are the same."""
     if isinstance(value, bool) or not (value is None or isinstance(value, str | int)):
         raise ValueError
     return "" if value is None else str(value)

@@ -22,7 +22,13 @@ PAIRS = [
     ("Zoë", "Zoë", True, True),
     ("Zoë", "ZOË", False, True),
     ("Zoë", "Zoe", False, False),
-    ("Zoe\u0308", "Zoë", False, False),
+    ("Zoe\u0308", "Zoë", True, True),
+    ("Zoë", "Zoe\u0308", True, True),
+    ("ZOE\u0308", "zoë", False, True),
+    ("Ấ", "A\u0301\u0302", False, False),
+    ("\u1112\u1161\u11ab", "한", True, True),
+    ("\u212b", "\u212b", True, True),
+    ("\ufa19", "\ufa19", True, True),
     ("Straße", "STRASSE", False, True),
     ("strasse", "straße", False, True),
     ("STRAẞE", "straße", False, True),
@@ -43,7 +49,12 @@ PAIRS = [
     ("😀", "😀", True, True),
     ("😀", "😁", False, False),
     ("a😀B", "A😀b", False, True),
-    ("Bob ", "Bob", False, False),
+    ("Bob ", "Bob", True, True),
+    ("  Bob   ", "Bob", True, True),
+    (" Bob", "bob", False, True),
+    ("Bob x", "Bob", False, False),
+    ("x Bob", "Bob", False, False),
+    (" 100%_| ", "100%_|", True, True),
     ("Bob", "Bob ", True, True),
     ("Bob", "\u2003Bob\t", True, True),
     ("a b", "ab", False, False),
@@ -57,7 +68,10 @@ PAIRS = [
     ("1e0", "1", False, False),
 ]
 GREEK_IOTA = ("ᾳ", "αι")  # equal by casefold; MariaDB's collation cannot know
-LATIN1 = "Bob|Zoë|Izmir|Straße|strasse|fish|O'Brien\\|1|1e0|B_b|a-b|``|a b|Bob ".split("|")  # noqa: SIM905
+LATIN1 = [
+    "  Bob   ", " Bob", "Bob x", "x Bob", "Bob", "Zoë", "Izmir", "Straße", "strasse", "fish",
+    "O'Brien\\", "1", "1e0", "B_b", "a-b", "``", "a b", "Bob ",
+]  # fmt: skip
 TABLES = ["own", "utf8mb4_general_ci", "utf8mb4_bin", "utf8mb3_general_ci", "latin1"]
 
 
@@ -110,6 +124,8 @@ def test_it_works(open_service: Open, table: str, match: str) -> None:
     for stored, asked, exactly, folded in PAIRS:
         if is_latin1 and stored not in LATIN1:
             continue
+        if table == "own" and stored != stored.strip():
+            continue  # nothing of ours puts such a one there
         if table == "utf8mb3_general_ci" and any(letter > "\uffff" for letter in stored):
             continue
         with guerdon.database.connection_context():

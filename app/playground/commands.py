@@ -16,7 +16,7 @@ from app.opening import find_config, open_configured
 from app.playground.actions import list_targets
 from app.playground.own_database import make_database
 from app.playground.page import build_playground
-from app.playground.players import DEMO_PLAYERS, add_player
+from app.playground.players import DEMO_PLAYERS
 from app.playground.processes import (
     PAUSE,
     Ending,
@@ -27,6 +27,7 @@ from app.playground.processes import (
     split_bind,
 )
 from app.playground.sections import SECRETS, write_config
+from app.terminal import tell
 
 WELCOME = """
   Guerdon runs. Open the playground and vote:
@@ -56,7 +57,7 @@ def playground() -> None:
     app = build_playground(guerdon, service, format_address(bind))
     server = make_server(host, port, app, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    click.echo(f"the playground is at {format_address(bind)}; it delivers to {service}")
+    tell(f"the playground is at {format_address(bind)}; it delivers to {service}")
     while not ending.is_asked:
         time.sleep(PAUSE)
     server.shutdown()
@@ -112,7 +113,7 @@ def add_demo_players(source: Path, config: Path) -> None:
         ) from None
     guerdon.migrate()
     for nickname in DEMO_PLAYERS:
-        add_player(guerdon, nickname)
+        guerdon.add_player(nickname)
     guerdon.close()
 
 

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Flask, Response, abort, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.errors import GuerdonError
 from app.guerdon import Guerdon
 from app.playground import words
 from app.playground.actions import Playground
@@ -14,7 +15,7 @@ from app.playground.g123 import build_g123
 from app.playground.game import build_game
 from app.playground.gamemonitoring import build_vote_api
 from app.playground.journal import is_open
-from app.playground.players import DEMO_PLAYERS, add_player
+from app.playground.players import DEMO_PLAYERS
 from app.playground.sud import build_app_server
 from app.playground.webhook import build_webhook
 
@@ -98,7 +99,10 @@ def build_page(playground: Playground) -> Blueprint:
     @page.post("/players")
     def add() -> AnyResponse:
         choice = read_choice()
-        add_player(playground.guerdon, choice.nickname)
+        try:
+            playground.guerdon.add_player(choice.nickname)
+        except GuerdonError as error:  # nobody may be called so, or the table is the game's
+            abort(400, str(error))
         page = request.form.get("page", "")
         return go_back(choice, page if page in PAGES else PAGES[0])
 

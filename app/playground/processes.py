@@ -9,10 +9,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import click
-
 from app.errors import GuerdonError
 from app.playground.courier import open_session
+from app.terminal import tell
 
 PATIENCE_STARTING = 60.0  # seconds
 PATIENCE_ENDING = 35.0  # seconds; gunicorn gives requests in hand 30
@@ -79,7 +78,7 @@ def run_together(commands: Sequence[str], addresses: Sequence[str], welcome: str
             if unanswered:
                 unanswered = [address for address in unanswered if not does_answer(address)]
                 if not unanswered:
-                    click.echo(welcome)
+                    tell(*welcome.split("\n"))
                 elif time.monotonic() > deadline:
                     raise GuerdonError(f"no answer from {', '.join(unanswered)}")
             time.sleep(PAUSE)
