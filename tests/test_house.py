@@ -22,7 +22,7 @@ FLOORS = {
     "app.batching": 1, "app.pending": 0.1, "app.config": 1, "app.logs": 1, "app.models": 1, "app.network": 1,
     "app.faults": 0.1, "app.guarding": 0.2, "app.transactions": 1, "app.database": 1.1,
     "app.leases": 2, "app.migrating": 2, "app.migrations": 2, "app.players": 2, "app.rules": 2,
-    "app.upserting": 2, "app.ledger": 2.1, "app.plugin_finding": 2,
+    "app.turns": 2, "app.upserting": 2, "app.ledger": 2.1, "app.plugin_finding": 2,
     "app.plugin_manager": 2.1, "app.granting": 2.2,
     "app.inspection": 2.2, "app.recipients": 2.3, "app.reporting": 2.3, "app.sending": 2.3,
     "app.claims": 3, "app.reports": 2.4, "app.recording": 2.4, "app.lanes": 2.3,
