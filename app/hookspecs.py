@@ -10,6 +10,14 @@ the network may be used. No hook does both.
 plugin_models), and let every exception pass: raising undoes the whole event, and only that event.
 Never commit, roll back or close. `settings["NAME"]` is the checked section of the plugin NAME, and
 `settings.players` tells which table the players live in.
+
+Two payments for one player never run at the same time, on any host, also on a cluster: what
+grant_reward, a gathered write and build_report read of their players, they may change and save
+(`row, _ = Xp.get_or_create(player_id=player.key); row.xp += 30; row.save()`). That holds for rows
+of one player, by Player.key, and between payments alone: for a row that all players share, or that
+your game writes too, have the database compute (`Xp.update(xp=Xp.xp + 30)`). Two statements a vote
+are the slow way: with Batch.gather a whole batch is written in one, and add_to_players and
+upsert_rows write it.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -330,7 +338,11 @@ def write_reply(source: str, outcome: Outcome, settings: Settings) -> "Response 
 
 @hookspec(firstresult=True)
 def find_player(event: Event, db: "Database", settings: Settings) -> Player | None:
-    """Inside: the player of this event, if you know better than the players' table. None: I don't."""
+    """Inside: the player of this event, if you know better than the players' table. None: I don't.
+
+    Asked before the player's turn, since it says whose turn it is: what you read here another payment
+    may be changing. Give one player the same id each time, as the players' table has it.
+    """
     raise NotImplementedError
 
 

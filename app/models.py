@@ -217,6 +217,16 @@ class Send(Model):
         indexes = ((("report", "number"), True),)
 
 
+class Turn(Model):
+    """One row for each player who was ever paid: who pays him changes it, see app/turns.py."""
+
+    id = BigIntegerField(primary_key=True)
+    version = BigIntegerField()
+
+    class Meta:
+        table_name = "guerdon_turns"
+
+
 class OwnPlayer(Model):
     """A player in our own table, for a game that has none; `folded` serves match = "casefold"."""
 
@@ -240,7 +250,7 @@ class OwnName(Model):
         table_name = "guerdon_player_names"
 
 
-LEDGER = (Event, Grant, Waiting, Attempt, Claim, Part, Report, Send)
+LEDGER = (Event, Grant, Waiting, Attempt, Claim, Part, Report, Send, Turn)
 OWN = (OwnPlayer, OwnName)  # where the studio has no table of players
 
 

@@ -18,6 +18,7 @@ from app.plugin_manager import Plugins
 from app.recipients import Recipients
 from app.reporting import build_reports, insert_reports
 from app.rules import Gift, Rules
+from app.turns import take_turns
 
 log = structlog.get_logger()
 
@@ -190,6 +191,7 @@ class Settler:
             return
         now = self._now()
         lines = [(payment, line) for payment in payments for line in payment.lines]
+        take_turns(self._database, [line.player for _, line in lines if line.player is not None])
         events = [(line.key, line.event, payment.work.token) for payment, line in lines]
         ids = insert_events(self._database, events, now)
         families = [[*(ids[line.key] for line in one.lines), *one.known] for one in payments]
