@@ -170,7 +170,8 @@ class ClaimAnswer(Schema):
     nickname = tell_text("whom to give it to", example="Bob")
     event = fields.Nested(ClaimEvent, required=True)
     payload = fields.Dict(
-        required=True, **say("as the rule has it", example={"command": "give Bob diamond 1"})
+        required=True,
+        **say("as the rule has it", example={"give": "diamond", "count": 1, "to": "Bob"}),
     )
     lease = tell_text("goes with the acknowledgement")
 

@@ -55,27 +55,23 @@ class Names:
         """The nickname as it is compared. Raises RefusedName with the reason if it is none."""
         if self._pattern is None and is_quick(nickname):
             return nickname
-        if len(nickname) > LONGEST_RAW:
-            raise RefusedName(f"a nickname has at most {LONGEST} characters")
-        name = clean_name(nickname)
+        # NFC takes long for what is much too long.
+        name = clean_name(nickname) if len(nickname) <= LONGEST_RAW else ""
+        if not 0 < len(name) <= LONGEST:
+            raise RefusedName(f"a nickname has 1 to {LONGEST} characters")
         if fault := self.find_fault(name):
             raise RefusedName(f"{shorten(name)} is no nickname: {fault}")
         return name
 
     def find_fault(self, name: str) -> str:
         """Why nobody may have this name, which is trimmed and in NFC; "" if somebody may."""
-        if not name:
-            return "it is empty"
-        if len(name) > LONGEST:
-            return f"it is longer than {LONGEST} characters"
         if fault := find_unseen(name):
             return fault
         if self._are_made and (hidden := INVISIBLE.search(name)):
             return f"it holds {escape_text(hidden[0])}, which cannot be seen"
-        bare = (
-            name.removeprefix(prefix) for prefix in self.prefixes
-        )  # a prefix is the studio's own
-        faults = [self._judge(one) for one in (name, *bare) if one]
+        # A prefix is the studio's own: what follows it has to match.
+        bare = (name.removeprefix(prefix) for prefix in self.prefixes)
+        faults = [self._judge(one) for one in dict.fromkeys((name, *bare)) if one]
         return "" if "" in faults else faults[0]
 
     def _judge(self, name: str) -> str:

@@ -6,6 +6,7 @@ sender is to come again, after how many seconds.
 
 import copy
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -22,7 +23,8 @@ GIVE_UP_AFTER = 7_200_000
 INBOX_LEASE = 60_000
 AT_ONCE = 16  # events that one look at the inbox takes
 # Reasons that a transaction finds out which then ends, by a commit of nothing, before this is stored.
-LOOKED_FIRST = ("no player is called", "players are called")
+LOOKED_FIRST = ("no player is called", "players are called", "could be mistaken for the player")
+INSIDE = re.compile("[A-Za-z0-9_.-]{1,48}")  # a nickname within a longer text of a claim
 # What the vote API does: seconds it takes, and why its answer is of no use ("" where it is).
 VOTE_API = {
     "up": (0, ""),
@@ -110,6 +112,11 @@ class Model:
     def find_players(self, name: str) -> list[Player]:
         return [p for p in self.players.values() if self.fold(p.nickname) == self.fold(name)]
 
+    def find_recipients(self, event: Event) -> list[Player]:
+        """By nickname, or by an id, which is what it is."""
+        found = self.find_players(event.nickname or event.uid)
+        return [p for p in found if event.nickname or p.nickname == event.uid]
+
     def pay(self, event: Event) -> tuple[str, str]:
         """settled, known, waiting, held or unavailable, and the reason."""
         if self.gone == "away":
@@ -129,13 +136,15 @@ class Model:
                  for gift in rule.give]  # fmt: skip
         if gifts:
             name = event.nickname or event.uid
-            found = self.find_players(name)
+            found = self.find_recipients(event)
             if len(found) > 1:
                 return "waiting", "players are called"
             if not found and self.unknown != "create":
                 return {"hold": "held", "fail": "waiting"}[self.unknown], "no player is called"
+            if not found and self.find_players(name):
+                return "waiting", "could be mistaken for the player"
             player = found[0] if found else Player(name)
-            if fault := self.find_fault(event, [gift["reward"] for _, gift in gifts]):
+            if fault := self.find_fault(event, player, [gift["reward"] for _, gift in gifts]):
                 return "waiting", fault
             self.players[player.nickname] = player
         given = [self.give(event, player, rule, gift) for rule, gift in gifts]
@@ -144,12 +153,14 @@ class Model:
             self.outbox.queue(event.id, self.now)
         return "settled", ""
 
-    def find_fault(self, event: Event, kinds: Sequence[str]) -> str:
+    def find_fault(self, event: Event, player: Player, kinds: Sequence[str]) -> str:
         """Why one of these rewards cannot be given; then none of them is."""
         free = sum(not event_id for event_id in self.codes.values())
         for kind in kinds:
             if kind == "claim" and not event.server:
                 return "the vote names no server"
+            if kind == "claim" and not INSIDE.fullmatch(player.nickname):
+                return "may not stand within a longer text of a claim"
             free -= kind == "promo_code"
             if free < 0:
                 return "no promo code is left"

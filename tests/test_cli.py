@@ -13,10 +13,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.cli import main
+from app.escaping import escape_text, shorten
 from app.game_events import GAME_SERVER, join_key
 from app.guerdon import Guerdon
 from app.hookspecs import Delivery
-from app.models import LEDGER, OwnPlayer, Report, bind_models
+from app.keys import make_event_key
+from app.models import LEDGER, Event, Grant, OwnPlayer, Report, Send, Waiting, bind_models
 from tests.conftest import ALL_PLUGINS, add_player
 from tests.sending import get_v1, post_vote
 from tests.servers import ROOT, wait_until
@@ -256,6 +258,10 @@ def test_a_player_is_added_once(open_beside: Open, run: Run, match: str) -> None
     again = run("players", "add", "BOB")
     assert again.exit_code == (0 if match == "exact" else 1)
     assert get_v1(guerdon, "/players/Bob")["nickname"] == "Bob"  # still one
+    for name in ("\u200bBob", "Bob\x1b[2J", "\udcff"):
+        result = run("players", "add", name)
+        assert result.exit_code == 1
+        assert result.stderr.startswith(f"{shorten(name)} is no nickname: it holds ")
     for name in ("", "   ", "x" * 256):
         result = run("players", "add", name)
         assert (result.exit_code, result.stderr) == (1, "a nickname has 1 to 255 characters\n")
@@ -290,6 +296,78 @@ def test_promo_codes_are_imported(open_beside: Open, run: Run, tmp_path: Path) -
     assert f"{file} cannot be read" in missing.stderr
     assert run("promo-codes", "import", "autumn").exit_code == 2
     assert "POOL FILE" in run("promo-codes", "import", "--help").stdout
+
+
+# Escape sequences, line breaks, a turn of direction, what cannot be seen: in every word of a stranger's.
+HOSTILE = (
+    "Bob\x1b[2J\x9b1m\r\n2027-01-15  settled  server.vote  forged\x7f\u202e\u2028\u3164\U000e0041"
+)
+SHOWN = escape_text(HOSTILE)
+
+
+def test_no_words_of_a_stranger_reach_a_terminal_as_they_are(
+    open_beside: Open, run: Run, add_plugin: Callable[..., str]
+) -> None:
+    guerdon = open_beside(plugins=ALL_PLUGINS + add_plugin(TALKING))
+    with guerdon.database.connection_context():
+        common = {"source": HOSTILE[:60], "type": "server.vote", "token": HOSTILE, "data": "{}"}
+        event = Event.create(
+            ordered_key=make_event_key("gamemonitoring", "server.vote", HOSTILE), event_id=HOSTILE,
+            server_id=HOSTILE, nickname=HOSTILE, user_id=HOSTILE, settled_at=1, **common,
+        )  # fmt: skip
+        Grant.create(
+            event=event.id, rule="r", plugin="p", kind="gold", params="{}", player_id="1",
+            nickname=HOSTILE, server_id="1", user_id="", receipt="{}", granted_at=1,
+        )  # fmt: skip
+        Waiting.create(
+            ordered_key=make_event_key("gamemonitoring", "server.vote", "w"), event_id=HOSTILE,
+            state="dead", due_at=0, lease_token="", lease_until=0, takes=0, attempts=1, retries=0,
+            last_error=HOSTILE, received_at=1, waiting_since=1, **common,
+        )  # fmt: skip
+        report = Report.create(
+            report_key=b"r" * 32, reporter="g123", kind=HOSTILE[:40], key=HOSTILE, event=event.id,
+            body=b"{}", state="dead", due_at=0, lease_token="", lease_until=0, takes=0, sends=1,
+            sends_before=0, response=HOSTILE, last_error=HOSTILE, created_at=1, waiting_since=1,
+        )  # fmt: skip
+        Send.create(
+            report=report.id, number=1, begun_at=1, ended_at=2, error=HOSTILE, answer=HOSTILE
+        )
+
+    told = {
+        words: run(*words)
+        for words in (
+            ("events", "list"), ("events", "show", "server.vote", HOSTILE),
+            ("events", "show", "server.vote", "w"), ("reports", "list"),
+            ("reports", "show", str(report.id)), ("events", "show", HOSTILE, HOSTILE),
+            ("events", "retry", "server.vote", HOSTILE), ("reports", "retry", "--reporter", HOSTILE),
+            ("players", "add", HOSTILE), ("promo-codes", "import", HOSTILE, HOSTILE),
+            ("studio", "talk", HOSTILE), ("studio", "fail", HOSTILE),
+        )
+    }  # fmt: skip
+
+    for words, result in told.items():
+        for line in (result.stdout + result.stderr).removesuffix("\n").split("\n"):
+            assert line.isprintable(), (words, line)
+            assert "\u3164" not in line
+        assert SHOWN[:15] in result.stdout + result.stderr
+    assert len(told["events", "list"].stdout.splitlines()) == 2
+    assert len(told["reports", "list"].stdout.splitlines()) == 1
+    assert told["studio", "talk", HOSTILE].stdout == f"first\n{SHOWN}\n".replace("\\n", "\n")
+
+
+TALKING = """
+from app import Command, GuerdonError, hookimpl
+
+def talk(db, progress, name):
+    return f"first\\n{name}"
+
+def fail(db, progress, name):
+    raise GuerdonError(name)
+
+@hookimpl
+def commands():
+    return [Command("studio", "talk", ("name",), "", talk), Command("studio", "fail", ("name",), "", fail)]
+"""
 
 
 @on_sqlite

@@ -209,6 +209,15 @@ def test_only_the_network_room_speaks_http_and_only_one_clock_is_read(path: Path
     assert find_clocks(tree) == ([] if module != "app.guerdon" else ["time.time_ns"])
 
 
+@pytest.mark.parametrize("path", [*APP_FILES, *PLUGIN_FILES], ids=name_of)
+def test_one_room_alone_speaks_to_the_terminal(path: Path) -> None:
+    """What it prints is escaped; a stranger's words are among what commands tell."""
+    printed = {"echo", "secho", "echo_via_pager", "print", "style"}
+    calls = {name for name, _ in list_calls(parse(path))}
+
+    assert calls & printed == ({"echo"} if name_of(path) == "app.terminal" else set())
+
+
 @pytest.mark.parametrize("path", APP_FILES, ids=name_of)
 def test_a_room_stays_small(path: Path) -> None:
     if name_of(path) != "app.hookspecs":  # the manual

@@ -118,7 +118,7 @@ BAD_ANSWERS = {
     "an empty response": say({"response": None}),
     "another vote": say({"response": VOTE | {"id": "v2"}}),
     "an empty nickname": say({"response": VOTE | {"nickname": " "}}),
-    "a wrong type": say({"response": VOTE | {"nickname": 5}}),
+    "a wrong type": say({"response": VOTE | {"nickname": 5.5}}),
     "too much": say({"response": VOTE | {"x": "x" * 65536}}),
     "no gzip": say({"response": VOTE}, Content_Encoding="gzip"),
 }

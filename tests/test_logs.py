@@ -36,6 +36,18 @@ def test_it_works(stream: io.StringIO) -> None:
     assert line == {"event": "settled", "event_id": "v1", "grants": 2, "level": "info"}
 
 
+def test_a_line_is_ascii_whatever_is_in_it(stream: io.StringIO) -> None:
+    hostile = "Bob\x1b[2J\x7f\x9b\u202e\u2028\u3164\n{}"
+    for value in (hostile, {hostile: [hostile]}, ValueError(hostile), {1: {hostile}}):
+        structlog.get_logger().info(hostile, value=value)
+    logging.getLogger("a.library").warning("%s", hostile)
+
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 5
+    assert all(line.isascii() and line.isprintable() for line in lines)
+    assert json.loads(lines[0])["value"] == hostile
+
+
 def test_the_standard_librarys_logging_comes_as_json_too(stream: io.StringIO) -> None:
     logging.getLogger("a.library").warning("%s is\nodd", "this")
 

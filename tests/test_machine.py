@@ -112,12 +112,13 @@ def test_it_works(stage: Stage) -> None:
     # Codes that run out, and a vote that no claim can be made of: nothing of them is paid.
     restart("codes", "claims", "levels on server 1", "level 10", unknown="create")
     do("import_codes", count=1)
-    first, second, nowhere = deliver("Bob", "1"), deliver("zoë", "1"), deliver("Bob", "")
+    first, second, nowhere = deliver("Bob", "1"), deliver("Ann", "1"), deliver("Bob", "")
     assert [model.tell_state(one.key) for one in (first, second, nowhere)] == [
         "settled", "waiting", "waiting",
     ]  # fmt: skip
     do("import_codes", count=3)
     assert repeat(second) == "settled"
+    assert model.tell_state(deliver("zoë", "1").key) == "waiting"  # no word for a command
 
     # Claims: leased, leased again after their time, acknowledged.
     do("lease_claims", server="1", limit=1, length=60)

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from app import create_app
 from app.errors import AmbiguousPlayer, UnknownPlayer
 from app.guerdon import Guerdon
 from app.hookspecs import Event, Player
+from app.models import Claim, OwnPlayer
+from app.settling import Work
 from tests.conftest import REWARDS, add_player
-from tests.sending import get_v1, post_vote
+from tests.sending import API_KEY, get_v1, post_vote
 
 Open = Callable[..., Guerdon]
 
@@ -264,3 +267,239 @@ def test_a_nickname_outside_the_tables_alphabet_is_simply_unknown(
     events = [get_v1(guerdon, f"/events/server.vote/v{number}") for number in (1, 2, 3)]
     assert [event["state"] for event in events] == ["settled", "waiting", "waiting"]
     assert events[1]["last_error"] == 'no player is called "Ио"'
+
+
+# What stands around a nickname in the studio's table, and before it.
+
+
+def set_up_users(guerdon: Guerdon, names: list[str], index: str = "") -> None:
+    make_table(guerdon, "utf8mb4_general_ci", names)
+    if index:
+        with guerdon.database.connection_context():
+            guerdon.database.execute_sql(f"CREATE {index} INDEX by_nickname ON users (nickname)")
+
+
+@pytest.mark.parametrize("index", ["", "UNIQUE"])
+def test_spaces_around_a_nickname_in_a_table_change_nothing(open_service: Open, index: str) -> None:
+    guerdon = open_service(rewards="", plugins=STUDIO_GOLD, more=players("users", "exact"))
+    padded = ["Bob ", "  Eve", " Ann  ", "Zoe\u0308 ", "Guest 1", "Guest 2", "x y ", "a'b% "]
+    set_up_users(guerdon, padded, index)
+
+    assert find(guerdon, "Bob", "Eve", "Ann", "Zoë", "x y", "a'b%") == [
+        "Bob ", "  Eve", " Ann  ", "Zoe\u0308 ", "x y ", "a'b% ",
+    ]  # fmt: skip
+    assert set(find(guerdon, "Guest", "1", "x", "y", "Bo", "Bob  x", "a'b_")) == {UnknownPlayer}
+
+
+@pytest.mark.parametrize("match", ["exact", "casefold"])
+@pytest.mark.parametrize("other", ["Zoe\u0308", " Zoë", "Zoë  "])
+def test_a_name_that_is_there_in_two_spellings_is_never_guessed_between(
+    open_service: Open, match: str, other: str
+) -> None:
+    guerdon = open_service(rewards="", plugins=STUDIO_GOLD, more=players("users", match))
+    set_up_users(guerdon, ["Zoë", other, "Bob"])
+
+    assert find(guerdon, "Zoë", "Zoe\u0308", " Zoë ", "Bob") == [AmbiguousPlayer] * 3 + ["Bob"]
+
+
+def test_a_large_table_is_not_read_whole_for_its_spaces(open_service: Open, tmp_path: Any) -> None:
+    guerdon = open_service(rewards="", plugins=STUDIO_GOLD, more=players("users", "exact"))
+    database, asked = guerdon.database, []
+    set_up_users(guerdon, [f"player {number}" for number in range(400)], "UNIQUE")
+    execute = database.execute_sql
+
+    def note(sql: str, params: Any = None) -> Any:
+        asked.append((sql, params))
+        return execute(sql, params)
+
+    database.execute_sql = note  # type: ignore[method-assign]
+    assert find(guerdon, "player 7", "nobody") == ["player 7", UnknownPlayer]
+    del database.execute_sql  # type: ignore[method-assign]
+
+    sql, params = asked[-1]
+    with database.connection_context():
+        explain = "EXPLAIN QUERY PLAN" if database.family == "sqlite" else "EXPLAIN"
+        plan = " ".join(str(row) for row in database.execute_sql(f"{explain} {sql}", params))
+    assert "by_nickname" in plan
+    assert "SCAN found" not in plan
+    assert "'ALL'" not in plan
+
+
+PREFIXES = '[players]\nprefixes = ["", "."]\n'
+
+
+@pytest.mark.parametrize("match", ["exact", "casefold"])
+@pytest.mark.parametrize("table", ["own", "utf8mb4_general_ci"])
+def test_prefixes_find_who_is_called_so_with_one(
+    open_service: Open, match: str, table: str
+) -> None:
+    gold = STUDIO_GOLD if table != "own" else "[plugins.gold]"
+    more = players(table, match) + 'prefixes = ["", "."]\n'
+    guerdon = open_service(rewards="", plugins=gold, more=more)
+    names = [".Bed", ".Eve", "Eve", "Java", "..Dots"]
+    if table == "own":
+        for name in names:
+            add_player(guerdon, name)
+    else:
+        make_table(guerdon, table, names)
+
+    assert find(guerdon, "Bed", ".Bed", "Java", ".Java", ".Dots", "Dots", "Eve", ".Eve") == [
+        ".Bed", ".Bed", "Java", UnknownPlayer, "..Dots", UnknownPlayer, AmbiguousPlayer, ".Eve",
+    ]  # fmt: skip
+    expected = [".Bed", "Java"] if match == "casefold" else [UnknownPlayer] * 2
+    assert find(guerdon, "bED", "jAVA") == expected
+
+
+def test_a_prefix_is_for_nicknames_and_not_for_user_ids(open_service: Open) -> None:
+    guerdon = open_service(rewards="", plugins="[plugins.gold]", more=PREFIXES)
+    add_player(guerdon, ".7")
+
+    assert find(guerdon, "", user_id="7") == [UnknownPlayer]
+    assert find(guerdon, "", user_id=".7") == [".7"]
+
+
+@pytest.mark.parametrize("match", ["exact", "casefold"])
+def test_a_bedrock_player_is_not_made_a_second_time(
+    open_service: Open, vote_api: Any, match: str
+) -> None:
+    more = players("own", match, unknown="create") + 'prefixes = ["", "."]\n'
+    guerdon = open_service(more=more)
+    add_player(guerdon, ".Bed")
+    votes = {"v1": "Bed", "v2": ".Bed", "v3": "New", "v4": "New", "v5": ".Bob", "v6": "Bob"}
+    vote_api.nickname = votes.__getitem__
+
+    replies = {id: post_vote(guerdon, id) for id in votes}
+
+    assert {id for id in votes if replies[id].status_code != 204} == {"v5"}
+    # Else no vote as "Bob" could be told from one for him, from now on.
+    assert replies["v5"].text == '".Bob" could be mistaken for the player "Bob"\n'
+    with guerdon.database.connection_context():
+        gold = {row.nickname: row.gold for row in OwnPlayer.select()}
+    assert gold == {".Bed": 200, "New": 200, "Bob": 100}
+
+
+def test_whoever_is_made_gets_the_first_prefix(open_service: Open, vote_api: Any) -> None:
+    more = players("own", "exact", unknown="create") + 'prefixes = ["*", ""]\n'
+    claim = '[[rules]]\non = "server.vote"\ngive = [{ reward = "claim", payload = { to = "{nickname}" } }]'
+    guerdon = open_service(claim, more=more)
+    vote_api.nickname = lambda id: {"v1": "New", "v2": "*New", "v3": "Bob"}[id]
+
+    assert [post_vote(guerdon, id).status_code for id in ("v1", "v2", "v3")] == [204, 204, 204]
+
+    with guerdon.database.connection_context():
+        assert {row.nickname for row in OwnPlayer.select()} == {"Bob", "*New"}
+        assert [row.payload for row in Claim.select()] == [
+            '{"to":"*New"}', '{"to":"*New"}', '{"to":"Bob"}',
+        ]  # fmt: skip
+
+
+# User ids are opaque: what they are is somebody else's to say.
+
+
+@pytest.mark.parametrize("match", ["exact", "casefold"])
+@pytest.mark.parametrize("uid", ["Ab3Xq", "aB3xQ ", " aB3xQ", "aB3xQ\u0308", "ab3xq", "\uff41B3xQ"])
+def test_a_user_id_is_compared_by_code_point(open_service: Open, match: str, uid: str) -> None:
+    more = players("users", match, user_id_column="nickname")
+    guerdon = open_service(rewards="", plugins=STUDIO_GOLD, more=more)
+    make_table(guerdon, "utf8mb4_general_ci", ["aB3xQ", "u\u0308"])
+
+    assert find(guerdon, "", user_id=uid) == [UnknownPlayer]
+    assert find(guerdon, "", user_id="aB3xQ") == ["aB3xQ"]
+    assert find(guerdon, "", user_id="\u00fc") == [UnknownPlayer]
+
+
+@pytest.mark.parametrize("match", ["exact", "casefold"])
+def test_a_level_up_of_an_id_that_differs_pays_nobody(open_service: Open, match: str) -> None:
+    rules = '[[rules]]\non = "level_up"\ngive = [{ reward = "gold", amount = "5.00" }]'
+    more = players("users", match, user_id_column="code")
+    guerdon = open_service(rules, plugins=STUDIO_GOLD, more=more)
+    make_table(guerdon, "utf8mb4_general_ci", ["Alice"])
+    database = guerdon.database
+    with database.connection_context():
+        database.execute_sql("ALTER TABLE users ADD COLUMN code VARCHAR(64)")
+        database.execute_sql("UPDATE users SET code = 'aB3xQ'")
+    events = [Event("s", "level_up", id, "1", user_id=id) for id in ("Ab3Xq", "aB3xQ")]
+
+    outcomes = guerdon.settler.settle([Work([event]) for event in events])
+
+    assert [outcome.state for outcome in outcomes] == ["waiting", "settled"]
+    with database.connection_context():
+        [balance] = database.execute_sql("SELECT balance FROM users").fetchone()
+    assert float(balance) == 5
+
+
+@pytest.mark.parametrize("match", ["exact", "casefold"])
+def test_an_id_that_is_no_nickname_makes_nobody_and_breaks_no_batch(
+    open_service: Open, match: str
+) -> None:
+    rules = '[[rules]]\non = "level_up"\ngive = [{ reward = "gold", amount = "5.00" }]'
+    more = players("own", match, unknown="create")
+    guerdon = open_service(rules, plugins="[plugins.gold]", more=more)
+    ids = [" u1", "u1 ", "u1", "u\u200b1", "e\u0301", "@a", "bob", "Bob", "U1"]
+    events = [Event("s", "level_up", f"l{place}", "1", user_id=id) for place, id in enumerate(ids)]
+
+    reasons = {}
+    for _ in range(2):  # as a retry finds it
+        for id, outcome in zip(ids, settle_in_one_commit(guerdon, events), strict=True):
+            reasons[id] = outcome.reason if outcome.state == "waiting" else ""
+
+    stands = " is no nickname as it stands, so no player is made of it"
+    assert reasons[" u1"] == f'" u1"{stands}'
+    assert reasons["u1 "] == f'"u1 "{stands}'
+    assert reasons["e\u0301"] == f'"e\u0301"{stands}'
+    assert "\\u200b" in reasons["u\u200b1"]
+    assert "single spaces" in reasons["@a"]
+    mistaken = {"bob", "U1"} if match == "casefold" else set()
+    assert {id for id in ("bob", "U1") if "could be mistaken for" in reasons[id]} == mistaken
+    assert reasons["u1"] == reasons["Bob"] == ""
+    with guerdon.database.connection_context():
+        made = {row.nickname for row in OwnPlayer.select()}
+    assert made == {"Bob", "u1"} | ({"bob", "U1"} - mistaken)
+
+
+def settle_in_one_commit(guerdon: Guerdon, events: list[Event]) -> list[Any]:
+    """The outcomes; fails if the batch fell apart into a transaction for each."""
+    begun, transact = [], guerdon.database.transact
+
+    def count(*args: Any) -> Any:
+        begun.append(args)
+        return transact(*args)
+
+    guerdon.database.transact = count  # type: ignore[method-assign]
+    try:
+        outcomes = guerdon.settler.settle([Work([event]) for event in events])
+    finally:
+        del guerdon.database.transact  # type: ignore[method-assign]
+    assert len(begun) <= 2  # the second finds what was settled before
+    return outcomes
+
+
+def test_what_a_table_of_old_holds_is_found_though_nobody_could_be_made_so(
+    open_service: Open, vote_api: Any
+) -> None:
+    """A name that came in parts before names had one form: found by either, and not made again."""
+    guerdon = open_service(more=players("own", "exact", unknown="create"))
+    add_player(guerdon, "Zoe\u0308")
+    vote_api.nickname = lambda id: {"v1": "Zoë", "v2": "Zoe\u0308"}[id]
+
+    assert [post_vote(guerdon, id).status_code for id in ("v1", "v2")] == [204, 204]
+
+    player = get_v1(guerdon, "/players/Zoë")
+    assert (player["nickname"], player["gold"]) == ("Zoe\u0308", "200.00")
+
+
+def test_a_refused_name_is_not_found_and_says_why(open_service: Open) -> None:
+    guerdon = open_service(more=players("own", "exact", pattern="[A-Za-z]+"))
+    client = create_app(guerdon).test_client()
+    headers = {"Authorization": f"Bearer {API_KEY}"}
+
+    for path, reason in (
+        ("Bob%00", "it holds \\x00, which is no character to be seen"),
+        ("%E2%80%AEBob", "it holds \\u202e, which is no character to be seen"),
+        ("Bob7", "the pattern of [players] does not match it"),
+        ("x" * 300, "a nickname has 1 to 255 characters"),
+    ):
+        answer = client.get(f"/v1/players/{path}", headers=headers)
+        assert answer.status_code == 404
+        assert answer.get_json()["detail"].endswith(reason)
+    assert client.get("/v1/players/%20Bob", headers=headers).status_code == 200

@@ -15,7 +15,7 @@ from app.guerdon import Guerdon
 from app.hookspecs import Event as VoteEvent
 from app.models import Attempt, Event, Grant, Waiting
 from app.settling import Work
-from tests.conftest import ALL_PLUGINS
+from tests.conftest import ALL_PLUGINS, add_player
 from tests.sending import TOKEN, make_delivery, sign
 from tests.vote_api import VoteApi, answer
 
@@ -422,10 +422,31 @@ def test_a_usable_vote_is_kept_as_it_came(
     assert event["data"] == vote(**changes)
 
 
+@pytest.mark.parametrize("number", [123123, 0, -5, 2**70])
+def test_a_nickname_of_digits_may_come_as_a_number(
+    number: int,
+    guerdon: Any,
+    deliver: Deliver,
+    vote_api: VoteApi,
+    read_gold: Callable[..., str],
+    ask: Any,
+) -> None:
+    """PHP's numeric check writes it so."""
+    for name in (str(number), f"{number}.0"):
+        add_player(guerdon, name)
+    vote_api.votes["v1"] = vote(nickname=number)
+
+    assert deliver("v1").status_code == 204
+
+    assert ask("/v1/events/server.vote/v1")["nickname"] == str(number)
+    assert (read_gold(str(number)), read_gold(f"{number}.0")) == ("100.00", "0.00")
+
+
 UNUSABLE: list[Any] = (
     [
         None, [], "vote", 5, True, {},
-        vote(nickname=""), vote(nickname=" \t\n\u3000"), vote(nickname=None), vote(nickname=5),
+        vote(nickname=""), vote(nickname=" \t\n\u3000"), vote(nickname=None), vote(nickname=5.0),
+        vote(nickname=True), vote(nickname=False), vote(nickname={"name": "Bob"}), vote(nickname=10**300),
         vote(nickname=["Bob"]), vote(nickname="x" * 256), vote(nickname="\ud800"),
         vote(id="v2"), vote(id=1), vote(id=None), vote(id=True), vote(id="V1"),
         vote(server="1"), vote(server=1), vote(server=[1]), vote(server={"id": 1.5}),
