@@ -92,8 +92,10 @@ class Guarded:
         """Whether a statement has failed, so that nothing of the unit can be kept."""
         return self._unit.doomed is not None
 
-    def try_alone(self, act: Callable[[], None], with_savepoint: bool) -> Exception | None:
-        """In a unit: None, or the error that `act` failed with or hid, once all that it did is undone.
+    def try_alone(
+        self, act: Callable[..., None], *args: Any, with_savepoint: bool
+    ) -> Exception | None:
+        """In a unit: None, or the error that `act(*args)` failed with or hid, and all it did undone.
 
         Without a savepoint that is only possible where it made no statement. Raises Inseparable where
         it cannot be undone, and what the whole unit has to run again for.
@@ -101,10 +103,11 @@ class Guarded:
         part = self._unit.part = Part(with_savepoint, len(self._state.commit_callbacks))
         try:
             try:
-                act()
+                act(*args)
             finally:
                 self._unit.part = None
-            self._require_whole()
+            if part.is_touched or self.transaction_depth() != 1:
+                self._require_whole()
         except Exception as error:
             for one in (self._unit.doomed, error):
                 if one is not None and concerns_all(one):

@@ -44,6 +44,7 @@ class Payer:
         self._recipients = recipients
         self._suspects = suspects
         self._now = now
+        self._reports = plugins.has("build_report")
 
     def pay(self, payments: Sequence[Payment], look_first: bool) -> None:
         """Inside: all that one commit holds. Each payment gets its outcome, true once that is kept.
@@ -140,7 +141,7 @@ class Payer:
     def _try(self, payment: Payment, act: Callable[[Payment], None]) -> None:
         """Have plugins do something for a payment; where they fail, it is out, and nothing of it stays."""
         try:
-            error = self._database.try_alone(lambda: act(payment), payment.is_careful)
+            error = self._database.try_alone(act, payment, with_savepoint=payment.is_careful)
         except Inseparable as inseparable:
             self._suspects.note_failure(payment)
             raise Spoilt([(payment, inseparable.error)]) from inseparable
@@ -168,7 +169,7 @@ class Payer:
     def _finish_line(self, line: Line, now: int) -> None:
         line.data = dump_json(line.event.data)
         line.receipts = [dump_receipt(grant) for grant in line.grants]
-        if self._plugins.has("build_report"):
+        if self._reports:
             line.reports = list(build_reports(self._plugins, line.event, line.grants, now))
 
     def _write_books(self, payments: Sequence[Payment], now: int, look_first: bool) -> None:
@@ -186,7 +187,7 @@ class Payer:
         ]
         insert_grants(self._database, grants, now)
         reach("settling: grants inserted")
-        if self._plugins.has("build_report"):
+        if self._reports:
             reports = [(ids[line.key], report) for _, line in lines for report in line.reports]
             insert_reports(self._database, reports, now, look_first)
             reach("settling: reports inserted")
