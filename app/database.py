@@ -24,6 +24,8 @@ CHECKPOINT_AFTER = 10_000  # pages of 4 KiB in the WAL: one that many commits ch
 LOCK_PATIENCE = 8.0  # seconds a SQLite writer waits for its turn
 CONNECT_TIMEOUT = 3  # seconds
 ANSWER_TIMEOUT = 10  # seconds for one statement
+BYTES_AT_ONCE = 2 << 20  # of text in one statement
+BYTES_WRITTEN_OUT = 4  # that a byte of it may become as SQL, and room for the rest of the row
 LOCK_WAIT = 2  # seconds for a row or table that somebody holds; others wait behind us meanwhile
 MIGRATION_TIMEOUT = 3600  # seconds: an index on a large ledger takes its time
 SQLITE_DIGITS = 15  # what SQLite's REAL keeps of a decimal number (sqlite.org, Datatypes, 3)
@@ -36,6 +38,7 @@ class Sqlite(Transactions, PooledSqliteDatabase):  # type: ignore[misc]
 
     family = "sqlite"
     returns_rows = True
+    bytes_at_once = BYTES_AT_ONCE
 
     def begin(self, lock_type: str | None = None) -> None:
         """BEGIN IMMEDIATE. Waits in Python, so that greenlets of this worker go on meanwhile."""
@@ -69,6 +72,7 @@ class Sqlite(Transactions, PooledSqliteDatabase):  # type: ignore[misc]
 class SessionMySQL(MySQLDatabase):
     """Sets up each new connection; the server's defaults are not ours."""
 
+    bytes_at_once = BYTES_AT_ONCE  # of text in one statement
     _in_use: Any  # the pool's, which stands above
     _pool_lock: Any
 
@@ -78,7 +82,8 @@ class SessionMySQL(MySQLDatabase):
             # The greeting had to come within CONNECT_TIMEOUT; a statement may take longer.
             connection._read_timeout = ANSWER_TIMEOUT
             with connection.cursor() as cursor:
-                set_up_session(cursor)
+                packet = set_up_session(cursor)
+                self.bytes_at_once = min(BYTES_AT_ONCE, packet // BYTES_WRITTEN_OUT)
             return connection
 
     @contextmanager
@@ -94,16 +99,20 @@ class SessionMySQL(MySQLDatabase):
             self._in_use.pop(id(place), None)
 
 
-def set_up_session(cursor: Any) -> None:
+def set_up_session(cursor: Any) -> int:
+    """Returns how many bytes a statement may have."""
     cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
     cursor.execute(
         f"SET SESSION sql_mode = '{STRICT}', SESSION time_zone = '+00:00',"
         f" SESSION innodb_lock_wait_timeout = {LOCK_WAIT},"
         f" SESSION lock_wait_timeout = {LOCK_WAIT}"
     )
-    cursor.execute("SHOW SESSION VARIABLES LIKE 'wsrep_on'")
-    if (cursor.fetchone() or ("", "OFF"))[1] == "ON":
+    names = "'wsrep_on', 'max_allowed_packet'"
+    cursor.execute(f"SHOW SESSION VARIABLES WHERE Variable_name IN ({names})")
+    variables = dict(cursor.fetchall())
+    if variables.get("wsrep_on") == "ON":
         cursor.execute("SET SESSION wsrep_sync_wait = 1")  # no stale reads in a cluster
+    return int(variables["max_allowed_packet"])
 
 
 class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[misc]
@@ -133,11 +142,11 @@ class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[
     def begin_long_statements(self) -> None:
         """This thread's connection may wait and work for long, until it is dropped."""
         self.connect(reuse_if_open=True)
-        self.connection()._read_timeout = MIGRATION_TIMEOUT  # type: ignore[no-untyped-call]
+        self.connection()._read_timeout = MIGRATION_TIMEOUT
         self.execute_sql(f"SET SESSION lock_wait_timeout = {MIGRATION_TIMEOUT}")
 
     def is_in_transaction(self) -> bool:
-        connection: Any = self.connection()  # type: ignore[no-untyped-call]
+        connection: Any = self.connection()
         return bool(connection.server_status & IN_TRANSACTION)
 
 

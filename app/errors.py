@@ -90,8 +90,20 @@ class TransactionBroken(GuerdonError):
     """A plugin ended our transaction or hid a database error in it; nothing of it is kept."""
 
 
+class Inseparable(GuerdonError):
+    """A part of a transaction failed, with `error`, and cannot be undone without the rest."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__("a part of the transaction cannot be undone alone")
+        self.error = error
+
+
 class DatabaseUnavailable(GuerdonError):
     """The database did not answer, answered too late, or is not fit to pay with."""
+
+
+class ConnectionLost(DatabaseUnavailable):
+    """The database answers, but hangs up on the same unit each time, as on one that is too large."""
 
 
 class NetworkFailed(GuerdonError):

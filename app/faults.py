@@ -49,6 +49,11 @@ def classify_error(error: BaseException) -> str:
     return "refused"
 
 
+def concerns_all(error: BaseException) -> bool:
+    """Whether it is the fault of no single statement: the whole unit has to run again, or to wait."""
+    return classify_error(error) in ("rolled_back", "lost", "away", "locked")
+
+
 def classify_one(error: BaseException) -> str:
     if isinstance(error, MaxConnectionsExceeded):
         return "away"

@@ -18,9 +18,16 @@ class GatheredWrites:
 
     def __init__(self) -> None:
         self._rows: dict[Callable[..., None], list[Any]] = defaultdict(list)
+        self._latest: list[tuple[Callable[..., None], Any]] = []
 
     def gather(self, write: Callable[..., None], row: Any) -> None:
-        self._rows[write].append(row)
+        self._latest.append((write, row))
+
+    def end_payment(self, is_kept: bool) -> None:
+        """What was gathered since the last one is one payment's: keep it, or forget it."""
+        for write, row in self._latest if is_kept else ():
+            self._rows[write].append(row)
+        self._latest.clear()
 
     def flush(self, plugins: Plugins, database: Database) -> None:
         for write, rows in self._rows.items():

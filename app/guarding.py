@@ -7,14 +7,15 @@ silently ones too (MariaDB, "SQL statements that cause an implicit commit"), are
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from peewee import PeeweeException, _savepoint
 
-from app.errors import TransactionBroken
-from app.faults import classify_error
+from app.errors import Inseparable, TransactionBroken
+from app.faults import classify_error, concerns_all
 
 # A statement may begin with blanks, brackets and comments, but not with MySQL's comments that run.
 HARMLESS = re.compile(
@@ -23,6 +24,17 @@ HARMLESS = re.compile(
     r"|SAVEPOINT|RELEASE|ROLLBACK\s+(?:WORK\s+)?TO|SET(?!\s*(?:/\*|STATEMENT|PASSWORD)|.*AUTOCOMMIT))\b",
     re.IGNORECASE | re.DOTALL,
 )
+
+SAVEPOINT = "guerdon_part"
+
+
+@dataclass(slots=True)
+class Part:
+    """Something within a unit that may be undone alone, by a savepoint before its first statement."""
+
+    has_savepoint: bool
+    callbacks: int  # how many wait for the commit already
+    is_touched: bool = False
 
 
 class Block(_savepoint):
@@ -42,7 +54,9 @@ class Guarded:
     """Mixed into a Peewee database: what a unit may not do, and whether it is still whole."""
 
     if TYPE_CHECKING:  # what Peewee brings
+        family: str
         transaction_depth: Any
+        _state: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._unit = threading.local()
@@ -56,15 +70,85 @@ class Guarded:
     def guard_unit(self) -> Iterator[None]:
         """What runs within is a unit; TransactionBroken, or the error that was hidden, if it broke."""
         self._unit.doomed, self._unit.blocks, self._unit.guarded = None, 0, True
+        self._unit.part = None
         try:
             yield
         finally:
             self._unit.guarded = False
+        self._require_whole()
+
+    def _require_whole(self) -> None:
         if self._unit.doomed is not None:
             raise self._unit.doomed
-        # Peewee's stack deeper than our own transaction would end without COMMIT and say nothing.
-        if not self.is_in_transaction() or self.transaction_depth() != 1:
+        if not self._is_open():
             raise TransactionBroken("a plugin ended the transaction that pays, or left one open")
+
+    def _is_open(self) -> bool:
+        """Peewee's stack deeper than our own transaction would end without COMMIT and say nothing."""
+        return self.is_in_transaction() and self.transaction_depth() == 1
+
+    @property
+    def is_doomed(self) -> bool:
+        """Whether a statement has failed, so that nothing of the unit can be kept."""
+        return self._unit.doomed is not None
+
+    def try_alone(
+        self, act: Callable[..., None], *args: Any, with_savepoint: bool
+    ) -> Exception | None:
+        """In a unit: None, or the error that `act(*args)` failed with or hid, and all it did undone.
+
+        Without a savepoint that is only possible where it made no statement. Raises Inseparable where
+        it cannot be undone, and what the whole unit has to run again for.
+        """
+        part = self._unit.part = Part(with_savepoint, len(self._state.commit_callbacks))
+        try:
+            try:
+                act(*args)
+            finally:
+                self._unit.part = None
+            if part.is_touched or self.transaction_depth() != 1:
+                self._require_whole()
+        except Exception as error:
+            for one in (self._unit.doomed, error):
+                if one is not None and concerns_all(one):
+                    raise one from None
+            self._undo(part, error)
+            return error
+        if part.has_savepoint and part.is_touched:
+            self._release_savepoint()
+        return None
+
+    def _undo(self, part: Part, error: Exception) -> None:
+        if not self._is_open() or (part.is_touched and not part.has_savepoint):
+            raise Inseparable(error)
+        if part.is_touched:
+            super().execute_sql(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")  # type: ignore[misc]
+            self._release_savepoint()
+        self._unit.doomed, self._unit.blocks = None, 0
+        del self._state.commit_callbacks[part.callbacks :]
+
+    def _release_savepoint(self) -> None:
+        """On MySQL the next one of its name takes its place; SQLite would keep both."""
+        if self.family == "sqlite":
+            super().execute_sql(f"RELEASE SAVEPOINT {SAVEPOINT}")  # type: ignore[misc]
+
+    def _touch(self) -> None:
+        """A statement is about to be made: the first of a part, if it is one, has a savepoint before."""
+        part: Part | None = getattr(self._unit, "part", None)
+        if part is not None and not part.is_touched:
+            part.is_touched = True
+            if part.has_savepoint:
+                super().execute_sql(f"SAVEPOINT {SAVEPOINT}")  # type: ignore[misc]
+
+    def cursor(self, *args: Any, **kwargs: Any) -> Any:
+        """As Peewee's, by which every statement goes."""
+        self._touch()
+        return super().cursor(*args, **kwargs)  # type: ignore[misc]
+
+    def connection(self) -> Any:
+        """As Peewee's; who takes the driver's own makes statements that we do not see."""
+        self._touch()
+        return super().connection()  # type: ignore[misc]
 
     @property
     def is_guarded(self) -> bool:

@@ -4,16 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from app.database import Database
+from app.database import BYTES_AT_ONCE, Database
 from app.errors import PluginFailed
 from app.hookspecs import Event, Grant
 from app.keys import make_event_key
 from app.rules import dump_json
 
 ROWS_AT_ONCE = 200
-BYTES_AT_ONCE = (
-    2 << 20
-)  # of text: written out as SQL it may be three times as long; MariaDB takes 16 MB
 TEXTS = (str, bytes)
 # Characters of a column.
 LONGEST = {"source": 64, "type": 64, "id": 255, "server_id": 255, "nickname": 255, "user_id": 255}
@@ -55,13 +52,15 @@ def insert_sql(table: str, columns: tuple[str, ...], rows: int, mark: str) -> st
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"
 
 
-def cut_rows(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
-    """The rows in statements of at most 200, and of no more bytes than a database takes at once."""
+def cut_rows(
+    rows: Sequence[tuple[Any, ...]], most: int = BYTES_AT_ONCE
+) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows in statements of at most 200, and of no more bytes than the database takes at once."""
     some: list[tuple[Any, ...]] = []
     size = 0
     for row in rows:
         length = sum([len(value) for value in row if isinstance(value, TEXTS)])
-        if some and (len(some) == ROWS_AT_ONCE or size + length > BYTES_AT_ONCE):
+        if some and (len(some) == ROWS_AT_ONCE or size + length > most):
             yield some
             some, size = [], 0
         some.append(row)
@@ -81,19 +80,19 @@ def find_settled(database: Database, keys: Sequence[bytes]) -> dict[bytes, int]:
 
 
 def insert_events(
-    database: Database, events: Sequence[tuple[bytes, Event, str]], now: int
+    database: Database, events: Sequence[tuple[bytes, Event, str, str]], now: int
 ) -> dict[bytes, int]:
-    """Insert (event key, event, token name) as settled; their row ids by event key.
+    """Insert (event key, event, token name, its data as JSON) as settled; their row ids by event key.
 
     A key that is there already fails as the database's unique error: a plain INSERT decides.
     """
     ids: dict[bytes, int] = {}
     rows = [
         (key, event.source, event.type, event.id, event.server_id, event.nickname,
-         event.user_id, event.occurred_at, token, now, dump_json(event.data))
-        for key, event, token in events
+         event.user_id, event.occurred_at, token, now, data)
+        for key, event, token, data in events
     ]  # fmt: skip
-    for some in cut_rows(rows):
+    for some in cut_rows(rows, database.bytes_at_once):
         keys = [row[0] for row in some]
         params = [value for row in some for value in row]
         sql = insert_sql("guerdon_events", EVENT_COLUMNS, len(some), database.param)
@@ -118,14 +117,16 @@ def insert_parts(database: Database, families: Iterable[Sequence[int]]) -> None:
         database.execute_sql(sql, [id_ for pair in some for id_ in pair])
 
 
-def insert_grants(database: Database, grants: Iterable[tuple[int, Grant, str]], now: int) -> None:
-    """Insert (event row id, grant, its parameters as JSON) into the ledger."""
+def insert_grants(
+    database: Database, grants: Iterable[tuple[int, Grant, str, str]], now: int
+) -> None:
+    """Insert (event row id, grant, its parameters as JSON, its receipt as JSON) into the ledger."""
     rows = [
         (event_row, grant.rule, grant.plugin, grant.reward.kind, params_json, grant.player.key,
-         grant.player.nickname, grant.event.server_id, grant.event.user_id, dump_receipt(grant), now)
-        for event_row, grant, params_json in grants
+         grant.player.nickname, grant.event.server_id, grant.event.user_id, receipt, now)
+        for event_row, grant, params_json, receipt in grants
     ]  # fmt: skip
-    for some in cut_rows(rows):
+    for some in cut_rows(rows, database.bytes_at_once):
         sql = insert_sql("guerdon_grants", GRANT_COLUMNS, len(some), database.param)
         database.execute_sql(sql, [value for row in some for value in row])
 

@@ -1,6 +1,9 @@
 """Who is paid: the player of each event, as a plugin knows him, from the table, or newly created."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from peewee import IntegrityError
 
 from app.database import Database
 from app.errors import NotReady, RefusedName, UnknownPlayer
@@ -11,7 +14,7 @@ from app.plugin_manager import Plugins
 
 
 class Recipients:
-    """Finds the players of a batch: the plugins first, the rest in one query."""
+    """Finds the players of a batch: by the plugins, and the rest in one query."""
 
     def __init__(
         self,
@@ -30,32 +33,24 @@ class Recipients:
         finders = plugins.hook.find_player.get_hookimpls()
         self._plugins_asked = " or ".join(impl.plugin_name for impl in finders)
 
-    def find(self, events: Sequence[Event]) -> list[Player | Outcome]:
-        """Inside: for each event its player, or the outcome of an event that has none."""
-        answers: list[Player | Outcome | None] = [self._ask_plugins(event) for event in events]
-        open_places = [place for place, answer in enumerate(answers) if answer is None]
-        if open_places:
-            searched = self._search([events[place] for place in open_places])
-            for place, answer in zip(open_places, searched, strict=True):
-                answers[place] = answer
-        return [answer for answer in answers if answer is not None]
+    @property
+    def asks_plugins(self) -> bool:
+        return bool(self._plugins_asked)
 
-    def _ask_plugins(self, event: Event) -> Player | Outcome | None:
-        if not self._plugins_asked:
-            return None
-        try:
-            player = call_plugin(
-                self._plugins_asked, "find_player", self._plugins.hook.find_player,
-                event=event, db=self._database, settings=self._plugins.settings,
-            )  # fmt: skip
-        except NotReady as error:
-            return Outcome("waiting", error.reason, error.retry_in)
+    def ask_plugins(self, event: Event) -> Player | None:
+        """Inside: the player that a plugin knows, if any does. Raises what undoes the event."""
+        player = call_plugin(
+            self._plugins_asked, "find_player", self._plugins.hook.find_player,
+            event=event, db=self._database, settings=self._plugins.settings,
+        )  # fmt: skip
         if player is not None and not isinstance(player, Player):
-            reason = f"find_player of {self._plugins_asked} returned no Player"
-            return Outcome("waiting", reason)
+            raise NotReady(f"find_player of {self._plugins_asked} returned no Player")
         return player
 
-    def _search(self, events: Sequence[Event]) -> list[Player | Outcome]:
+    def search(self, events: Sequence[Event]) -> list[Player | Outcome]:
+        """Inside: for each event its player from the table, or the outcome of an event without one."""
+        if not events:
+            return []
         found = self._finder.find_players(events)
         if self._unknown == "create":
             missing = [place for place, one in enumerate(found) if type(one) is UnknownPlayer]
@@ -83,7 +78,10 @@ class Recipients:
                 continue
             if (meaning := self._finder.fold(name)) not in made:
                 made.add(meaning)
-                self._finder.create_player(name, now)
+                # Taken: by somebody who was quicker, and then he is found now; or it is not what
+                # the table finds, and his event waits.
+                with suppress(IntegrityError), self._database.atomic():
+                    self._finder.create_player(name, now)
         return refused
 
 

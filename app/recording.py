@@ -112,7 +112,8 @@ def end_sends(database: Database, ended: Sequence[Ended]) -> None:
 def deliver_reports(database: Database, ended: Sequence[Ended]) -> None:
     """The first success of a report stands, whoever holds the lease by now."""
     mark = database.param
-    for some in cut_rows([(one.row.id, one.sent.reply, one.at) for one in ended]):
+    rows = [(one.row.id, one.sent.reply, one.at) for one in ended]
+    for some in cut_rows(rows, database.bytes_at_once):
         whens = f"CASE id {f'WHEN {mark} THEN {mark} ' * len(some)}END"
         marks = ", ".join([mark] * len(some))
         sql = (

@@ -102,7 +102,7 @@ def insert_reports(
          0, 0, "", now, now)
         for key, (event_row, report) in queued.items()
     ]  # fmt: skip
-    for some in cut_rows(rows):
+    for some in cut_rows(rows, database.bytes_at_once):
         sql = insert_sql("guerdon_reports", columns, len(some), database.param)
         database.execute_sql(sql, [value for row in some for value in row])
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from peewee import OperationalError, PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
-from app.errors import DatabaseUnavailable
+from app.errors import ConnectionLost, DatabaseUnavailable
 from app.faults import classify_error
 from app.guarding import Guarded
 
@@ -19,6 +19,7 @@ TRIES_AFTER_ROLLBACK = 10
 TRIES_AFTER_LOCK = 1
 TRIES_AFTER_LOSS = 3
 AWAY_PAUSE = 0.5  # seconds
+QUICK = 3.0  # seconds; who hangs up sooner, time after time, is there
 
 
 class Transactions(Guarded):
@@ -44,7 +45,8 @@ class Transactions(Guarded):
         A deadlock or a lost connection, also one lost during COMMIT, runs the whole unit again with
         a higher `attempt`: a unit must find out itself whether an earlier attempt was kept; so does
         a lock that somebody held too long, once. Raises DatabaseUnavailable when the database cannot
-        be reached, or was lost after `patience` seconds; and whatever the unit raised after rolling back.
+        be reached, or was lost after `patience` seconds; ConnectionLost when it hung up on the unit each
+        time, soon; and whatever the unit raised after rolling back.
         """
         self.refuse_in_unit("transact")  # the inner one would run half a unit again
         return self._insist(unit, self._run_unit, patience)
@@ -59,7 +61,7 @@ class Transactions(Guarded):
         run: Callable[[Callable[[int], Result], int], Result],
         patience: float = float("inf"),
     ) -> Result:
-        deadline = time.monotonic() + patience
+        began = time.monotonic()
         with self.give_back():
             tries: dict[str, int] = {}
             for attempt in range(1_000_000):
@@ -68,7 +70,10 @@ class Transactions(Guarded):
                 except (PeeweeException, MaxConnectionsExceeded) as error:
                     kind = classify_error(error)
                     tries[kind] = tries.get(kind, 0) + 1
-                    self._decide(kind, tries[kind], time.monotonic() > deadline, error)
+                    took = time.monotonic() - began
+                    if kind == "lost" and tries[kind] >= TRIES_AFTER_LOSS and took < QUICK:
+                        self._tell_loss(error)
+                    self._decide(kind, tries[kind], took > patience, error)
                 time.sleep(random.uniform(0.5, 1.0) * min(0.01 * 2**attempt, 0.25))
         raise AssertionError("it returned or raised")
 
@@ -86,14 +91,23 @@ class Transactions(Guarded):
         if tries > limits.get(kind, 0):
             raise error
 
+    def _tell_loss(self, error: Exception) -> None:
+        """Raise ConnectionLost where the unit had begun: it is the unit that is not taken."""
+        if self._unit.has_begun:
+            self.drop_connection()
+            raise ConnectionLost("the database hangs up") from error
+
     def _run_question(self, question: Callable[[int], Result], attempt: int) -> Result:
+        self._unit.has_begun = False
         self.connect(reuse_if_open=True)
         return question(attempt)
 
     def _run_unit(self, unit: Callable[[int], Result], attempt: int) -> Result:
+        self._unit.has_begun = False
         self.connect(reuse_if_open=True)
         try:
             with self.atomic(), self.guard_unit():
+                self._unit.has_begun = True
                 return unit(attempt)
         finally:
             # Whatever a plugin did to Peewee's own books: the next unit begins on clean ground.

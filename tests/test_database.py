@@ -127,7 +127,7 @@ def test_the_same_event_inserted_again_fails_as_a_duplicate_and_as_nothing_else(
 ) -> None:
     def insert(event: Event) -> None:
         guerdon.database.transact(
-            lambda _: insert_events(guerdon.database, [(key_of(event), event, "")], 1)
+            lambda _: insert_events(guerdon.database, [(key_of(event), event, "", "{}")], 1)
         )
 
     insert(make_event("v1"))
@@ -145,7 +145,7 @@ def test_a_value_too_long_for_its_column_is_refused_and_never_cut(guerdon: Guerd
     event = make_event("v" * 256)
     with pytest.raises(PeeweeException):
         guerdon.database.transact(
-            lambda _: insert_events(guerdon.database, [(key_of(event), event, "")], 1)
+            lambda _: insert_events(guerdon.database, [(key_of(event), event, "", "{}")], 1)
         )
     assert ask(guerdon, "SELECT COUNT(*) FROM guerdon_events") == [(0,)]
     assert settle(guerdon, make_event("v" * 256)) == ["waiting"]

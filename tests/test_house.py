@@ -29,7 +29,7 @@ FLOORS = {
     "app.plugin_manager": 2.1, "app.granting": 2.2, "app.rule_warnings": 2.2,
     "app.inspection": 2.2, "app.recipients": 2.3, "app.reporting": 2.3, "app.sending": 2.3,
     "app.claims": 3, "app.reports": 2.4, "app.recording": 2.4, "app.lanes": 2.3,
-    "app.beginning": 2.4, "app.settling": 3,
+    "app.beginning": 2.4, "app.payments": 2.4, "app.suspects": 2.5, "app.paying": 2.6, "app.settling": 3,
     "app.timeline": 3, "app.deliveries": 3.1,
     "app.inbox": 3.2, "app.outbox": 3.2, "app.dispatcher": 3.3, "app.guerdon": 3.4,
     "app.door": 0.1, "app.refusals": 0.1,

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.database import BYTES_AT_ONCE
 from app.game_events import list_game_events
 from app.guerdon import Guerdon
-from app.ledger import BYTES_AT_ONCE, ROWS_AT_ONCE, cut_rows
+from app.ledger import ROWS_AT_ONCE, cut_rows
 from app.settling import Work
 from tests.books import settle
 from tests.games import make_level_up
