@@ -34,6 +34,7 @@ from app.outbox import Outbox
 from app.players import PlayerFinder
 from app.plugin_manager import Plugins, load_plugins
 from app.recipients import Recipients
+from app.repaying import Repayer
 from app.rule_warnings import gather_supplies, list_warnings
 from app.rules import Rules, read_rules
 from app.secret import Secret
@@ -73,6 +74,7 @@ class Guerdon:
         unknown = config.players.unknown
         recipients = Recipients(database, plugins, self.finder, unknown, now)
         self.settler = Settler(database, plugins, rules, recipients, now)
+        self.repayer = Repayer(database, plugins, rules, recipients, now)
         self.outbox = Outbox(database, plugins, http, now, secrets, config.outbox.at_once)
         self.deliveries = Deliveries(
             database, plugins, http, self.settler, self.outbox.nudge, config.players
