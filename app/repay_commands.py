@@ -14,6 +14,7 @@ from app.guerdon import Guerdon
 from app.opening import count, open_configured, show_progress
 from app.repaying import Repaid
 from app.report_commands import MOMENT, count_ms
+from app.terminal import tell
 from app.timeline import describe_event, list_repayments
 from app.unpaid import cut_chunks, find_family, read_unpaid_rows
 
@@ -54,7 +55,7 @@ def repay(
     guerdon.require_fit_database()
     if is_bulk:
         plan = make_plan(guerdon, count_ms(since) or 0, count_ms(until), only_type)
-        click.echo(plan.describe())
+        tell(*plan.describe())
         if plan.rows and (yes or click.confirm("Pay them?", abort=True)):
             repay_all(guerdon, plan.rows, person)
     else:
@@ -89,7 +90,7 @@ def repay_one(guerdon: Guerdon, type: str, id: str, person: str) -> None:
         raise GuerdonError(f"{type} {id}: somebody else has it repaid just now")
     for one in repaid:
         for grant in one.grants:
-            click.echo(
+            tell(
                 f"paid {grant.reward.kind} to {grant.player.nickname} by the rule {grant.rule!r}"
                 f" for {one.type} {one.id}"
             )
@@ -113,7 +114,7 @@ def explain_refusal(guerdon: Guerdon, type: str, id: str, family: Sequence[int])
         return f"{type} {id} was repaid already, by {repayment.person}: it is paid once"
     if story["grants"]:
         return f"{type} {id} was paid when it was settled: {count(len(story['grants']), 'reward')}"
-    return f"{type} {id} itself earns nothing, by any rule: its players' parts do, and it has none"
+    return f"{type} {id} earns nothing by any rule, as its source says; of a round, players' parts do"
 
 
 @dataclass
@@ -124,14 +125,14 @@ class Plan:
     without: int = 0
     by_rule: "Counter[str]" = field(default_factory=Counter)
 
-    def describe(self) -> str:
+    def describe(self) -> list[str]:
         total = len(self.rows) + self.without
         lines = [
             f"{count(total, 'event')} without a grant;"
             f" today's rules pay {len(self.rows):,}, and give nothing for {self.without:,}"
         ]
         lines += [f"  {rule!r}: {count(number, 'event')}" for rule, number in self.by_rule.items()]
-        return "\n".join(lines)
+        return lines
 
 
 def make_plan(guerdon: Guerdon, since: int, until: int | None, type: str | None) -> Plan:
@@ -153,10 +154,10 @@ def repay_all(guerdon: Guerdon, rows: Sequence[int], person: str) -> None:
             problems += bool(one.problem)
             if one.problem and problems <= PROBLEMS_SHOWN:
                 tell_problem(one)
-    click.echo(f"repaid {count(repaid, 'event')} with {count(rewards, 'reward')}")
+    tell(f"repaid {count(repaid, 'event')} with {count(rewards, 'reward')}")
     if problems:
         raise GuerdonError(f"{count(problems, 'event')} could not be paid: run this again later")
 
 
 def tell_problem(one: Repaid) -> None:
-    click.echo(f"{one.type} {one.id} is not paid: {one.problem}", err=True)
+    tell(f"{one.type} {one.id} is not paid: {one.problem}", err=True)

@@ -23,6 +23,7 @@ from app.recipients import Recipients
 from app.reporting import build_reports, insert_reports
 from app.rules import Gift, Rules
 from app.settling import Work, explain_failure
+from app.turns import take_turns
 from app.unpaid import Unpaid, list_windows, read_unpaid_rows, read_window
 
 DUPLICATE_TRIES = 3
@@ -149,6 +150,7 @@ class Repayer:
         if not lines:
             return {}
         now = self._now()
+        take_turns(self._database, [line.player for line in lines])
         self._insert_repayments(lines, person, now)
         batch = GatheredWrites()
         ledger = []

@@ -234,7 +234,7 @@ def test_a_rule_without_facts_does_not_pay_a_whole_round_to_its_leader(
 
     assert ask(guerdon, "SELECT COUNT(*) FROM guerdon_grants") == [(2,)]
     assert read_books(guerdon).gold == {"Bob": "105.00"}  # his part of r1, and the vote
-    assert "itself earns nothing, by any rule" in run("game_settle", "r2").stderr
+    assert "earns nothing by any rule, as its source says" in run("game_settle", "r2").stderr
 
 
 def test_an_event_that_its_source_says_earns_nothing_is_not_repaid(
