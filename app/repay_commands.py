@@ -114,7 +114,9 @@ def explain_refusal(guerdon: Guerdon, type: str, id: str, family: Sequence[int])
         return f"{type} {id} was repaid already, by {repayment.person}: it is paid once"
     if story["grants"]:
         return f"{type} {id} was paid when it was settled: {count(len(story['grants']), 'reward')}"
-    return f"{type} {id} earns nothing by any rule, as its source says; of a round, players' parts do"
+    return (
+        f"{type} {id} earns nothing by any rule, as its source says; of a round, players' parts do"
+    )
 
 
 @dataclass

@@ -128,7 +128,7 @@ def test_events_repaid_on_two_nodes_at_once_are_paid_once(open_racers: Any) -> N
     while rounds < ROUNDS and (tries["undone"] < 20 or tries["duplicate"] < 5):
         ids = [f"{rounds}-{number}" for number in range(3)]
         assert {one.state for one in settle(guerdon, *map(make_work, ids))} == {"settled"}
-        latest = f"SELECT id FROM guerdon_events WHERE event_id LIKE '{rounds}-%' ORDER BY id"
+        latest = f"SELECT id FROM guerdon_events WHERE event_id LIKE '{rounds}-%%' ORDER BY id"
         rows = [row for (row,) in query(guerdon, latest)]
         late = (0, 0.0005 * (rounds % 8))
         both = race(racers, "repay", [rows, rows[::-1]], ["Alice", "Eve"], delays=late)
