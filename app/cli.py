@@ -17,6 +17,7 @@ from app.keys import make_event_key
 from app.opening import count, open_configured, show_progress
 from app.outbox import STOP_PATIENCE
 from app.playground.commands import playground, run
+from app.repay_commands import repay
 from app.report_commands import reports
 from app.terminal import tell
 from app.timeline import describe_event, list_latest_events
@@ -190,6 +191,9 @@ def retry_events(type: str | None, id: str | None, dead: bool) -> None:
     if not count and keys:
         raise GuerdonError(f"no event {type} {id} waits or is dead")
     tell(f"{count} will be tried again at once")
+
+
+events.add_command(repay)
 
 
 @main.group()

@@ -30,6 +30,7 @@ class GatheredWrites:
         self._latest.clear()
 
     def flush(self, plugins: Plugins, database: Database) -> None:
+        self.end_payment(is_kept=True)
         for write, rows in self._rows.items():
             plugin = write.__module__.rpartition(".")[2]
             call_plugin(plugin, write.__name__, write, rows, database, plugins.settings)

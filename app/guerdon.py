@@ -34,6 +34,7 @@ from app.outbox import Outbox
 from app.players import PlayerFinder
 from app.plugin_manager import Plugins, load_plugins
 from app.recipients import Recipients
+from app.repaying import Repayer
 from app.rule_warnings import gather_supplies, list_warnings
 from app.rules import Rules, read_rules
 from app.secret import Secret
@@ -73,6 +74,7 @@ class Guerdon:
         unknown = config.players.unknown
         recipients = Recipients(database, plugins, self.finder, unknown, now)
         self.settler = Settler(database, plugins, rules, recipients, now)
+        self.repayer = Repayer(database, plugins, rules, recipients, now)
         self.outbox = Outbox(database, plugins, http, now, secrets, config.outbox.at_once)
         self.deliveries = Deliveries(
             database, plugins, http, self.settler, self.outbox.nudge, config.players
@@ -117,9 +119,10 @@ class Guerdon:
             raise DatabaseUnavailable("; ".join(self._faults) or "the database is being inspected")
 
     def list_warnings(self) -> list[str]:
-        """What the rules probably do not mean as they are written: events would pass unpaid."""
+        """What works and is probably not meant as it is written, such as rules that never pay."""
         supplies = gather_supplies(self.plugins, bool(self.config.api_keys))
-        return list_warnings(self.rules, supplies, str(self.config.rewards_file))
+        file = str(self.config.rewards_file)
+        return [*self.config.warnings, *list_warnings(self.rules, supplies, file)]
 
     def log_warnings(self) -> None:
         """What `guerdon check` warns of, for whoever reads the logs instead."""
@@ -205,7 +208,5 @@ def open_guerdon(
     passwords = [Secret(text, "database") for text in (quoted, unquote(quoted))]
     secrets = [*find_secrets(config.api_keys), *find_secrets(plugins.settings), *passwords]
     set_up_logs(secrets)
-    for warning in config.warnings:
-        log.warning("config", warning=warning)
     http = http or Http(config.only_to)
     return Guerdon(config, plugins, rules, database, now, http, secrets)

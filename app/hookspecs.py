@@ -371,7 +371,8 @@ def build_report(
 ) -> Report | list[Report] | None:
     """Inside, once the event is paid: what to tell a platform about it, in the event's own commit.
 
-    All plugins are asked. Raising undoes the whole event. `now` is the time of the payment in ms since
+    All plugins are asked; once more, with its grants, for an event that earned nothing and is repaid by
+    a person later. Raising undoes the whole event. `now` is the time of the payment in ms since
     the epoch, UTC.
     """
     raise NotImplementedError

@@ -17,7 +17,7 @@ LONGEST = {"source": 64, "type": 64, "id": 255, "server_id": 255, "nickname": 25
 LONGEST_RECEIPT = 60_000  # bytes; MySQL's TEXT holds little more
 EVENT_COLUMNS = (
     "ordered_key", "source", "type", "event_id", "server_id", "nickname", "user_id", "occurred_at",
-    "token", "settled_at", "data",
+    "token", "settled_at", "data", "earns",
 )  # fmt: skip
 GRANT_COLUMNS = (
     "event", "rule", "plugin", "kind", "params", "player_id", "nickname", "server_id", "user_id",
@@ -89,7 +89,7 @@ def insert_events(
     ids: dict[bytes, int] = {}
     rows = [
         (key, event.source, event.type, event.id, event.server_id, event.nickname,
-         event.user_id, event.occurred_at, token, now, data)
+         event.user_id, event.occurred_at, token, now, data, int(event.earns))
         for key, event, token, data in events
     ]  # fmt: skip
     for some in cut_rows(rows, database.bytes_at_once):

@@ -11,6 +11,7 @@ from peewee import (
     BigAutoField,
     BigIntegerField,
     BlobField,
+    BooleanField,
     CharField,
     CompositeKey,
     Database,
@@ -59,6 +60,7 @@ class Event(Model):
     token = CharField(255)
     settled_at = BigIntegerField()
     data = LongTextField()
+    earns = BooleanField(null=True)  # null: settled before this was kept
 
     class Meta:
         table_name = "guerdon_events"
@@ -83,6 +85,21 @@ class Grant(Model):
     class Meta:
         table_name = "guerdon_grants"
         indexes = ((("player_id", "id"), False),)
+
+
+class Repayment(Model):
+    """A settled event that had earned nothing and was paid later, because a person said so.
+
+    In the commit of its grants; one an event, for ever.
+    """
+
+    event = BigIntegerField(primary_key=True)
+    person = CharField(255)
+    grants = IntegerField()
+    repaid_at = BigIntegerField()
+
+    class Meta:
+        table_name = "guerdon_repayments"
 
 
 class Waiting(Model):
@@ -250,7 +267,7 @@ class OwnName(Model):
         table_name = "guerdon_player_names"
 
 
-LEDGER = (Event, Grant, Waiting, Attempt, Claim, Part, Report, Send, Turn)
+LEDGER = (Event, Grant, Repayment, Waiting, Attempt, Claim, Part, Report, Send, Turn)
 OWN = (OwnPlayer, OwnName)  # where the studio has no table of players
 
 

@@ -9,7 +9,7 @@ from app.game_events import join_key
 from app.keys import make_event_key
 from app.leases import MAX_TAKES
 from app.masking import mask_tokens
-from app.models import Attempt, Event, Grant, Part, Waiting
+from app.models import Attempt, Event, Grant, Part, Repayment, Waiting
 from app.reports import describe_report, list_report_steps, list_reports_of
 from app.steps import format_time, make_step
 
@@ -28,6 +28,7 @@ class Record:
     settled: Any
     waiting: Any
     grants: list[Any]
+    repayments: list[Any]
     reports: list[Any]
 
     @property
@@ -52,7 +53,7 @@ def find_record(key: bytes) -> Record | None:
         return None
     rows = list_family(settled.id) if settled else []
     grants = list(Grant.select().where(Grant.event << rows).order_by(Grant.id)) if rows else []
-    return Record(settled, waiting, grants, list_reports_of(rows))
+    return Record(settled, waiting, grants, list_repayments(rows), list_reports_of(rows))
 
 
 def summarize_event(source: str, type: str, id: str) -> dict[str, Any]:
@@ -95,8 +96,7 @@ def describe_event(sources: Sequence[str], type: str, id: str) -> dict[str, Any]
         "data": show_data(known.data),
         "grants": [describe_grant(grant) for grant in record.grants],
         "reports": [describe_report(report) for report in record.reports],
-        "timeline": build_timeline(settled, waiting, record.grants)
-        + list_report_steps(record.reports),
+        "timeline": build_timeline(record) + list_report_steps(record.reports),
     }
 
 
@@ -112,6 +112,12 @@ def list_family(event_row: int) -> list[int]:
     """The row of an event, and of those that came and were paid with it."""
     parts: Any = Part.select(Part.part).where(Part.event == event_row).tuples()
     return [event_row, *(row[0] for row in parts)]
+
+
+def list_repayments(rows: Sequence[int]) -> list[Any]:
+    """Who had which of these settled events paid later."""
+    query = Repayment.select().where(Repayment.event << list(rows)).order_by(Repayment.repaid_at)
+    return list(query) if rows else []
 
 
 def describe_grant(grant: Grant) -> dict[str, Any]:
@@ -130,10 +136,9 @@ def describe_grant(grant: Grant) -> dict[str, Any]:
     }
 
 
-def build_timeline(
-    settled: Event | None, waiting: Waiting | None, grants: Sequence[Grant]
-) -> list[dict[str, Any]]:
+def build_timeline(record: Record) -> list[dict[str, Any]]:
     """Steps with `at`, `what` and a sentence in `detail`, the earliest first."""
+    waiting = record.waiting
     steps: list[dict[str, Any]] = []
     if waiting:
         key = bytes(waiting.ordered_key)
@@ -141,17 +146,8 @@ def build_timeline(
         for attempt in attempts:
             detail = SENTENCES[attempt.what].format(detail=attempt.detail)
             steps.append(make_step(attempt.at, attempt.what, detail))
-    if settled:
-        signer = f", signed with {settled.token}" if settled.token else ""
-        earned = "" if grants else (
-            f"; it earned nothing: no rule is for {settled.type} on server {settled.server_id!r}"
-            " with these facts"
-        )  # fmt: skip
-        detail = f"{settled.source} {settled.type} {settled.event_id}{signer}{earned}"
-        steps.append(make_step(settled.settled_at, "settled", detail))
-        for grant in grants:
-            detail = f"{grant.kind} {grant.params} to {grant.nickname} by the rule {grant.rule!r}"
-            steps.append(make_step(grant.granted_at, "granted", detail))
+    if record.settled:
+        steps += list_payment_steps(record)
     elif waiting and waiting.state == "dead" and waiting.takes >= MAX_TAKES:
         detail = f"taken {waiting.takes} times and never finished: it seems to end whoever tries it"
         steps.append(make_step(waiting.lease_until, "gave up", detail))
@@ -160,6 +156,30 @@ def build_timeline(
             make_step(find_next_try(waiting), "next try", "will be tried again at this time")
         )
     return steps
+
+
+def list_payment_steps(record: Record) -> list[dict[str, Any]]:
+    """That it was settled, what it earned then, and what a person had paid for it later."""
+    settled, later = record.settled, {one.event for one in record.repayments}
+    at_once = [grant for grant in record.grants if grant.event not in later]
+    signer = f", signed with {settled.token}" if settled.token else ""
+    earned = "" if at_once else (
+        f"; it earned nothing: no rule is for {settled.type} on server {settled.server_id!r}"
+        " with these facts"
+    )  # fmt: skip
+    detail = f"{settled.source} {settled.type} {settled.event_id}{signer}{earned}"
+    steps = [make_step(settled.settled_at, "settled", detail), *map(make_grant_step, at_once)]
+    for one in record.repayments:
+        rewards = f"{one.grants} reward{'s' * (one.grants > 1)}"
+        detail = f"{one.person} had it paid by the rules of then: {rewards}"
+        steps.append(make_step(one.repaid_at, "repaid", detail))
+        steps += [make_grant_step(grant) for grant in record.grants if grant.event == one.event]
+    return steps
+
+
+def make_grant_step(grant: Any) -> dict[str, Any]:
+    detail = f"{grant.kind} {grant.params} to {grant.nickname} by the rule {grant.rule!r}"
+    return make_step(grant.granted_at, "granted", detail)
 
 
 def find_next_try(waiting: Any) -> int:

@@ -3,6 +3,8 @@
 import gc
 import os
 import resource
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from functools import lru_cache
@@ -30,6 +32,8 @@ secure_scheme_headers = {}
 MOST_UNREAD = 8192  # bytes of a refused body after which the connection is worth keeping
 MOST_HEADS = 800  # connections without a request; of more, whoever is silent longest is hung up on
 MOST_LINGERING = 100  # clients that are told why before their connection is closed
+CHECK_PATIENCE = 60  # seconds for the checks before a reload
+RESTART_PAUSE = 3  # seconds until a worker that could not start is started again
 
 
 class WatchedBody(Body):
@@ -88,6 +92,21 @@ class PatientWorker(GeventWorker):
         super().__init__(*args, **kwargs)
         self.heads = {}  # connections that wait for a head; the most patient first
         self.lingering = 0
+
+    def load_wsgi(self):
+        """As gunicorn's, which ends the whole service where this fails: right at the start alone.
+
+        A worker that replaces another meets a mistake that was made meanwhile. The others go on, and
+        it is tried again until the mistake is mended.
+        """
+        try:
+            super().load_wsgi()
+        except Exception as error:
+            if self.age <= self.cfg.workers:
+                raise
+            self.log.error("this worker cannot start, and is started again: %s", error)
+            time.sleep(RESTART_PAUSE)
+            sys.exit(1)
 
     def handle(self, listener, client, addr):
         """Serve a connection, request by request."""
@@ -163,6 +182,37 @@ keepalive = 5  # seconds for a head to come; a worker told to stop waits so long
 
 # gunicorn's control socket is one per user: a second instance would take the first one's away.
 control_socket_disable = True
+
+
+def on_starting(server):
+    """SIGHUP is heard where the service would start and could pay: else its workers go on as they are."""
+    reload = server.reload
+
+    def reload_checked():
+        if faults := find_start_faults(server.app.app_uri):
+            server.log.error("not reloaded, the workers go on as before: %s", faults)
+        else:
+            reload()
+
+    server.reload = reload_checked
+
+
+def find_start_faults(served):
+    """What a start would meet now, tried by processes of their own; "" where all is well."""
+    checks = [["gunicorn", "--check-config", *sys.argv[1:]]]
+    if served == wsgi_app:
+        checks.insert(0, ["app.cli", "check"])  # it says more, and asks the database
+    for words in checks:
+        command = [sys.executable, "-m", *words]
+        try:
+            done = subprocess.run(  # noqa: S603  (nobody else chooses its words)
+                command, capture_output=True, text=True, timeout=CHECK_PATIENCE, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"{' '.join(words)}: {error}"
+        if done.returncode:
+            return done.stderr.strip() or f"{' '.join(words)} ended with {done.returncode}"
+    return ""
 
 
 def pre_request(worker, request):

@@ -79,6 +79,22 @@ def settle(guerdon: Guerdon, ids: list[str], nickname: str = "Bob") -> Any:
     return [[outcome.state for outcome in outcomes], tries]
 
 
+def repay(guerdon: Guerdon, rows: list[int], person: str) -> Any:
+    """How many rewards each event that we repaid got, and how often which conflict made us try again."""
+    tries: Counter[str] = Counter()
+    pay = guerdon.repayer._pay
+
+    def pay_counted(rows: Any, person: str, attempt: int) -> Any:
+        tries["undone" if attempt else "first" if not tries else "duplicate"] += 1
+        return pay(rows, person, attempt)
+
+    guerdon.repayer._pay = pay_counted  # type: ignore[method-assign]
+    repaid = guerdon.repayer.repay(rows, person)
+    guerdon.repayer._pay = pay  # type: ignore[method-assign]
+    assert not [one.problem for one in repaid if one.problem]
+    return [{one.id: len(one.grants) for one in repaid}, tries]
+
+
 def take_waiting(guerdon: Guerdon, limit: int) -> Any:
     lease = guerdon.inbox.take_due(limit)
     return [lease.token, lease.ids]
@@ -108,7 +124,7 @@ def take_migration_lock(guerdon: Guerdon) -> Any:
 
 DEEDS: dict[str, Any] = {
     deed.__name__: deed
-    for deed in (settle, take_waiting, take_reports, take_claims, take_migration_lock)
+    for deed in (settle, repay, take_waiting, take_reports, take_claims, take_migration_lock)
 }
 
 

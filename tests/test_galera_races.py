@@ -19,6 +19,8 @@ from app.hookspecs import Event, Player, Report
 from app.keys import make_event_key
 from app.models import Waiting
 from app.reporting import insert_reports
+from app.rules import Rules
+from tests.books import make_work, settle
 from tests.conftest import ALL_PLUGINS, REWARDS, add_player
 from tests.galera import GaleraCluster, write_host
 from tests.racing import Racer, race
@@ -116,6 +118,29 @@ def test_a_player_created_on_two_nodes_at_once_is_one_and_no_promo_code_is_given
     assert sorted(players) == sorted((f"new{n}", Decimal(200)) for n in range(rounds))
     given = query(guerdon, "SELECT event_id FROM guerdon_promo_codes WHERE player_id <> ''")
     assert sorted(given) == sorted((f"{host}{n}",) for host in "ab" for n in range(rounds))
+
+
+def test_events_repaid_on_two_nodes_at_once_are_paid_once(open_racers: Any) -> None:
+    guerdon, racers = open_racers()
+    guerdon.settler._rules = Rules()  # which ate them
+    tries: Counter[str] = Counter()
+    rounds = 0
+    while rounds < ROUNDS and (tries["undone"] < 20 or tries["duplicate"] < 5):
+        ids = [f"{rounds}-{number}" for number in range(3)]
+        assert {one.state for one in settle(guerdon, *map(make_work, ids))} == {"settled"}
+        latest = f"SELECT id FROM guerdon_events WHERE event_id LIKE '{rounds}-%%' ORDER BY id"
+        rows = [row for (row,) in query(guerdon, latest)]
+        late = (0, 0.0005 * (rounds % 8))
+        both = race(racers, "repay", [rows, rows[::-1]], ["Alice", "Eve"], delays=late)
+        assert sorted(id for paid, _ in both for id in paid) == ids
+        tries += Counter(both[0][1]) + Counter(both[1][1])
+        rounds += 1
+
+    print(f"{rounds} rounds, {dict(tries)}")
+    assert tries["undone"] >= 20
+    assert query(guerdon, "SELECT COUNT(*) FROM guerdon_grants") == [(3 * rounds,)]
+    assert query(guerdon, "SELECT COUNT(*) FROM guerdon_repayments") == [(3 * rounds,)]
+    assert query(guerdon, "SELECT gold FROM players") == [(Decimal(300 * rounds),)]
 
 
 def queue_waiting(guerdon: Guerdon, start: int) -> None:

@@ -179,6 +179,22 @@ def check(path: Path, *words: str) -> Result:
     return CliRunner().invoke(main, ["check", *words], env=environment)
 
 
+def test_what_is_to_be_written_otherwise_in_the_config_is_a_warning_too(
+    open_service: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = open_service(VOTES).config.path
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "key").write_text("a-key-of-sixteen-characters")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    path.write_text(path.read_text().replace('keys = ["', 'keys = [{ file = "key" }, "'))
+
+    result = check(path, "--strict")
+
+    [line] = result.stderr.splitlines()
+    assert result.exit_code == 2
+    assert line.startswith(f"warning: {path}: [api] keys")
+
+
 @pytest.mark.parametrize("strict", [False, True])
 def test_check_prints_warnings_and_is_strict_if_told(open_service: Open, strict: bool) -> None:
     words = ["--strict"] * strict
