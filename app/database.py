@@ -81,6 +81,7 @@ class SessionMySQL(MySQLDatabase):
             connection = super()._connect()  # type: ignore[misc]
             # The greeting had to come within CONNECT_TIMEOUT; a statement may take longer.
             connection._read_timeout = ANSWER_TIMEOUT
+            connection.made_at = time.monotonic()
             with connection.cursor() as cursor:
                 packet = set_up_session(cursor)
                 self.bytes_at_once = min(BYTES_AT_ONCE, packet // BYTES_WRITTEN_OUT)
@@ -119,6 +120,7 @@ class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[
     """MariaDB, MySQL or a Galera cluster through PyMySQL."""
 
     family = "mysql"
+    _left_at = 0.0  # monotonic; connections that were made before are not used again
 
     @property
     def returns_rows(self) -> bool:
@@ -137,7 +139,20 @@ class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[
 
     def _can_reuse(self, connection: Any) -> bool:
         """Only one without a transaction; the pool would ask the server to roll back, and wait."""
-        return not connection.server_status & IN_TRANSACTION
+        is_left = connection.made_at <= self._left_at
+        return not (is_left or connection.server_status & IN_TRANSACTION)
+
+    def leave_server(self) -> None:
+        """Close what is idle, keep nothing that is in use: after a failover it leads to the old server."""
+        self._left_at = time.monotonic()
+        self.close_idle()
+
+    def drop_left_connection(self) -> None:
+        """Close this thread's connection if it leads to a server that we have left since."""
+        if not self.is_closed() and not self.in_transaction():
+            connection: Any = self.connection()  # type: ignore[no-untyped-call]
+            if connection.made_at <= self._left_at:
+                self.drop_connection()
 
     def begin_long_statements(self) -> None:
         """This thread's connection may wait and work for long, until it is dropped."""

@@ -33,6 +33,7 @@ from app.network import Http
 from app.outbox import Outbox
 from app.players import PlayerFinder
 from app.plugin_manager import Plugins, load_plugins
+from app.readiness import Readiness
 from app.recipients import Recipients
 from app.rule_warnings import gather_supplies, list_warnings
 from app.rules import Rules, read_rules
@@ -69,6 +70,7 @@ class Guerdon:
         self.now = now
         self._http = http
         bind_models(database, [*LEDGER, *OWN, *plugins.models])
+        self.readiness = Readiness(database, config.is_durable)
         self.finder = PlayerFinder(database, config.players)
         unknown = config.players.unknown
         recipients = Recipients(database, plugins, self.finder, unknown, now)
@@ -99,7 +101,9 @@ class Guerdon:
                     self.config.players,
                     self.config.is_durable,
                 )
-        except (PeeweeException, MaxConnectionsExceeded, DatabaseUnavailable) as error:
+        except DatabaseUnavailable as error:
+            return [f"[database] url: {error}"]
+        except (PeeweeException, MaxConnectionsExceeded) as error:
             return [f"[database] url: the database does not answer: {describe(error)}"]
 
     def require_fit_database(self) -> None:

@@ -12,6 +12,7 @@ from app.migrating import list_pending
 from app.models import LEDGER, OWN, OwnPlayer
 from app.plugin_manager import Plugins
 from app.rules import Rules
+from app.writing import inspect_writes
 
 BINARY_ENDINGS = ("_bin", "_nopad_bin")
 
@@ -33,6 +34,7 @@ def inspect_database(
     faults = [fault for model in models for fault in inspect_table(database, model)]
     faults += inspect_players(database, players, tables)
     faults += inspect_durability(database, is_durable)
+    faults += inspect_writes(database, models)
     own = {model._meta.table_name for model in models}
     faults += (
         inspect_server(database, own, players)

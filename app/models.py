@@ -227,6 +227,16 @@ class Turn(Model):
         table_name = "guerdon_turns"
 
 
+class Heartbeat(Model):
+    """A row is written and removed in one commit, to find out whether a commit is kept."""
+
+    id = BigAutoField()
+    filling = LongBlobField()
+
+    class Meta:
+        table_name = "guerdon_heartbeats"
+
+
 class OwnPlayer(Model):
     """A player in our own table, for a game that has none; `folded` serves match = "casefold"."""
 
@@ -250,7 +260,7 @@ class OwnName(Model):
         table_name = "guerdon_player_names"
 
 
-LEDGER = (Event, Grant, Waiting, Attempt, Claim, Part, Report, Send, Turn)
+LEDGER = (Event, Grant, Waiting, Attempt, Claim, Part, Report, Send, Turn, Heartbeat)
 OWN = (OwnPlayer, OwnName)  # where the studio has no table of players
 
 
