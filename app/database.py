@@ -150,7 +150,7 @@ class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[
     def drop_left_connection(self) -> None:
         """Close this thread's connection if it leads to a server that we have left since."""
         if not self.is_closed() and not self.in_transaction():
-            connection: Any = self.connection()  # type: ignore[no-untyped-call]
+            connection: Any = self.connection()
             if connection.made_at <= self._left_at:
                 self.drop_connection()
 

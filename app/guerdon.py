@@ -39,6 +39,7 @@ from app.rule_warnings import gather_supplies, list_warnings
 from app.rules import Rules, read_rules
 from app.secret import Secret
 from app.settling import Settler
+from app.sharing import SHARED
 
 log = structlog.get_logger()
 
@@ -66,7 +67,7 @@ class Guerdon:
         self.config = config
         self.plugins = plugins
         self.rules = rules
-        self.database = database
+        self.database = database = SHARED.claim(self, config.database_url, database)
         self.now = now
         self._http = http
         bind_models(database, [*LEDGER, *OWN, *plugins.models])
@@ -169,11 +170,11 @@ class Guerdon:
             self.dispatcher.start()
 
     def close(self) -> None:
-        """End the threads, after what they have in hand, and close every connection."""
+        """End the threads, after what they have in hand, and close every connection of ours."""
         self.dispatcher.stop()
         self.outbox.stop()
         self.deliveries.stop()
-        self.database.close_all()
+        SHARED.let_go(self)
         self._http.close()
 
 

@@ -90,6 +90,7 @@ def test_the_migrated_tables_are_those_of_the_models(
 ) -> None:
     bare.migrate()
     migrated = describe(bare)
+    bare.close()
     if bare.database.family == "sqlite":
         url = f"sqlite:///{tmp_path}/other.db"
     else:
