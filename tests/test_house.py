@@ -26,6 +26,7 @@ FLOORS = {
     "app.leases": 2, "app.migrating": 2, "app.migrations": 2, "app.player_search": 2, "app.players": 2.1,
     "app.rules": 2, "app.turns": 2,
     "app.sharing": 1.2,
+    "app.decimals": 0.1,
     "app.upserting": 2, "app.ledger": 2.1, "app.plugin_finding": 2,
     "app.plugin_manager": 2.1, "app.granting": 2.2, "app.rule_warnings": 2.2,
     "app.inspection": 2.2, "app.recipients": 2.3, "app.reporting": 2.3, "app.sending": 2.3,
