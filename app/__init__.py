@@ -6,6 +6,7 @@ from flask import Flask, Request, Response
 
 from app import game_api  # noqa: F401  (adds its views to /v1)
 from app.bodies import WholeRequest
+from app.chunks import run_in_chunks
 from app.claims import queue_claims
 from app.database import Database
 from app.errors import (
@@ -104,6 +105,7 @@ __all__ = [
     "read_json_object",
     "read_reply",
     "read_retry_after",
+    "run_in_chunks",
     "shorten",
     "sign_lines",
     "upsert_rows",

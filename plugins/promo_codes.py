@@ -1,13 +1,23 @@
 """Promo codes: each is given to one player, once; a pool that is empty makes its votes wait."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from marshmallow import Schema, fields, validate
 from peewee import AutoField, BigIntegerField, CharField, Model
 
-from app import Command, Database, Event, GuerdonError, NotReady, Player, Reward, hookimpl
+from app import (
+    Command,
+    Database,
+    Event,
+    GuerdonError,
+    NotReady,
+    Player,
+    Reward,
+    hookimpl,
+    run_in_chunks,
+)
 
 
 class PromoCode(Model):
@@ -87,13 +97,14 @@ def import_codes(db: Database, progress: Callable[..., Any], pool: str, file: st
     codes = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if too_long := [number for number, line in enumerate(lines, 1) if len(line.strip()) > 255]:
         raise GuerdonError(f"{file}, line {too_long[0]}: a code has at most 255 characters")
-    added = 0
-    for some in progress([codes[start : start + 500] for start in range(0, len(codes), 500)]):
-        with db.atomic():
-            mine = (PromoCode.pool == pool) & (PromoCode.code << some)
-            known = {row.code for row in PromoCode.select(PromoCode.code).where(mine)}
-            rows = [{"pool": pool, "code": code} for code in some if code not in known]
-            added += len(rows)
-            if rows:
-                PromoCode.insert_many(rows).execute()
+
+    def add_codes(some: Sequence[str]) -> int:
+        mine = (PromoCode.pool == pool) & (PromoCode.code << list(some))
+        known = {row.code for row in PromoCode.select(PromoCode.code).where(mine)}
+        rows = [{"pool": pool, "code": code} for code in some if code not in known]
+        if rows:
+            PromoCode.insert_many(rows).execute()
+        return len(rows)
+
+    added = run_in_chunks(db, codes, add_codes, progress)
     return f"{added} codes added to the pool {pool}, {len(codes) - added} were there already"
