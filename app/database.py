@@ -71,6 +71,11 @@ class Sqlite(Transactions, PooledSqliteDatabase):  # type: ignore[misc]
     def is_in_transaction(self) -> bool:
         return bool(self.connection().in_transaction)
 
+    def list_generated_columns(self, table: str) -> set[str]:
+        """The columns of a table that are computed from others, and cannot be written."""
+        sql = "SELECT name FROM pragma_table_xinfo(?) WHERE hidden IN (2, 3)"
+        return {str(name) for (name,) in self.execute_sql(sql, (table,)).fetchall()}
+
     def count_places(self, table: str, column: str) -> int | None:
         """The decimals that a column was declared to keep; None where it was not told."""
         if (table, column) not in self._places:
@@ -152,6 +157,14 @@ class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[
         """Only one without a transaction; the pool would ask the server to roll back, and wait."""
         is_left = connection.made_at <= self._left_at
         return not (is_left or connection.server_status & IN_TRANSACTION)
+
+    def list_generated_columns(self, table: str) -> set[str]:
+        """The columns of a table that are computed from others, and cannot be written."""
+        sql = (
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE()"
+            " AND table_name = %s AND generation_expression <> ''"
+        )
+        return {str(name) for (name,) in self.execute_sql(sql, (table,)).fetchall()}
 
     def leave_server(self) -> None:
         """Close what is idle, keep nothing that is in use: after a failover it leads to the old server."""

@@ -7,6 +7,7 @@ tables with plain SQL; the models are for looking.
 from typing import Any
 
 from peewee import (
+    SQL,
     AutoField,
     BigAutoField,
     BigIntegerField,
@@ -18,6 +19,7 @@ from peewee import (
     FixedCharField,
     IntegerField,
     Model,
+    NodeList,
     TextField,
 )
 
@@ -34,6 +36,23 @@ class KeyField(FixedCharField):
 
     def adapt(self, value: Any) -> Any:
         return value
+
+
+class LastingIds(AutoField):
+    """Ids that are never given again: SQLite would give the last row's once that row is removed."""
+
+    def ddl(self, ctx: Any) -> Any:
+        nodes = super().ddl(ctx)
+        is_sqlite = getattr(self.model._meta.database, "family", "") == "sqlite"
+        return NodeList((nodes, SQL("AUTOINCREMENT"))) if is_sqlite else nodes
+
+
+class LastingAutoField(LastingIds):
+    pass
+
+
+class LastingBigAutoField(LastingIds, BigAutoField):
+    pass
 
 
 class LongTextField(TextField):
@@ -73,7 +92,7 @@ class Grant(Model):
     plugin = CharField(64)
     kind = CharField(64)
     params = TextField()
-    player_id = CharField(64)
+    player_id = CharField(255)
     nickname = CharField(255)
     server_id = CharField(255)
     user_id = CharField(255)
@@ -127,9 +146,9 @@ class Attempt(Model):
 class Claim(Model):
     """A reward that waits for its player's game server. States: ready, leased, done."""
 
-    id = BigAutoField()
+    id = LastingBigAutoField()  # a game server gives a claim out once per id
     server_id = CharField(255)
-    player_id = CharField(64)
+    player_id = CharField(255)
     nickname = CharField(255)
     event_type = CharField(64)
     event_id = CharField(255)
@@ -240,7 +259,7 @@ class Heartbeat(Model):
 class OwnPlayer(Model):
     """A player in our own table, for a game that has none; `folded` serves match = "casefold"."""
 
-    id = AutoField()
+    id = LastingAutoField()
     nickname = CharField(255, unique=True)
     folded = CharField(255, index=True)
     gold = DecimalField(max_digits=18, decimal_places=2, default=0)

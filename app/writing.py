@@ -26,17 +26,20 @@ def list_writes(database: Database, models: Iterable[Any]) -> Iterator[tuple[str
 
 
 def inspect_writes(database: Database, models: Iterable[Any]) -> Iterator[str]:
-    """A sentence for each kind of write that is refused, with the tables it concerns."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """What kinds of writes are refused, on which tables and why: a sentence for those that go together."""
+    refused: dict[tuple[str, str], list[str]] = {}  # kinds by table and reason
     for kind, table, sql in list_writes(database, models):
         try:
             with database.atomic():
                 database.execute_sql(sql)
         except PeeweeException as error:
             reason = name_reason(error) or type(error).__name__
-            found.setdefault((kind, reason), []).append(table)
-    for (kind, reason), tables in found.items():
+            refused.setdefault((table, reason), []).append(kind)
+    together: dict[tuple[str, str], list[str]] = {}  # tables by kinds and reason
+    for (table, reason), kinds in refused.items():
+        together.setdefault((", ".join(kinds), reason), []).append(table)
+    for (named, reason), tables in together.items():
         yield (
-            f"no {kind} into {', '.join(tables)}: {reason}; our database user needs SELECT, INSERT, "
+            f"no {named} on {', '.join(tables)}: {reason}. Our database user needs SELECT, INSERT, "
             "UPDATE and DELETE there, on a server that takes writes"
         )

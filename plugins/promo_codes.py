@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema
 from peewee import AutoField, BigIntegerField, CharField, Model
 
 from app import (
@@ -15,6 +15,7 @@ from app import (
     NotReady,
     Player,
     Reward,
+    RewardName,
     hookimpl,
     run_in_chunks,
 )
@@ -24,7 +25,7 @@ class PromoCode(Model):
     id = AutoField()
     pool = CharField(64)
     code = CharField(255)
-    player_id = CharField(64, default="")  # "": not given yet
+    player_id = CharField(255, default="")  # "": not given yet
     event_type = CharField(64, default="")
     event_id = CharField(255, default="")
     given_at = BigIntegerField(null=True)  # ms since the epoch, UTC
@@ -39,7 +40,7 @@ class PromoCode(Model):
 
 
 class PromoCodeReward(Schema):
-    pool = fields.String(required=True, validate=validate.Length(min=1, max=64))
+    pool = RewardName(64, required=True)
 
 
 @hookimpl
@@ -90,6 +91,8 @@ def commands() -> list[Command]:
 
 
 def import_codes(db: Database, progress: Callable[..., Any], pool: str, file: str) -> str:
+    if pool != pool.strip() or not 0 < len(pool) <= 64:
+        raise GuerdonError("a pool's name has 1 to 64 characters, and no space before or after")
     try:
         lines = Path(file).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

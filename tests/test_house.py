@@ -28,6 +28,7 @@ FLOORS = {
     "app.sharing": 1.2,
     "app.decimals": 0.1,
     "app.chunks": 1.2,
+    "app.reward_fields": 0.1,
     "app.upserting": 2, "app.ledger": 2.1, "app.plugin_finding": 2,
     "app.plugin_manager": 2.1, "app.granting": 2.2, "app.rule_warnings": 2.2,
     "app.inspection": 2.2, "app.recipients": 2.3, "app.reporting": 2.3, "app.sending": 2.3,

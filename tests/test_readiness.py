@@ -82,8 +82,9 @@ def test_a_server_that_became_read_only_is_not_ready(
 
     mariadb.run("SET GLOBAL read_only = 1")
     assert ask_ready(guerdon) == (503, "the database takes no writes now")
-    [*faults] = guerdon.inspect()
-    assert [fault for fault in faults if "guerdon_events" in fault and "it is read-only" in fault]
+    fault = guerdon.inspect()[0]
+    assert fault.startswith("no INSERT, UPDATE, DELETE on guerdon_events, ")
+    assert ": it is read-only. " in fault
     mariadb.run("SET GLOBAL read_only = 0")
 
     assert ask_ready(guerdon) == (200, "")
@@ -96,16 +97,10 @@ def test_a_user_that_may_only_read_is_not_ready_and_check_says_what_is_missing(
 ) -> None:
     guerdon = open_as_clerk("SELECT")
 
-    faults = guerdon.inspect()
+    [fault] = guerdon.inspect()
 
-    assert [fault.partition(" into ")[0] for fault in faults] == [
-        "no INSERT",
-        "no UPDATE",
-        "no DELETE",
-    ]
-    assert all(
-        "guerdon_events, " in fault and "our database user may not" in fault for fault in faults
-    )
+    assert fault.startswith("no INSERT, UPDATE, DELETE on guerdon_events, ")
+    assert "our database user may not do that" in fault
     guerdon._is_fit = True  # the right was taken away while it ran
     assert ask_ready(guerdon) == (
         503, "the database keeps no write: our database user may not do that",
@@ -124,7 +119,7 @@ def test_one_missing_right_on_one_table_is_named(
 
     [fault] = guerdon.inspect()
 
-    assert fault.startswith("no DELETE into guerdon_items: our database user may not do that")
+    assert fault.startswith("no DELETE on guerdon_items: our database user may not do that")
 
 
 @on_sqlite
