@@ -6,7 +6,9 @@ from flask import Flask, Request, Response
 
 from app import game_api  # noqa: F401  (adds its views to /v1)
 from app.bodies import WholeRequest
+from app.chunks import run_in_chunks
 from app.claims import queue_claims
+from app.complaints import explain_refusal
 from app.database import Database
 from app.errors import (
     BadDelivery,
@@ -40,6 +42,7 @@ from app.masking import cut_text, mask_tokens
 from app.names import PatternField
 from app.openapi import add_api
 from app.players import add_to_players
+from app.reward_fields import RewardName
 from app.rules import dump_json
 from app.secret import HttpAddress, ReferableString, Secret, SecretField
 from app.steps import format_time
@@ -79,6 +82,7 @@ __all__ = [
     "Request",
     "Response",
     "Reward",
+    "RewardName",
     "Schedule",
     "Secret",
     "SecretField",
@@ -90,6 +94,7 @@ __all__ = [
     "describe_game_events",
     "dump_json",
     "escape_text",
+    "explain_refusal",
     "fetch_json",
     "format_time",
     "hookimpl",
@@ -104,6 +109,7 @@ __all__ = [
     "read_json_object",
     "read_reply",
     "read_retry_after",
+    "run_in_chunks",
     "shorten",
     "sign_lines",
     "upsert_rows",

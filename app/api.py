@@ -166,7 +166,7 @@ def describe_player(guerdon: Guerdon, player: Player) -> dict[str, Any]:
             for part in describe(player=player, **known):
                 described |= part
         except Exception as error:
-            if classify_error(error) in ("lost", "away"):
+            if classify_error(error) in ("lost", "away", "demoted"):
                 raise
             log.error("describe_player failed", plugin=name, exc_info=error)
     return described

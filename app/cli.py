@@ -187,7 +187,7 @@ def retry_events(type: str | None, id: str | None, dead: bool) -> None:
     if type and id:
         ids = {id, join_key(id)}  # as `show` finds it too
         keys = [make_event_key(source, type, one) for source in guerdon.sources for one in ids]
-    count = guerdon.inbox.revive(keys)
+    count = guerdon.inbox.revive(keys, show_progress)
     if not count and keys:
         raise GuerdonError(f"no event {type} {id} waits or is dead")
     tell(f"{count} will be tried again at once")

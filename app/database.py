@@ -4,7 +4,6 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ from peewee import MySQLDatabase, OperationalError
 from playhouse.db_url import parse
 from playhouse.pool import PoolConnection, PooledMySQLDatabase, PooledSqliteDatabase
 
+from app.decimals import add_decimals, read_places
 from app.errors import ConfigError, DatabaseUnavailable
 from app.faults import classify_error
 from app.names import fold_name
@@ -28,7 +28,6 @@ BYTES_AT_ONCE = 2 << 20  # of text in one statement
 BYTES_WRITTEN_OUT = 4  # that a byte of it may become as SQL, and room for the rest of the row
 LOCK_WAIT = 2  # seconds for a row or table that somebody holds; others wait behind us meanwhile
 MIGRATION_TIMEOUT = 3600  # seconds: an index on a large ledger takes its time
-SQLITE_DIGITS = 15  # what SQLite's REAL keeps of a decimal number (sqlite.org, Datatypes, 3)
 IN_TRANSACTION = 1  # of PyMySQL's server_status
 STRICT = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO"
 
@@ -39,6 +38,10 @@ class Sqlite(Transactions, PooledSqliteDatabase):  # type: ignore[misc]
     family = "sqlite"
     returns_rows = True
     bytes_at_once = BYTES_AT_ONCE
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._places: dict[tuple[str, str], int | None] = {}
+        super().__init__(*args, **kwargs)
 
     def begin(self, lock_type: str | None = None) -> None:
         """BEGIN IMMEDIATE. Waits in Python, so that greenlets of this worker go on meanwhile."""
@@ -68,6 +71,19 @@ class Sqlite(Transactions, PooledSqliteDatabase):  # type: ignore[misc]
     def is_in_transaction(self) -> bool:
         return bool(self.connection().in_transaction)
 
+    def list_generated_columns(self, table: str) -> set[str]:
+        """The columns of a table that are computed from others, and cannot be written."""
+        sql = "SELECT name FROM pragma_table_xinfo(?) WHERE hidden IN (2, 3)"
+        return {str(name) for (name,) in self.execute_sql(sql, (table,)).fetchall()}
+
+    def count_places(self, table: str, column: str) -> int | None:
+        """The decimals that a column was declared to keep; None where it was not told."""
+        if (table, column) not in self._places:
+            sql = "SELECT type FROM pragma_table_info(?) WHERE name = ?"
+            row = self.execute_sql(sql, (table, column)).fetchone()
+            self._places[table, column] = read_places(str(row[0]) if row else "")
+        return self._places[table, column]
+
 
 class SessionMySQL(MySQLDatabase):
     """Sets up each new connection; the server's defaults are not ours."""
@@ -81,6 +97,7 @@ class SessionMySQL(MySQLDatabase):
             connection = super()._connect()  # type: ignore[misc]
             # The greeting had to come within CONNECT_TIMEOUT; a statement may take longer.
             connection._read_timeout = ANSWER_TIMEOUT
+            connection.made_at = time.monotonic()
             with connection.cursor() as cursor:
                 packet = set_up_session(cursor)
                 self.bytes_at_once = min(BYTES_AT_ONCE, packet // BYTES_WRITTEN_OUT)
@@ -119,6 +136,7 @@ class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[
     """MariaDB, MySQL or a Galera cluster through PyMySQL."""
 
     family = "mysql"
+    _left_at = 0.0  # monotonic; connections that were made before are not used again
 
     @property
     def returns_rows(self) -> bool:
@@ -137,7 +155,28 @@ class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[
 
     def _can_reuse(self, connection: Any) -> bool:
         """Only one without a transaction; the pool would ask the server to roll back, and wait."""
-        return not connection.server_status & IN_TRANSACTION
+        is_left = connection.made_at <= self._left_at
+        return not (is_left or connection.server_status & IN_TRANSACTION)
+
+    def list_generated_columns(self, table: str) -> set[str]:
+        """The columns of a table that are computed from others, and cannot be written."""
+        sql = (
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE()"
+            " AND table_name = %s AND generation_expression <> ''"
+        )
+        return {str(name) for (name,) in self.execute_sql(sql, (table,)).fetchall()}
+
+    def leave_server(self) -> None:
+        """Close what is idle, keep nothing that is in use: after a failover it leads to the old server."""
+        self._left_at = time.monotonic()
+        self.close_idle()
+
+    def drop_left_connection(self) -> None:
+        """Close this thread's connection if it leads to a server that we have left since."""
+        if not self.is_closed() and not self.in_transaction():
+            connection: Any = self.connection()
+            if connection.made_at <= self._left_at:
+                self.drop_connection()
 
     def begin_long_statements(self) -> None:
         """This thread's connection may wait and work for long, until it is dropped."""
@@ -151,16 +190,6 @@ class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[
 
 
 Database = Sqlite | MariaDB
-
-
-def add_decimals(balance: Any, amount: str) -> int | str:
-    """SQLite's sum for money: exact, or an error. `balance` is a column's value, NULL counts as 0."""
-    total = Decimal(str(balance or 0)) + Decimal(amount)
-    if total == total.to_integral_value() and abs(total) < 2**63:
-        return int(total)
-    if len(total.normalize().as_tuple().digits) > SQLITE_DIGITS:
-        raise ValueError("more digits than SQLite keeps")
-    return str(total)
 
 
 def fold_text(value: Any) -> str | None:
@@ -200,7 +229,7 @@ def open_sqlite(url: str) -> Sqlite:
         pragmas={"journal_mode": "wal", "synchronous": "full", "busy_timeout": 5000,
                  "cache_size": -16384, "wal_autocheckpoint": CHECKPOINT_AFTER},
     )  # fmt: skip
-    database.register_function(add_decimals, "add_decimals", 2)
+    database.register_function(add_decimals, "add_decimals", 3)
     database.register_function(fold_text, "casefold", 1)
     return database
 

@@ -9,13 +9,16 @@ from playhouse.pool import MaxConnectionsExceeded
 ROLLED_BACK = {1213, 1020}  # deadlock, a row changed meanwhile
 LOCKED = {1205, 3572}  # lock wait, NOWAIT
 LOST = {2006, 2013, 2014, 2055, 1927, 1053, 1152, 1153, 1158, 1159, 1160, 1161, 4031}
-AWAY = {2002, 2003, 2005, 1040, 1047, 1129, 1130, 1203, 1226, 1290, 1836}
+AWAY = {2002, 2003, 2005, 1040, 1129, 1130, 1203, 1226}
+# Read-only since it is no primary any more, or cut off from its cluster.
+DEMOTED = {1047, 1290, 1792, 1836}
 DUPLICATE = {1062, 1586}
 NUMBERS = {
     "rolled_back": ROLLED_BACK,
     "locked": LOCKED,
     "lost": LOST,
     "away": AWAY,
+    "demoted": DEMOTED,
     "duplicate": DUPLICATE,
 }
 
@@ -39,11 +42,12 @@ def classify_error(error: BaseException) -> str:
     rolled_back  the whole unit may run again at once
     locked       somebody holds a row or the file, and held it as long as we waited
     lost, away   the connection is gone; there is none to be had
+    demoted      this server takes no writes; another may by now
     duplicate    a unique key is there already
     refused      anything else
     """
     kinds = {classify_one(cause) for cause in list_causes(error)}
-    for kind in ("rolled_back", "lost", "away", "locked", "duplicate"):
+    for kind in ("rolled_back", "lost", "away", "demoted", "locked", "duplicate"):
         if kind in kinds:
             return kind
     return "refused"
@@ -51,7 +55,7 @@ def classify_error(error: BaseException) -> str:
 
 def concerns_all(error: BaseException) -> bool:
     """Whether it is the fault of no single statement: the whole unit has to run again, or to wait."""
-    return classify_error(error) in ("rolled_back", "lost", "away", "locked")
+    return classify_error(error) in ("rolled_back", "lost", "away", "demoted", "locked")
 
 
 def classify_one(error: BaseException) -> str:

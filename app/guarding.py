@@ -8,12 +8,13 @@ silently ones too (MariaDB, "SQL statements that cause an implicit commit"), are
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from peewee import PeeweeException, _savepoint
 
+from app.complaints import keep_column_type, keep_statement
 from app.errors import Inseparable, TransactionBroken
 from app.faults import classify_error, concerns_all
 
@@ -56,6 +57,7 @@ class Guarded:
     if TYPE_CHECKING:  # what Peewee brings
         family: str
         transaction_depth: Any
+        get_columns: Any
         _state: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -169,6 +171,8 @@ class Guarded:
         try:
             cursor = super().execute_sql(sql, params)  # type: ignore[misc]
         except PeeweeException as error:
+            keep_statement(error, sql)
+            keep_column_type(error, self.describe_column)
             undone = self.count_blocks(0) > 0 and classify_error(error) == "duplicate"
             if not undone or not self.is_in_transaction():
                 self._unit.doomed = error
@@ -177,6 +181,14 @@ class Guarded:
             self._unit.doomed = TransactionBroken("a plugin ended the transaction that pays")
             raise self._unit.doomed
         return cursor
+
+    def describe_column(self, table: str, column: str) -> str:
+        """The type of a column as it was declared; "" where that cannot be found out."""
+        with suppress(PeeweeException):
+            for one in self.get_columns(table):
+                if one.name == column:
+                    return str(getattr(one, "full_type", None) or one.data_type)
+        return ""
 
     def begin(self, *args: Any, **kwargs: Any) -> Any:
         self.refuse_in_unit("begin")  # MariaDB would commit what went before

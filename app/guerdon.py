@@ -33,12 +33,14 @@ from app.network import Http
 from app.outbox import Outbox
 from app.players import PlayerFinder
 from app.plugin_manager import Plugins, load_plugins
+from app.readiness import Readiness
 from app.recipients import Recipients
 from app.repaying import Repayer
 from app.rule_warnings import gather_supplies, list_warnings
 from app.rules import Rules, read_rules
 from app.secret import Secret
 from app.settling import Settler
+from app.sharing import SHARED
 
 log = structlog.get_logger()
 
@@ -66,10 +68,11 @@ class Guerdon:
         self.config = config
         self.plugins = plugins
         self.rules = rules
-        self.database = database
+        self.database = database = SHARED.claim(self, config.database_url, database)
         self.now = now
         self._http = http
         bind_models(database, [*LEDGER, *OWN, *plugins.models])
+        self.readiness = Readiness(database, config.is_durable)
         self.finder = PlayerFinder(database, config.players)
         unknown = config.players.unknown
         recipients = Recipients(database, plugins, self.finder, unknown, now)
@@ -101,7 +104,9 @@ class Guerdon:
                     self.config.players,
                     self.config.is_durable,
                 )
-        except (PeeweeException, MaxConnectionsExceeded, DatabaseUnavailable) as error:
+        except DatabaseUnavailable as error:
+            return [f"[database] url: {error}"]
+        except (PeeweeException, MaxConnectionsExceeded) as error:
             return [f"[database] url: the database does not answer: {describe(error)}"]
 
     def require_fit_database(self) -> None:
@@ -168,11 +173,11 @@ class Guerdon:
             self.dispatcher.start()
 
     def close(self) -> None:
-        """End the threads, after what they have in hand, and close every connection."""
+        """End the threads, after what they have in hand, and close every connection of ours."""
         self.dispatcher.stop()
         self.outbox.stop()
         self.deliveries.stop()
-        self.database.close_all()
+        SHARED.let_go(self)
         self._http.close()
 
 

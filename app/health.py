@@ -1,4 +1,4 @@
-"""GET /healthz: the process lives. GET /readyz: it can pay, found out by asking the database."""
+"""GET /healthz: the process lives. GET /readyz: it can pay, found out by asking and by writing."""
 
 from flask import current_app
 from flask_smorest import Blueprint
@@ -24,11 +24,12 @@ def tell_alive() -> dict[str, bool]:
 @health.response(200, Ready)
 @health.alt_response(503, schema=Ready, description="It cannot pay now; `reason` says why")
 def tell_ready() -> tuple[dict[str, bool | str], int]:
-    """It can pay: the database answers a real query, and its tables are current."""
+    """It can pay: the database answers a real query, its tables are current, and it keeps a write."""
     guerdon: Guerdon = current_app.extensions["guerdon"]
     try:
         guerdon.require_fit_database()
         guerdon.deliveries.look(PROBE)
+        guerdon.readiness.require()
     except DatabaseUnavailable as error:
         return {"ready": False, "reason": str(error)}, 503
     except PeeweeException as error:

@@ -2,12 +2,13 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import structlog
 from peewee import PeeweeException
 
+from app.chunks import run_in_chunks
 from app.config import Inbox as InboxConfig
 from app.crashing import reach
 from app.database import Database
@@ -183,20 +184,29 @@ class Inbox:
             return min(max(wanted, 0.0), LONGEST_DELAY)
         return delays[min(retries, len(delays) - 1)]
 
-    def revive(self, keys: list[bytes] | None) -> int:
+    def revive(
+        self,
+        keys: list[bytes] | None,
+        progress: Callable[[Sequence[Any]], Iterable[Any]] = iter,
+    ) -> int:
         """Make waiting or dead events due at once; all dead ones for None. How many there were."""
         now = self._now()
-        chosen = Waiting.state == "dead" if keys is None else Waiting.ordered_key << keys
-        changeable = chosen & (Waiting.state << ["dead", "ready"])
+        states = ["dead"] if keys is None else ["dead", "ready"]
+        chosen = Waiting.state << states
+        if keys is not None:
+            chosen &= Waiting.ordered_key << keys
 
-        def revive(attempt: int) -> int:
+        def revive(ids: Sequence[int]) -> int:
+            changeable = (Waiting.id << list(ids)) & (Waiting.state << states)
             rows: Any = Waiting.select(Waiting.ordered_key).where(changeable).tuples()
-            found = [bytes(row[0]) for row in rows]
-            for key in found:
-                Attempt.insert(ordered_key=key, at=now, what="retry by hand", detail="").execute()
-            Waiting.update(
-                state="ready", due_at=AT_ONCE, takes=0, retries=0, waiting_since=now
-            ).where(changeable).execute()
+            told = {"at": now, "what": "retry by hand", "detail": ""}
+            found = [{"ordered_key": bytes(row[0]), **told} for row in rows]
+            if found:
+                Attempt.insert_many(found).execute()
+            anew = {"due_at": AT_ONCE, "takes": 0, "retries": 0, "waiting_since": now}
+            Waiting.update(state="ready", **anew).where(changeable).execute()
             return len(found)
 
-        return self._database.transact(revive)
+        all_ids: Any = Waiting.select(Waiting.id).where(chosen).order_by(Waiting.id).tuples()
+        ids = self._database.ask(lambda attempt: [row[0] for row in all_ids])
+        return run_in_chunks(self._database, ids, revive, progress)

@@ -1,5 +1,6 @@
 """Is this database fit to pay with? Read back what we set, and what the studio's table must be."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,8 +13,10 @@ from app.migrating import list_pending
 from app.models import LEDGER, OWN, OwnPlayer
 from app.plugin_manager import Plugins
 from app.rules import Rules
+from app.writing import inspect_writes
 
 BINARY_ENDINGS = ("_bin", "_nopad_bin")
+LONGEST_ID = 255  # characters of a player_id in our tables
 
 
 def inspect_database(
@@ -33,6 +36,7 @@ def inspect_database(
     faults = [fault for model in models for fault in inspect_table(database, model)]
     faults += inspect_players(database, players, tables)
     faults += inspect_durability(database, is_durable)
+    faults += inspect_writes(database, models)
     own = {model._meta.table_name for model in models}
     faults += (
         inspect_server(database, own, players)
@@ -70,6 +74,9 @@ def inspect_table(database: Database, model: Any) -> Iterator[str]:
             )
             yield f"the table {table} has no column {field.column_name}{hint}"
             return
+    key = [field.column_name for field in model._meta.get_primary_keys()]
+    if key != database.get_primary_keys(table):
+        yield f"the table {table} has another primary key than {', '.join(key)}"
     present = {tuple(index.columns) for index in database.get_indexes(table) if index.unique}
     for index in model._meta.fields_to_index():
         wanted = tuple(field.column_name for field in index._expressions)
@@ -78,15 +85,39 @@ def inspect_table(database: Database, model: Any) -> Iterator[str]:
 
 
 def inspect_players(database: Database, players: Players, tables: set[str]) -> Iterator[str]:
-    """Whether the studio's table is there and has the columns of [players]."""
+    """Whether the studio's table is there, has the columns of [players], and ids we can keep."""
     if players.table not in tables:
-        yield f"[players] table: there is no table {players.table} in this database"
+        yield f"[players] table: {describe_missing_table(database, players.table)}"
         return
-    columns = {column.name for column in database.get_columns(players.table)}
+    found = {column.name: column for column in database.get_columns(players.table)}
+    readable = found.keys() | database.list_generated_columns(players.table)
     for setting in ("id_column", "nickname_column", "user_id_column"):
         column = getattr(players, setting)
-        if column not in columns:
+        if column not in readable:
             yield f"[players] {setting}: the table {players.table} has no column {column}"
+    if players.id_column in found and has_long_ids(database, players, found[players.id_column]):
+        yield (
+            f"[players] id_column: {players.table}.{players.id_column} has values of more than "
+            f"{LONGEST_ID} characters, and the ledger keeps no longer ids: name a shorter key"
+        )
+
+
+def describe_missing_table(database: Database, table: str) -> str:
+    if table in {view.name for view in database.get_views()}:
+        return f"{table} is a view, and payments write to a table: name the one that it reads"
+    return f"there is no table {table} in this database"
+
+
+def has_long_ids(database: Database, players: Players, column: Any) -> bool:
+    """Whether an id is too long for the ledger; only columns that could hold one are read."""
+    kind = str(getattr(column, "full_type", None) or column.data_type).lower()
+    length = re.search(r"char\((\d+)\)", kind)
+    if not (int(length[1]) > LONGEST_ID if length else "text" in kind or "blob" in kind):
+        return False
+    quote, count = database.quote[0], "LENGTH" if database.family == "sqlite" else "CHAR_LENGTH"
+    id_column, table = (f"{quote}{name}{quote}" for name in (players.id_column, players.table))
+    sql = f"SELECT 1 FROM {table} WHERE {count}({id_column}) > {LONGEST_ID} LIMIT 1"
+    return database.execute_sql(sql).fetchone() is not None
 
 
 def inspect_file(database: Database) -> Iterator[str]:

@@ -7,6 +7,7 @@ tables with plain SQL; the models are for looking.
 from typing import Any
 
 from peewee import (
+    SQL,
     AutoField,
     BigAutoField,
     BigIntegerField,
@@ -19,6 +20,7 @@ from peewee import (
     FixedCharField,
     IntegerField,
     Model,
+    NodeList,
     TextField,
 )
 
@@ -35,6 +37,23 @@ class KeyField(FixedCharField):
 
     def adapt(self, value: Any) -> Any:
         return value
+
+
+class LastingIds(AutoField):
+    """Ids that are never given again: SQLite would give the last row's once that row is removed."""
+
+    def ddl(self, ctx: Any) -> Any:
+        nodes = super().ddl(ctx)
+        is_sqlite = getattr(self.model._meta.database, "family", "") == "sqlite"
+        return NodeList((nodes, SQL("AUTOINCREMENT"))) if is_sqlite else nodes
+
+
+class LastingAutoField(LastingIds):
+    pass
+
+
+class LastingBigAutoField(LastingIds, BigAutoField):
+    pass
 
 
 class LongTextField(TextField):
@@ -75,7 +94,7 @@ class Grant(Model):
     plugin = CharField(64)
     kind = CharField(64)
     params = TextField()
-    player_id = CharField(64)
+    player_id = CharField(255)
     nickname = CharField(255)
     server_id = CharField(255)
     user_id = CharField(255)
@@ -144,9 +163,9 @@ class Attempt(Model):
 class Claim(Model):
     """A reward that waits for its player's game server. States: ready, leased, done."""
 
-    id = BigAutoField()
+    id = LastingBigAutoField()  # a game server gives a claim out once per id
     server_id = CharField(255)
-    player_id = CharField(64)
+    player_id = CharField(255)
     nickname = CharField(255)
     event_type = CharField(64)
     event_id = CharField(255)
@@ -244,10 +263,20 @@ class Turn(Model):
         table_name = "guerdon_turns"
 
 
+class Heartbeat(Model):
+    """A row is written and removed in one commit, to find out whether a commit is kept."""
+
+    id = BigAutoField()
+    filling = LongBlobField()
+
+    class Meta:
+        table_name = "guerdon_heartbeats"
+
+
 class OwnPlayer(Model):
     """A player in our own table, for a game that has none; `folded` serves match = "casefold"."""
 
-    id = AutoField()
+    id = LastingAutoField()
     nickname = CharField(255, unique=True)
     folded = CharField(255, index=True)
     gold = DecimalField(max_digits=18, decimal_places=2, default=0)
@@ -267,7 +296,7 @@ class OwnName(Model):
         table_name = "guerdon_player_names"
 
 
-LEDGER = (Event, Grant, Repayment, Waiting, Attempt, Claim, Part, Report, Send, Turn)
+LEDGER = (Event, Grant, Repayment, Waiting, Attempt, Claim, Part, Report, Send, Turn, Heartbeat)
 OWN = (OwnPlayer, OwnName)  # where the studio has no table of players
 
 

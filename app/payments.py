@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import structlog
 from peewee import PeeweeException
 
+from app.complaints import explain_refusal
 from app.errors import ConnectionLost, GuerdonError, NotReady
 from app.faults import classify_error
 from app.hookspecs import Event, Grant, Outcome, Player, Report
@@ -102,4 +103,4 @@ def explain_failure(work: Work, error: Exception) -> Outcome:
         return Outcome("waiting", f"it failed in a way nobody expected ({type(error).__name__})")
     if classify_error(error) == "locked":
         return Outcome("waiting", LOCKED)
-    return Outcome("waiting", f"the database refused it ({type(error).__name__})")
+    return Outcome("waiting", explain_refusal(error))

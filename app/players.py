@@ -165,7 +165,8 @@ def add_to_players(
             for id_ in some:
                 params += [id_, str(amounts[id_])]
         if database.family == "sqlite":
-            value = f"add_decimals({target}, {amount})"
+            places = database.count_places(players.table, column)
+            value = f"add_decimals({target}, {amount}, {'NULL' if places is None else places})"
         else:
             value = f"COALESCE({target}, 0) + {amount}"
         changed = database.execute_sql(

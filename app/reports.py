@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from app.chunks import run_in_chunks
 from app.database import Database
 from app.errors import BadReport
 from app.models import Report, Send
 from app.raw_json import RawJson
 from app.steps import format_time, make_step
 
-ROWS_AT_ONCE = 200
 SENDS_SHOWN = 200
 
 
@@ -142,20 +142,16 @@ def revive_reports(
 
     Those that only wait for their next send are sent now, with what is left of theirs.
     """
-    chunks = [ids[start : start + ROWS_AT_ONCE] for start in range(0, len(ids), ROWS_AT_ONCE)]
-    count = 0
-    for chunk in progress(chunks):
-        mine = Report.id << list(chunk)
 
-        def revive(attempt: int, mine: Any = mine) -> int:
-            anew = {"sends_before": Report.sends, "waiting_since": now, "takes": 0}
-            dead = mine & (Report.state == "dead")
-            changed = Report.update(state="ready", due_at=now, **anew).where(dead).execute()
-            waiting = mine & (Report.state == "ready") & (Report.due_at != now)
-            return int(changed + Report.update(due_at=now).where(waiting).execute())
+    def revive(some: Sequence[int]) -> int:
+        mine = Report.id << list(some)
+        anew = {"sends_before": Report.sends, "waiting_since": now, "takes": 0}
+        dead = mine & (Report.state == "dead")
+        changed = Report.update(state="ready", due_at=now, **anew).where(dead).execute()
+        waiting = mine & (Report.state == "ready") & (Report.due_at != now)
+        return int(changed + Report.update(due_at=now).where(waiting).execute())
 
-        count += database.transact(revive)
-    return count
+    return run_in_chunks(database, ids, revive, progress)
 
 
 def require_revivable(id: int) -> None:

@@ -16,6 +16,8 @@ from app.conditions import Condition, ConditionField
 from app.errors import ConfigError
 from app.hookspecs import Event, Reward
 
+LONGEST_PARAMS = 65_535  # bytes; what MySQL's TEXT holds
+
 
 @dataclass(frozen=True)
 class Gift:
@@ -158,10 +160,14 @@ def read_gift(rule: str, raw: Mapping[str, Any], kinds: Mapping[str, RewardKind]
     kind = kinds[name]
     loaded = load_params(kind, params, f'reward "{name}": ')
     try:
-        return Gift(rule, kind.plugin, Reward(name, loaded), dump_json(loaded))
+        params_json = dump_json(loaded)
     except (TypeError, ValueError) as error:
         fault = f'reward "{name}": the ledger cannot keep what its schema loads: {error}'
         raise ConfigError([fault]) from None
+    if len(params_json.encode()) > LONGEST_PARAMS:
+        fault = f'reward "{name}": is longer than the {LONGEST_PARAMS} bytes of JSON that the ledger keeps'
+        raise ConfigError([fault])
+    return Gift(rule, kind.plugin, Reward(name, loaded), params_json)
 
 
 def load_params(kind: RewardKind, params: Mapping[str, Any], place: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ Result = TypeVar("Result")
 TRIES_AFTER_ROLLBACK = 10
 TRIES_AFTER_LOCK = 1
 TRIES_AFTER_LOSS = 3
+TRIES_AFTER_DEMOTION = 1
 AWAY_PAUSE = 0.5  # seconds
 QUICK = 3.0  # seconds; who hangs up sooner, time after time, is there
 
@@ -66,6 +67,7 @@ class Transactions(Guarded):
             tries: dict[str, int] = {}
             for attempt in range(1_000_000):
                 try:
+                    self.drop_left_connection()
                     return run(unit, attempt)
                 except (PeeweeException, MaxConnectionsExceeded) as error:
                     kind = classify_error(error)
@@ -79,8 +81,13 @@ class Transactions(Guarded):
 
     def _decide(self, kind: str, tries: int, is_late: bool, error: Exception) -> None:
         """Return if the unit may run again; raise what its caller gets otherwise."""
-        if kind in ("lost", "away"):
+        if kind in ("lost", "away", "demoted"):
             self.drop_connection()
+        if kind == "demoted":
+            self.leave_server()
+            if tries > TRIES_AFTER_DEMOTION:
+                raise DatabaseUnavailable("the database takes no writes now") from error
+            return
         if kind == "away" or (kind == "lost" and (is_late or tries >= TRIES_AFTER_LOSS)):
             raise DatabaseUnavailable("the database does not answer") from error
         limits = {
@@ -147,6 +154,12 @@ class Transactions(Guarded):
         except Exception:
             self._away_until = time.monotonic() + AWAY_PAUSE
             raise
+
+    def leave_server(self) -> None:
+        """Whoever needs a connection from now on makes a new one: the server's name may lead elsewhere."""
+
+    def drop_left_connection(self) -> None:
+        """Close this thread's connection if it leads to a server that we have left since."""
 
     def drop_connection(self) -> None:
         """Close this thread's connection for good, whatever state it is in."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from app import (
     Batch,
@@ -19,6 +19,7 @@ from app import (
     Player,
     Reward,
     Settings,
+    dump_json,
     escape_text,
     hookimpl,
     queue_claims,
@@ -29,6 +30,16 @@ NAME = "claim_queue"
 PLACEHOLDER = re.compile(r"\{(nickname|server_id|event_id)\}")
 # Ids within a longer text: no space and no quote, which end a word, no @ and no $, which choose others.
 ID = re.compile(r"[A-Za-z0-9_.:%-]{1,255}")
+LONGEST = 60_000  # bytes of a payload as JSON once it is filled in: what queue and ledger keep
+LONGEST_VALUE = 255 * 6  # bytes of a name in JSON, in which a character may become \u0000
+
+
+def check_length(payload: Any) -> None:
+    """Refuse at the start what could be too long for a vote with a long name."""
+    template = dump_json(payload)
+    longest = len(template.encode()) + LONGEST_VALUE * len(PLACEHOLDER.findall(template))
+    if longest > LONGEST:
+        raise ValidationError(f"may have {longest} bytes once it is filled in, at most {LONGEST}")
 
 
 class Section(Schema):
@@ -39,7 +50,9 @@ class ClaimReward(Schema):
     """`payload` is any table; {nickname}, {server_id} and {event_id} in its strings are filled in."""
 
     payload = fields.Dict(
-        keys=fields.String(), required=True, validate=validate.Length(min=1, max=100)
+        keys=fields.String(),
+        required=True,
+        validate=[validate.Length(min=1, max=100), check_length],
     )
 
 

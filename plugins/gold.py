@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
+from peewee import PeeweeException
 
 import app
-from app import Player, Reward, Settings, add_to_players, hookimpl
+from app import Player, Reward, Settings, add_to_players, explain_refusal, hookimpl
 
 NAME = "gold"
 EXACT_TYPES = ("decimal", "numeric", "tinyint", "smallint", "mediumint", "int", "integer", "bigint")
@@ -55,6 +56,9 @@ def check_plugin(db: app.Database, rewards: Sequence[Reward], settings: Settings
     """The column must be there, hold numbers exactly, and have room for the amounts' decimals."""
     table, name = settings.players.table, settings[NAME]["column"]
     columns = [column for column in db.get_columns(table) if column.name == name]
+    if name in db.list_generated_columns(table):
+        yield f"[plugins.gold] column: {table}.{name} is generated: name the column it is made from"
+        return
     if not columns:
         yield f"[plugins.gold] column: the table {table} has no column {name}"
         return
@@ -68,6 +72,11 @@ def check_plugin(db: app.Database, rewards: Sequence[Reward], settings: Settings
         amount = reward.params.get("amount") if reward.kind == NAME else None
         if isinstance(amount, Decimal) and amount != round(amount, places):
             yield f"gold {amount}: {table}.{name} keeps {places} decimals; it would be rounded"
+    try:
+        with db.atomic():
+            db.execute_sql(f"UPDATE `{table}` SET `{name}` = `{name}` WHERE 1 = 0")
+    except PeeweeException as error:
+        yield f"[plugins.gold] column: {table}.{name} cannot be written: {explain_refusal(error)}"
 
 
 @hookimpl

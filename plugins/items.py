@@ -4,23 +4,23 @@ from collections import defaultdict
 from typing import Any
 
 from marshmallow import Schema, fields, validate
-from peewee import CharField, IntegerField, Model
+from peewee import BigIntegerField, CharField, CompositeKey, Model
 
-from app import Batch, Database, Player, Reward, Settings, hookimpl, upsert_rows
+from app import Batch, Database, Player, Reward, RewardName, Settings, hookimpl, upsert_rows
 
 
 class Item(Model):
-    player_id = CharField(64)
+    player_id = CharField(255)
     name = CharField(255)
-    quantity = IntegerField()
+    quantity = BigIntegerField()
 
     class Meta:
         table_name = "guerdon_items"
-        indexes = ((("player_id", "name"), True),)
+        primary_key = CompositeKey("player_id", "name")  # an id would be used up by each upsert
 
 
 class ItemReward(Schema):
-    item = fields.String(required=True, validate=validate.Length(min=1, max=255))
+    item = RewardName(required=True)
     quantity = fields.Integer(
         strict=True, load_default=1, validate=validate.Range(min=1, max=1_000_000)
     )

@@ -1,20 +1,31 @@
 """Promo codes: each is given to one player, once; a pool that is empty makes its votes wait."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema
 from peewee import AutoField, BigIntegerField, CharField, Model
 
-from app import Command, Database, Event, GuerdonError, NotReady, Player, Reward, hookimpl
+from app import (
+    Command,
+    Database,
+    Event,
+    GuerdonError,
+    NotReady,
+    Player,
+    Reward,
+    RewardName,
+    hookimpl,
+    run_in_chunks,
+)
 
 
 class PromoCode(Model):
     id = AutoField()
     pool = CharField(64)
     code = CharField(255)
-    player_id = CharField(64, default="")  # "": not given yet
+    player_id = CharField(255, default="")  # "": not given yet
     event_type = CharField(64, default="")
     event_id = CharField(255, default="")
     given_at = BigIntegerField(null=True)  # ms since the epoch, UTC
@@ -29,7 +40,7 @@ class PromoCode(Model):
 
 
 class PromoCodeReward(Schema):
-    pool = fields.String(required=True, validate=validate.Length(min=1, max=64))
+    pool = RewardName(64, required=True)
 
 
 @hookimpl
@@ -80,6 +91,8 @@ def commands() -> list[Command]:
 
 
 def import_codes(db: Database, progress: Callable[..., Any], pool: str, file: str) -> str:
+    if pool != pool.strip() or not 0 < len(pool) <= 64:
+        raise GuerdonError("a pool's name has 1 to 64 characters, and no space before or after")
     try:
         lines = Path(file).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -87,13 +100,14 @@ def import_codes(db: Database, progress: Callable[..., Any], pool: str, file: st
     codes = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if too_long := [number for number, line in enumerate(lines, 1) if len(line.strip()) > 255]:
         raise GuerdonError(f"{file}, line {too_long[0]}: a code has at most 255 characters")
-    added = 0
-    for some in progress([codes[start : start + 500] for start in range(0, len(codes), 500)]):
-        with db.atomic():
-            mine = (PromoCode.pool == pool) & (PromoCode.code << some)
-            known = {row.code for row in PromoCode.select(PromoCode.code).where(mine)}
-            rows = [{"pool": pool, "code": code} for code in some if code not in known]
-            added += len(rows)
-            if rows:
-                PromoCode.insert_many(rows).execute()
+
+    def add_codes(some: Sequence[str]) -> int:
+        mine = (PromoCode.pool == pool) & (PromoCode.code << list(some))
+        known = {row.code for row in PromoCode.select(PromoCode.code).where(mine)}
+        rows = [{"pool": pool, "code": code} for code in some if code not in known]
+        if rows:
+            PromoCode.insert_many(rows).execute()
+        return len(rows)
+
+    added = run_in_chunks(db, codes, add_codes, progress)
     return f"{added} codes added to the pool {pool}, {len(codes) - added} were there already"

@@ -3,26 +3,36 @@
 from typing import Any
 
 from marshmallow import Schema, fields, validate
-from peewee import BigIntegerField, CharField, Model
+from peewee import BigIntegerField, CharField, CompositeKey, Model
 
-from app import Batch, Database, Player, Reward, Settings, format_time, hookimpl, upsert_rows
+from app import (
+    Batch,
+    Database,
+    Player,
+    Reward,
+    RewardName,
+    Settings,
+    format_time,
+    hookimpl,
+    upsert_rows,
+)
 
 DAY = 86_400_000  # ms
 WITHOUT_END = 2**62  # ms; later than any date
 
 
 class Role(Model):
-    player_id = CharField(64)
+    player_id = CharField(255)
     name = CharField(255)
     until = BigIntegerField()  # ms since the epoch, UTC
 
     class Meta:
         table_name = "guerdon_roles"
-        indexes = ((("player_id", "name"), True),)
+        primary_key = CompositeKey("player_id", "name")  # an id would be used up by each upsert
 
 
 class RoleReward(Schema):
-    role = fields.String(required=True, validate=validate.Length(min=1, max=255))
+    role = RewardName(required=True)
     days = fields.Integer(
         strict=True, load_default=None, validate=validate.Range(min=1, max=36_500)
     )  # absent: for ever

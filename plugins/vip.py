@@ -1,4 +1,4 @@
-"""VIP time: added to what is left of it, or to now."""
+"""VIP time: added to what is left of it, or to now; up to the end of the year 9999."""
 
 from collections import defaultdict
 from typing import Any
@@ -9,10 +9,11 @@ from peewee import BigIntegerField, CharField, Model
 from app import Batch, Database, Player, Reward, Settings, format_time, hookimpl, upsert_rows
 
 DAY = 86_400_000  # ms
+LATEST = 253_402_300_799_000  # ms; the last second of the year 9999: no calendar knows a later one
 
 
 class Vip(Model):
-    player_id = CharField(64, primary_key=True)
+    player_id = CharField(255, primary_key=True)
     until = BigIntegerField()  # ms since the epoch, UTC
 
     class Meta:
@@ -50,7 +51,8 @@ def add_time(rows: list[tuple[str, int, dict[str, Any]]], db: Database, settings
     now = rows[0][1]
     new = [{"player_id": id_, "until": now + length} for id_, length in sorted(lengths.items())]
     stacked = f"CASE WHEN {{old}} > {now} THEN {{old}} - {now} ELSE 0 END + {{new}}"
-    upsert_rows(db, Vip, ("player_id",), new, {"until": stacked})
+    capped = f"CASE WHEN {stacked} > {LATEST} THEN {LATEST} ELSE ({stacked}) END"
+    upsert_rows(db, Vip, ("player_id",), new, {"until": capped})
     held = Vip.select().where(Vip.player_id << list(lengths))
     ends = {vip.player_id: format_time(vip.until) for vip in held}
     for player_id, _, receipt in rows:
@@ -60,4 +62,4 @@ def add_time(rows: list[tuple[str, int, dict[str, Any]]], db: Database, settings
 @hookimpl
 def describe_player(player: Player, now: int) -> dict[str, Any]:
     until = Vip.select(Vip.until).where(Vip.player_id == player.key).scalar()
-    return {"vip_until": format_time(until) if until and until > now else None}
+    return {"vip_until": format_time(min(until, LATEST)) if until and until > now else None}

@@ -162,7 +162,7 @@ class Life(RuleBasedStateMachine):
         assert all(len(bodies) == 1 for bodies in world.posted.values()), (
             "another send, other bytes"
         )
-        assert self.stage.is_ready() == (model.gone != "away")
+        assert self.stage.is_ready() == (not model.gone)
         if known := [*model.settled, *model.inbox]:  # one after the other
             key = known[self.steps % len(known)]
             self.look_at(model.settled[key][0] if key in model.settled else model.inbox[key].event)

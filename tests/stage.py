@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from app import create_app, database, guerdon, transactions
+from app import create_app, database, guerdon, readiness, transactions
 from app.errors import NetworkFailed
 from app.guerdon import Guerdon, open_guerdon
 from app.network import HttpResponse
@@ -285,4 +285,6 @@ def with_short_pauses() -> Iterator[None]:
         patch.setattr(database, "LOCK_PATIENCE", PATIENCE)
         patch.setattr(guerdon, "INSPECTION_PAUSE", 0.005)
         patch.setattr(transactions, "AWAY_PAUSE", 0.005)
+        patch.setattr(readiness, "KEPT", 0)
+        patch.setattr(readiness, "UNFIT_KEPT", 0)
         yield

@@ -75,8 +75,8 @@ CASES = [
     Case(freeze, SETTLE + GREETING, False),
     Case(refuse_greeting, GREETING, False),
     Case(answer_late, SETTLE),
-    Case(swallow_commits, SETTLE + PARK),
-    Case(stall_commits, SETTLE + PARK),
+    Case(swallow_commits, SETTLE + PARK, False),
+    Case(stall_commits, SETTLE + PARK, False),
     Case(stall_within, SETTLE),  # what settles stalls, what parks does not
 ]
 

@@ -1,0 +1,208 @@
+"""/readyz says yes only where a vote would be kept; a failover costs no vote more than a moment."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from app import create_app, database, readiness
+from app.guerdon import Guerdon, open_guerdon
+from tests.proxying import Proxy
+from tests.sending import post_vote
+from tests.servers import MariaDBServer
+from tests.test_database import fill_pool
+
+Open = Callable[..., Guerdon]
+on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+RIGHTS = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP"
+
+
+@pytest.fixture(autouse=True)
+def keep_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question is answered anew."""
+    monkeypatch.setattr(readiness, "KEPT", 0)
+    monkeypatch.setattr(readiness, "UNFIT_KEPT", 0)
+
+
+def ask_ready(guerdon: Guerdon) -> tuple[int, str]:
+    answer = create_app(guerdon).test_client().get("/readyz")
+    return answer.status_code, answer.get_json().get("reason", "")
+
+
+@pytest.fixture
+def open_as_clerk(
+    open_service: Open, mariadb: MariaDBServer, write_config: Any
+) -> Iterator[Callable[[str], Guerdon]]:
+    """A migrated service whose database user has no more than these rights."""
+    opened: list[Guerdon] = []
+
+    def open_one(rights: str) -> Guerdon:
+        name = mariadb.create_database()
+        open_service(url=mariadb.url(name)).close()
+        mariadb.run("CREATE OR REPLACE USER clerk@'127.0.0.1' IDENTIFIED BY 'p@ss'")
+        mariadb.run(f"GRANT {rights} ON {name}.* TO clerk@'127.0.0.1'")
+        opened.append(open_guerdon(write_config(url=mariadb.url(name).replace("game:", "clerk:"))))
+        return opened[-1]
+
+    yield open_one
+    for guerdon in opened:
+        guerdon.close()
+    mariadb.run("SET GLOBAL read_only = 0")
+    mariadb.run("DROP USER IF EXISTS clerk@'127.0.0.1'")
+
+
+def test_it_works(guerdon: Guerdon) -> None:
+    assert ask_ready(guerdon) == (200, "")
+    with guerdon.database.connection_context():
+        count = "SELECT COUNT(*) FROM guerdon_heartbeats"
+        assert guerdon.database.execute_sql(count).fetchone() == (0,)
+
+
+def test_a_result_is_kept_for_a_while(guerdon: Guerdon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "KEPT", 3600)
+    with guerdon.database.connection_context():
+        assert ask_ready(guerdon)[0] == 200
+        guerdon.database.execute_sql("DROP TABLE guerdon_heartbeats")
+    assert ask_ready(guerdon)[0] == 200
+    guerdon.readiness._until = 0
+    status, reason = ask_ready(guerdon)
+    assert status == 503
+    assert reason.startswith("the database keeps no write: ")
+    assert "guerdon_heartbeats" not in reason
+
+
+@on_mariadb
+def test_a_server_that_became_read_only_is_not_ready(
+    open_as_clerk: Callable[[str], Guerdon], mariadb: MariaDBServer
+) -> None:
+    guerdon = open_as_clerk(RIGHTS)
+    assert ask_ready(guerdon) == (200, "")
+
+    mariadb.run("SET GLOBAL read_only = 1")
+    assert ask_ready(guerdon) == (503, "the database takes no writes now")
+    fault = guerdon.inspect()[0]
+    assert fault.startswith("no INSERT, UPDATE, DELETE on guerdon_events, ")
+    assert ": it is read-only. " in fault
+    mariadb.run("SET GLOBAL read_only = 0")
+
+    assert ask_ready(guerdon) == (200, "")
+    assert guerdon.inspect() == []
+
+
+@on_mariadb
+def test_a_user_that_may_only_read_is_not_ready_and_check_says_what_is_missing(
+    open_as_clerk: Callable[[str], Guerdon], mariadb: MariaDBServer
+) -> None:
+    guerdon = open_as_clerk("SELECT")
+
+    [fault] = guerdon.inspect()
+
+    assert fault.startswith("no INSERT, UPDATE, DELETE on guerdon_events, ")
+    assert "our database user may not do that" in fault
+    guerdon._is_fit = True  # the right was taken away while it ran
+    assert ask_ready(guerdon) == (
+        503, "the database keeps no write: our database user may not do that",
+    )  # fmt: skip
+
+
+@on_mariadb
+def test_one_missing_right_on_one_table_is_named(
+    open_as_clerk: Callable[[str], Guerdon], mariadb: MariaDBServer
+) -> None:
+    guerdon = open_as_clerk("SELECT")
+    name = guerdon.database.database
+    for (table,) in mariadb.run("SHOW TABLES", database=name):
+        rights = "INSERT, UPDATE" if table == "guerdon_items" else "INSERT, UPDATE, DELETE"
+        mariadb.run(f"GRANT {rights} ON {name}.{table} TO clerk@'127.0.0.1'")
+
+    [fault] = guerdon.inspect()
+
+    assert fault.startswith("no DELETE on guerdon_items: our database user may not do that")
+
+
+@on_sqlite
+def test_a_full_disk_is_not_ready(guerdon: Guerdon, write_config: Any) -> None:
+    """Each connection is told that the file may not grow much."""
+    with guerdon.database.connection_context():
+        [pages] = guerdon.database.execute_sql("PRAGMA page_count").fetchone()
+    guerdon.database.close_all()
+    guerdon.database.pragma("max_page_count", pages + 10, permanent=True)
+
+    statuses = [post_vote(guerdon, "first").status_code]
+    while statuses[-1] == 204 and len(statuses) < 500:
+        statuses.append(post_vote(guerdon, f"{len(statuses)}" + "x" * 100).status_code)
+
+    assert (statuses[0], statuses[-1]) == (204, 503)
+    assert ask_ready(guerdon) == (503, "the database keeps no write: no room is left")
+    guerdon.close()
+    with_room = open_guerdon(write_config())
+    assert ask_ready(with_room) == (200, "")
+    assert post_vote(with_room, "v-last").status_code == 204
+    with_room.close()
+
+
+@on_sqlite
+def test_a_file_that_somebody_holds_is_not_ready(
+    guerdon: Guerdon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ask_ready(guerdon) == (200, "")
+    monkeypatch.setattr(database, "LOCK_PATIENCE", 0.1)
+    release, held = threading.Event(), threading.Event()
+
+    def hold(attempt: int) -> None:
+        held.set()
+        release.wait(20)
+
+    holder = threading.Thread(target=guerdon.database.transact, args=(hold,))
+    holder.start()
+    held.wait(20)
+    try:
+        assert ask_ready(guerdon) == (503, "somebody holds the SQLite file")
+    finally:
+        release.set()
+        holder.join()
+    assert ask_ready(guerdon) == (200, "")
+
+
+@pytest.fixture
+def new_primary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDBServer]:
+    server = MariaDBServer(tmp_path_factory.mktemp("primary"))
+    yield server
+    server.stop()
+
+
+@on_mariadb
+def test_after_a_failover_no_idle_connection_costs_a_vote(
+    open_as_clerk: Callable[[str], Guerdon], mariadb: MariaDBServer, new_primary: MariaDBServer,
+    open_service: Open, write_config: Any,
+) -> None:  # fmt: skip
+    """The old primary becomes read-only and lives on, and the address leads to the new one."""
+    old = open_as_clerk(RIGHTS)
+    name = old.database.database
+    old.close()
+    new_primary.run("CREATE USER clerk@'127.0.0.1' IDENTIFIED BY 'p@ss'")
+    new_primary.run(f"CREATE DATABASE {name}")
+    new_primary.run(f"GRANT {RIGHTS} ON {name}.* TO clerk@'127.0.0.1'")
+    proxy = Proxy(mariadb.port)
+    url = mariadb.url(name).replace("game:", "clerk:")
+    open_service(url=url.replace(str(mariadb.port), str(new_primary.port))).close()
+    guerdon = open_guerdon(write_config(url=url.replace(str(mariadb.port), str(proxy.port))))
+    try:
+        assert post_vote(guerdon, "before").status_code == 204
+        fill_pool(guerdon.database, 24)
+        assert len(guerdon.database._connections) >= 24
+        mariadb.run("SET GLOBAL read_only = 1")
+        proxy._target = ("127.0.0.1", new_primary.port)
+
+        statuses = [post_vote(guerdon, f"after-{n}").status_code for n in range(24)]
+
+        assert statuses == [204] * 24
+        count = "SELECT COUNT(*) FROM guerdon_events"
+        assert new_primary.run(count, database=name) == ((24,),)
+        assert mariadb.run(count, database=name) == ((1,),)
+        assert ask_ready(guerdon) == (200, "")
+    finally:
+        guerdon.close()
+        proxy.close()
