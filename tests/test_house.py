@@ -20,6 +20,7 @@ FLOORS = {
     "app.steps": 0,
     "app.strict_json": 0.1, "app.checking": 0.1, "app.exchange": 0.1, "app.addresses": 0.1, "app.tokens": 0.1,
     "app.game_events": 0.1, "app.schedules": 0.1, "app.conditions": 0.1, "app.masking": 0.2,
+    "app.columns": 0.1,
     "app.batching": 1, "app.pending": 0.1, "app.config": 1, "app.logs": 1, "app.models": 1, "app.network": 1,
     "app.references": 0.2, "app.faults": 0.1, "app.complaints": 0.2, "app.guarding": 0.3,
     "app.transactions": 1, "app.database": 1.1, "app.durability": 1.2, "app.writing": 1.2, "app.readiness": 2,

@@ -4,7 +4,8 @@ from typing import Any
 
 from peewee import BigAutoField, BigIntegerField, CharField, IntegerField, Model, TextField
 
-from app.models import KeyField, LongTextField, bind_models
+from app.columns import KeyField, LongTextField
+from app.models import bind_models
 
 
 class Event(Model):

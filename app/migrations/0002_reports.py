@@ -11,7 +11,8 @@ from peewee import (
     Model,
 )
 
-from app.models import KeyField, LongBlobField, LongTextField, bind_models
+from app.columns import KeyField, LongBlobField, LongTextField
+from app.models import bind_models
 
 
 class Part(Model):

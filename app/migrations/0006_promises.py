@@ -14,7 +14,8 @@ from peewee import (
     Model,
 )
 
-from app.models import LongBlobField, bind_models
+from app.columns import LongBlobField
+from app.models import bind_models
 
 WIDENED = ("guerdon_grants", "guerdon_claims", "guerdon_promo_codes", "guerdon_vip")
 COUNTED = {
