@@ -14,6 +14,7 @@ MISSING = $(strip \
 	$(if $(shell command -v mariadbd 2>/dev/null),,mariadb-server) \
 	$(if $(wildcard /usr/lib/galera/libgalera_smm.so),,galera-4) \
 	$(if $(shell command -v rsync 2>/dev/null),,rsync) \
+	$(if $(wildcard /usr/sbin/nginx),,nginx-light) \
 	$(if $(shell command -v chromium 2>/dev/null),,chromium) \
 	$(if $(shell command -v chromedriver 2>/dev/null),,chromium-driver))
 

@@ -48,6 +48,7 @@ from app.secret import HttpAddress, ReferableString, Secret, SecretField
 from app.steps import format_time
 from app.strict_json import (
     fetch_json,
+    read_body,
     read_float,
     read_json_object,
     read_reply,
@@ -104,6 +105,7 @@ __all__ = [
     "list_game_events",
     "mask_tokens",
     "queue_claims",
+    "read_body",
     "read_float",
     "read_game_delivery",
     "read_json_object",

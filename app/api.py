@@ -17,6 +17,7 @@ from werkzeug.routing import PathConverter
 
 from app import examples
 from app.answers import Acknowledged, EventStory, LeaseAnswer, PlayerAnswer, Problem
+from app.api_keys import find_key, find_scopes
 from app.claims import acknowledge_claim, lease_claims
 from app.errors import AmbiguousPlayer, BadClaim, DatabaseUnavailable, RefusedName
 from app.faults import classify_error
@@ -25,7 +26,6 @@ from app.hookspecs import Player
 from app.models import Grant
 from app.raw_json import dump_raw_json
 from app.schemas import Acknowledgement, LeaseRequest
-from app.secret import find_secret
 from app.steps import format_time
 from app.strict_json import is_deep, read_float, read_json
 from app.timeline import describe_event, describe_grant
@@ -100,15 +100,14 @@ def get_guerdon() -> Guerdon:
 @v1.before_request
 def check_key() -> None:
     """Only the holder of one of [api] keys comes in; its name is kept with what it brings."""
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    # WSGI hands the header's bytes over as Latin-1.
-    raw = given.strip(" ").encode("latin-1", "replace")
-    key = find_secret(raw, get_guerdon().config.api_keys)
-    if scheme.lower() == "bearer" and key is not None:
+    key = find_key(request.headers.get("Authorization", ""), get_guerdon().config.api_keys)
+    if key is None:
+        headers = {"WWW-Authenticate": "Bearer"}
+        abort(401, message="send Authorization: Bearer with one of [api] keys", headers=headers)
+    elif lacking := find_scopes(request.method, request.path) - key.scopes:
+        abort(403, message=f"the key {key.name!r} has not the scope {', '.join(sorted(lacking))}")
+    else:
         g.key_name = key.name
-        return
-    headers = {"WWW-Authenticate": "Bearer"}
-    abort(401, message="send Authorization: Bearer with one of [api] keys", headers=headers)
 
 
 def with_database(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -202,6 +201,9 @@ def lease(arguments: dict[str, Any]) -> dict[str, Any]:
         guerdon.database, arguments["server_id"], arguments["limit"], arguments["seconds"],
         guerdon.now(),
     )  # fmt: skip
+    if leased["claims"]:
+        ids = [claim["id"] for claim in leased["claims"]]
+        log.info("claims leased", key=g.key_name, server_id=arguments["server_id"], claims=ids)
     return leased | {"leased_until": format_time(leased["leased_until"])}
 
 
@@ -222,6 +224,7 @@ def acknowledge(arguments: dict[str, Any], id: int) -> Response:
         acknowledge_claim(guerdon.database, id, arguments["lease"], guerdon.now())
     except BadClaim as error:
         abort(error.status, message=str(error))
+    log.info("claim acknowledged", key=g.key_name, claim=id)
     return show({"id": id, "state": "done"})
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from app.api_keys import ApiKey, ApiKeyField
 from app.checking import StrictSchema, list_faults
 from app.names import Names, PatternField, check_prefix
 from app.references import read_tables
-from app.secret import HttpAddress, ReferableString, Secret, SecretField, name_secrets
+from app.secret import HttpAddress, ReferableString, name_secrets
 
 IDENTIFIER = validate.Regexp(
     r"^[A-Za-z_][A-Za-z0-9_$]{0,63}\Z", error="must be a plain table or column name"
@@ -70,7 +71,7 @@ class Config:
     path: Path
     database_url: str = field(repr=False)
     is_durable: bool  # whether a commit must be a promise
-    api_keys: tuple[Secret, ...]
+    api_keys: tuple[ApiKey, ...]
     players: Players
     rewards_file: Path
     inbox: Inbox
@@ -87,7 +88,14 @@ class DatabaseSchema(StrictSchema):
 
 
 class ApiSchema(StrictSchema):
-    keys = fields.List(SecretField(), load_default=list)
+    keys = fields.List(ApiKeyField(), load_default=list)
+
+    @validates_schema
+    def check_apart(self, data: dict[str, Any], **kwargs: Any) -> None:
+        keys = [key.reveal() for key in data["keys"]]
+        twice = [number for number, key in enumerate(keys) if key in keys[:number]]
+        if twice:
+            raise ValidationError({"keys": {twice[0]: ["is the same key as another"]}})
 
 
 class PlayersSchema(StrictSchema):

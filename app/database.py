@@ -4,14 +4,17 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from peewee import MySQLDatabase, OperationalError
-from playhouse.db_url import parse
 from playhouse.pool import PoolConnection, PooledMySQLDatabase, PooledSqliteDatabase
 
+from app.database_urls import (
+    make_private_file,
+    read_mysql_options,
+    read_scheme,
+    read_sqlite_path,
+)
 from app.decimals import add_decimals, read_places
 from app.errors import ConfigError, DatabaseUnavailable
 from app.faults import classify_error
@@ -42,6 +45,10 @@ class Sqlite(Transactions, PooledSqliteDatabase):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._places: dict[tuple[str, str], int | None] = {}
         super().__init__(*args, **kwargs)
+
+    def _connect(self) -> Any:
+        make_private_file(self.database)
+        return super()._connect()
 
     def begin(self, lock_type: str | None = None) -> None:
         """BEGIN IMMEDIATE. Waits in Python, so that greenlets of this worker go on meanwhile."""
@@ -205,7 +212,7 @@ def open_database(url: str) -> Database:
     Raises ConfigError for a URL that names none. No connection is made: a database that is down
     now may be up later.
     """
-    scheme = urlsplit(url).scheme
+    scheme = read_scheme(url)
     if scheme == "sqlite":
         return open_sqlite(url)
     if scheme in ("mysql", "mariadb"):
@@ -217,15 +224,9 @@ def open_database(url: str) -> Database:
 
 
 def open_sqlite(url: str) -> Sqlite:
-    path = url.removeprefix("sqlite://").removeprefix("/")
-    if not path or path == ":memory:":
-        raise ConfigError([
-            "[database] url: name a file, as in sqlite:///var/guerdon.db; "
-            "a database in memory would forget what is paid"
-        ])  # fmt: skip
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     database = Sqlite(
-        path, max_connections=POOL_SIZE, timeout=POOL_WAIT, check_same_thread=False,
+        str(read_sqlite_path(url)),
+        max_connections=POOL_SIZE, timeout=POOL_WAIT, check_same_thread=False,
         pragmas={"journal_mode": "wal", "synchronous": "full", "busy_timeout": 5000,
                  "cache_size": -16384, "wal_autocheckpoint": CHECKPOINT_AFTER},
     )  # fmt: skip
@@ -236,23 +237,14 @@ def open_sqlite(url: str) -> Sqlite:
 
 def open_mysql(url: str) -> MariaDB:
     try:
-        from pymysql.constants import CLIENT  # noqa: PLC0415  (the extra may be missing)
+        from pymysql.connections import Connection  # noqa: PLC0415  (the extra may be missing)
+        from pymysql.constants import CLIENT  # noqa: PLC0415
     except ImportError:
         raise ConfigError(
             ["[database] url: MySQL and MariaDB need PyMySQL: pip install 'guerdon[mysql]'"]
         ) from None
-    try:
-        parts = parse("mysql" + url[url.index(":") :], unquote_password=True, unquote_user=True)
-    except ValueError:  # its own message would show a piece of a password that holds a / or a #
-        raise ConfigError([
-            "[database] url: must be mysql://user:password@host:port/name; write / # ? @ : in the "
-            "password as %2F %23 %3F %40 %3A"
-        ]) from None  # fmt: skip
-    if "passwd" in parts:
-        parts["password"] = parts.pop("passwd")
+    parts = read_mysql_options(url, Connection)
     name = parts.pop("database")
-    if not name:
-        raise ConfigError(["[database] url: has no database name after the host"])
     options: dict[str, Any] = {
         "connect_timeout": CONNECT_TIMEOUT,
         "read_timeout": CONNECT_TIMEOUT,

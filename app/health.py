@@ -1,15 +1,17 @@
 """GET /healthz: the process lives. GET /readyz: it can pay, found out by asking and by writing."""
 
-from flask import current_app
+from flask import current_app, request
 from flask_smorest import Blueprint
 from peewee import PeeweeException
 
 from app.answers import Alive, Ready
+from app.api_keys import find_key
 from app.errors import DatabaseUnavailable
 from app.guerdon import Guerdon
 
 health = Blueprint("health", __name__)
 
+UNTOLD = "the database does not answer, or is not fit: guerdon check says why, guerdon migrate may mend it"
 PROBE = bytes(32)  # no event's key
 
 
@@ -31,7 +33,14 @@ def tell_ready() -> tuple[dict[str, bool | str], int]:
         guerdon.deliveries.look(PROBE)
         guerdon.readiness.require()
     except DatabaseUnavailable as error:
-        return {"ready": False, "reason": str(error)}, 503
+        return {"ready": False, "reason": tell_reason(guerdon, str(error))}, 503
     except PeeweeException as error:
-        return {"ready": False, "reason": f"the database failed: {type(error).__name__}"}, 503
+        reason = f"the database failed: {type(error).__name__}"
+        return {"ready": False, "reason": tell_reason(guerdon, reason)}, 503
     return {"ready": True}, 200
+
+
+def tell_reason(guerdon: Guerdon, reason: str) -> str:
+    """Names of tables and columns are for those with a key that may read."""
+    key = find_key(request.headers.get("Authorization", ""), guerdon.config.api_keys)
+    return reason if key and "read" in key.scopes else UNTOLD

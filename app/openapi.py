@@ -18,8 +18,10 @@ RETRY_AFTER = {
 ABOUT = """\
 Guerdon turns votes and game events into rewards, each exactly once, and tells the platforms about it.
 
-* **Keys.** `/v1` wants `Authorization: Bearer KEY`, one of `[api] keys` of the config. Webhooks are
-  signed instead; `/healthz`, `/readyz`, `/openapi.json` and `/docs` are open.
+* **Keys.** `/v1` wants `Authorization: Bearer KEY`, one of `[api] keys` of the config, with the scope
+  `read` for every GET, `events` to post an event, `claims` to lease and acknowledge; a key without scopes
+  of its own has all. Webhooks are signed instead; `/healthz`, `/readyz`, `/openapi.json` and `/docs` are
+  open, but `/readyz` says why not only to a key that may read.
 * **Again.** Whatever you post, post it again until you have an answer: nothing is paid or reported
   twice.
 * **Errors** are `application/problem+json` (RFC 9457): `status`, `title` and `detail`, and with 422
@@ -39,6 +41,7 @@ TAGS = {
 PROBLEMS = {
     400: "The body is not JSON in UTF-8, or is nested too deeply",
     401: "The key is missing or wrong",
+    403: "The key is another's: it lacks the scope that this wants",
     404: "There is no such thing",
     409: "It is not that clear; `detail` says why",
     413: f"The body is longer than {LONGEST_BODY} bytes",
@@ -56,7 +59,7 @@ REFUSALS = {
     413: "The body is longer than its source ever sends",
     503: "Not paid yet: the platform cannot be asked, the player is not there, or the database is down",
 }
-KEYED = (401, 503)  # whatever wants a key asks the database too
+KEYED = (401, 403, 503)  # whatever wants a key asks the database too
 WITH_BODY = (400, 413, 422)
 
 

@@ -4,7 +4,7 @@ import hmac
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, fields
@@ -27,6 +27,9 @@ class Secret:
         return f"<secret {self.name}>"
 
     __str__ = __repr__
+
+
+AnySecret = TypeVar("AnySecret", bound=Secret)
 
 
 class SecretField(fields.Field[Secret]):
@@ -104,7 +107,7 @@ def read_reference(reference: dict[str, Any]) -> tuple[str, str]:
     return text, reference.get("name", path.name)
 
 
-def find_secret(given: bytes, secrets: Iterable[Secret]) -> Secret | None:
+def find_secret(given: bytes, secrets: Iterable[AnySecret]) -> AnySecret | None:
     """The one of `secrets` that equals `given`; each is compared, in constant time, over bytes."""
     found = None
     for secret in secrets:

@@ -51,6 +51,19 @@ def refuse(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+def read_body(request: "Request", limit: int) -> bytes:
+    """The bytes of a request's body, at most `limit`, kept; BadDelivery (413) for more.
+
+    What signs the bytes is checked over them, before they are parsed.
+    """
+    # Where the length is not announced, werkzeug cuts the body at the maximum without a word.
+    request.max_content_length = limit + 1
+    raw: bytes = request.get_data()
+    if len(raw) > limit:
+        raise BadDelivery(f"the body is longer than {limit} bytes", 413)
+    return raw
+
+
 def read_json_object(
     request: "Request", limit: int, fraction: Callable[[str], Any] = Decimal
 ) -> dict[str, Any]:
@@ -60,11 +73,7 @@ def read_json_object(
 
     Raises BadDelivery for anything else: 413 for a longer one, 400 for the rest.
     """
-    # Where the length is not announced, werkzeug cuts the body at the maximum without a word.
-    request.max_content_length = limit + 1
-    raw = request.get_data()  # kept for a signature over the bytes
-    if len(raw) > limit:
-        raise BadDelivery(f"the body is longer than {limit} bytes", 413)
+    raw = read_body(request, limit)
     try:
         body = read_json(raw, fraction)
     except ValueError:

@@ -14,7 +14,7 @@ CONFIG = """
 [database]
 url = "{url}"
 [api]
-keys = ["bench-key"]
+keys = ["bench-key-of-sixteen"]
 [plugins.gamemonitoring]
 api_url = "{api_url}"
 tokens = ["{token}"]

@@ -11,6 +11,7 @@ from app import BadDelivery, BadSignature, Delivery, Event, EventType, NotReady,
 
 NAME, VOTE = "gamemonitoring", "server.vote"
 LARGEST = 65536  # bytes, of a delivery and of a vote
+READ = ("event_id", "event_type", "is_test")  # of what is signed, what we act on
 EVENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")  # it becomes part of a URL
 
 
@@ -53,11 +54,25 @@ def find_token(body: dict[str, Any], tokens: list[app.Secret]) -> str:
         raise BadDelivery("the body is not valid Unicode") from None
     given = texts.pop(b"signature", b"")
     signed = b"&".join(key + b"=" + texts[key] for key in sorted(texts))
+    require_one_reading(signed, body)
     expected = {hmac.digest(t.reveal().encode(), signed, "sha256").hex(): t.name for t in tokens}
     names = [expected[each] for each in expected if hmac.compare_digest(each.encode(), given)]
     if not names:
         raise BadSignature("the signature is missing or wrong: is this project's token configured?")
     return names[0]
+
+
+def require_one_reading(signed: bytes, body: dict[str, Any]) -> None:
+    """Raise BadDelivery where what is signed could be read in another way than we read it.
+
+    Nothing is escaped in it. So among its pieces at `&`, those that begin with a name of READ have
+    to be what was read: one where the body has the name, none where it has not.
+    """
+    pieces = b"&" + signed
+    for name in READ:
+        is_whole = "&" not in write_value(name, body.get(name))
+        if not is_whole or pieces.count(f"&{name}=".encode()) != (name in body):
+            raise BadDelivery(f"what is signed can be read as another {name}")
 
 
 def write_value(key: str, value: Any) -> str:

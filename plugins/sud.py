@@ -1,5 +1,6 @@
 """Sud's game_start and game_settle: sent to an app's server, and received as such a server."""
 
+import re
 from secrets import token_urlsafe
 from typing import Any
 
@@ -10,6 +11,7 @@ import app
 NAME, TYPES, LARGEST = "sud", ("game_start", "game_settle"), 1 << 20  # bytes of a body
 CUTS = {"report_game_info_extras": 1024, "report_game_info_key": 64}  # bytes (sheet, Request)
 HEADERS = ("Sud-AppId", "Sud-Timestamp", "Sud-Nonce", "Sud-Signature")
+SIGNATURE = re.compile("[0-9a-f]{40}")
 UNSIGNED, BAD_TOKEN, OLD_TOKEN = 1002, 1004, 1005  # sdk_error_code (sheet, Reply)
 
 
@@ -19,6 +21,7 @@ class Section(Schema):
     app_secret = app.SecretField(load_default=None)
     retry_delays = fields.List(fields.Float(validate=validate.Range(0)), load_default=[60, 60, 60])
     timeout = fields.Float(load_default=10, validate=validate.Range(0.1, 30))  # seconds
+    unsigned = fields.Boolean(truthy={True}, falsy={False}, load_default=False)
     verify_ss_token = fields.Boolean(truthy={True}, falsy={False}, load_default=False)
     max_age = fields.Float(load_default=0, validate=validate.Range(0))  # seconds; 0: any age
 
@@ -27,6 +30,13 @@ class Section(Schema):
         pair = (section["app_id"], section["app_secret"])
         if not all(pair) and any((*pair, section["verify_ss_token"])):
             raise ValidationError("goes with app_id, and verify_ss_token needs both", "app_secret")
+        if section["unsigned"] and all(pair):
+            raise ValidationError(
+                "true means reports without app_secret: take one away", "unsigned"
+            )
+        if not (section["unsigned"] or all(pair) or section["report_url"]):
+            fault = "is needed to check reports; unsigned = true takes them from anybody"
+            raise ValidationError(fault, "app_secret")
 
 
 @app.hookimpl
@@ -77,9 +87,10 @@ def send_report(report: app.Report, http: app.Http, settings: app.Settings, now:
 def read_delivery(source: str, request: app.Request, settings: app.Settings, now: int) -> Any:
     if source != NAME:
         return None
-    section, body = settings[NAME], app.read_json_object(request, LARGEST, app.read_float)
-    if section["app_secret"] or section["report_url"]:  # who only sends takes nothing unsigned
+    section = settings[NAME]
+    if not section["unsigned"]:  # who only sends has no secret, and takes nothing
         check_signature(section, section["app_secret"], request, now)
+    body = app.read_json_object(request, LARGEST, app.read_float)
     if section["verify_ss_token"]:  # a settle that came late is not lost: its headers are signed
         claims, token = {"app_id": section["app_id"], "uid": body.get("uid")}, body.get("ss_token")
         until = None if body.get("report_type") == "game_settle" else now
@@ -88,10 +99,13 @@ def read_delivery(source: str, request: app.Request, settings: app.Settings, now
 
 
 def check_signature(section: Any, secret: Any, request: app.Request, now: int) -> None:
+    """Raise BadSignature for whoever did not sign these bytes; nothing is parsed before."""
     stamp, nonce, given = (request.headers.get(name, "") for name in HEADERS[1:])
-    lines = [section["app_id"], stamp, nonce, request.get_data()]
-    if not secret or not app.is_signature(given, secret, lines, "sha1"):
-        raise app.BadSignature("the Sud-Signature is wrong, or no app_secret is set", UNSIGNED)
+    if not secret or not SIGNATURE.fullmatch(given):  # so the body is not even read
+        raise app.BadSignature("there is no Sud-Signature, or no app_secret is set", UNSIGNED)
+    lines = [section["app_id"], stamp, nonce, app.read_body(request, LARGEST)]
+    if not app.is_signature(given, secret, lines, "sha1"):
+        raise app.BadSignature("the Sud-Signature is wrong: is this the app's secret?", UNSIGNED)
     if section["max_age"] and not app.is_fresh(stamp, now, section["max_age"]):
         raise app.BadSignature("the Sud-Timestamp is not of now", UNSIGNED)
 

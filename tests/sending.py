@@ -9,7 +9,7 @@ from app import create_app
 from app.guerdon import Guerdon
 
 TOKEN = "paste-webhook-token-here"
-API_KEY = "a-key-for-tests"
+API_KEY = "a-key-for-all-tests"
 
 
 def sign(fields: dict[str, Any], token: str = TOKEN) -> str:

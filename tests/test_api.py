@@ -101,7 +101,7 @@ def test_without_a_right_key_nobody_comes_in(method: str, path: str, client: Any
 def test_each_of_several_keys_comes_in_and_an_empty_list_lets_nobody(
     write_config: Any, open_service: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SECOND_KEY", "second-key")
+    monkeypatch.setenv("SECOND_KEY", "the-second-key-of-two")
     open_service()
     path: Path = write_config()
     line = f'keys = ["{API_KEY}"]'
@@ -110,7 +110,12 @@ def test_each_of_several_keys_comes_in_and_an_empty_list_lets_nobody(
         path.write_text(path.read_text().replace(line, f"keys = {keys}"))
         guerdon = open_guerdon(path)
         client = create_app(guerdon).test_client()
-        tried = ("first-key", "second-key", "ключ".encode().decode("latin-1"), "")
+        tried = (
+            "the-first-key-of-two",
+            "the-second-key-of-two",
+            ("ключ" * 4).encode().decode("latin-1"),
+            "",
+        )
         statuses = [
             client.get("/v1/players/Bob", headers={"Authorization": f"Bearer {key}"}).status_code
             for key in tried
@@ -119,7 +124,12 @@ def test_each_of_several_keys_comes_in_and_an_empty_list_lets_nobody(
         path.write_text(path.read_text().replace(f"keys = {keys}", line))
         return statuses
 
-    assert try_keys('["first-key", { env = "SECOND_KEY" }, "ключ"]') == [200, 200, 200, 401]
+    assert try_keys('["the-first-key-of-two", { env = "SECOND_KEY" }, "ключключключключ"]') == [
+        200,
+        200,
+        200,
+        401,
+    ]
     assert try_keys("[]") == [401, 401, 401, 401]
 
 

@@ -188,25 +188,25 @@ def test_a_file_that_is_not_there_or_not_text_is_named(
 def test_secrets_come_from_a_string_the_environment_or_a_file(
     write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "key").write_text("from a file\n")
-    monkeypatch.setenv("A_KEY", "from the environment")
+    (tmp_path / "key").write_text("a key from a file\n")
+    monkeypatch.setenv("A_KEY", "a key from the environment")
     monkeypatch.setenv("EMPTY_KEY", "")
     path = write(f"""[api]
-        keys = ["a string", {{ env = "A_KEY" }}, {{ file = "{tmp_path}/key" }},
-          {{ env = "UNSET_IN_TESTS", default = "a default" }},
-          {{ file = "/nowhere", default = "another", name = "the office" }},
-          {{ env = "EMPTY_KEY", default = "for an empty one" }}]""")
+        keys = ["a key that is text", {{ env = "A_KEY" }}, {{ file = "{tmp_path}/key" }},
+          {{ env = "UNSET_IN_TESTS", default = "a key by default" }},
+          {{ file = "/nowhere", default = "another default!", name = "the office" }},
+          {{ env = "EMPTY_KEY", default = "in place of an empty" }}]""")
 
     config, faults = read_config(path)
 
     assert faults == []
     assert [(key.reveal(), key.name) for key in config.api_keys] == [
-        ("a string", "key 1"),
-        ("from the environment", "A_KEY"),
-        ("from a file", "key"),
-        ("a default", "UNSET_IN_TESTS"),
-        ("another", "the office"),
-        ("for an empty one", "EMPTY_KEY"),
+        ("a key that is text", "key 1"),
+        ("a key from the environment", "A_KEY"),
+        ("a key from a file", "key"),
+        ("a key by default", "UNSET_IN_TESTS"),
+        ("another default!", "the office"),
+        ("in place of an empty", "EMPTY_KEY"),
     ]
 
 
@@ -272,7 +272,7 @@ def test_the_config_is_frozen(write: Callable[..., Path]) -> None:
 
 
 def read_shipped(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("GUERDON_API_KEY", "a key")
+    monkeypatch.setenv("GUERDON_API_KEY", "a key of our own")
     monkeypatch.setenv("GAMEMONITORING_TOKEN", "a token")
     monkeypatch.delenv("GUERDON_DATABASE_URL", raising=False)
     config, faults = read_config(SHIPPED_CONFIG)
@@ -299,7 +299,7 @@ def test_the_shipped_config_is_valid_and_means_the_defaults(
 def whole(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """The shipped config with all that is there as a comment, as `# table = "users"`, switched on."""
     for name in ("GUERDON_API_KEY", "GAMEMONITORING_TOKEN", "G123_APP_ID", "G123_APP_SECRET"):
-        monkeypatch.setenv(name, "a secret")
+        monkeypatch.setenv(name, "a secret of our own")
     monkeypatch.setenv("SUD_APP_SECRET", "a secret")
     monkeypatch.setenv("WEBHOOK_SECRET", "whsec_c2VjcmV0")
     return write(re.sub(r"(?m)^# (?=\[plugins\.|\w+ = )", "", SHIPPED_CONFIG.read_text()))

@@ -373,7 +373,7 @@ def test_the_web_answers_503_when_the_pool_has_nothing_left(
     guerdon.deliveries.stop()  # the threads give their connections back
     guerdon.database._max_connections = 1  # type: ignore[union-attr]
     guerdon.database._wait_timeout = 0.3  # type: ignore[union-attr]
-    headers = {"Authorization": "Bearer a-key-for-tests"}
+    headers = {"Authorization": "Bearer a-key-for-all-tests"}
     taken, done = threading.Event(), threading.Event()
 
     def hold() -> None:

@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from app.database_urls import make_private_file, make_private_folder
 from app.errors import GuerdonError
 
 VARIABLE, NAME, USUAL_FOLDER = "GUERDON_PLAYGROUND_DATABASE", "playground.db", "var"
@@ -21,8 +22,8 @@ def make_database(url: str) -> Path:
     beside = Path(url.removeprefix(SQLITE)).parent if url.startswith(SQLITE) else USUAL_FOLDER
     path = Path(os.environ.get(VARIABLE) or Path(beside) / NAME).absolute()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
+        make_private_folder(path.parent)
+        make_private_file(str(path))
         is_new = path.stat().st_size == 0
         with closing(sqlite3.connect(path)) as connection:
             if is_new:

@@ -3,18 +3,22 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from werkzeug.test import EnvironBuilder
 
-from app import create_app
+from app import BadDelivery, Secret, create_app
+from app.bodies import WholeRequest
 from app.guerdon import Guerdon
 from app.hookspecs import Event as VoteEvent
 from app.models import Attempt, Event, Grant, Waiting
 from app.settling import Work
+from plugins import gamemonitoring
 from tests.conftest import ALL_PLUGINS, add_player
 from tests.sending import TOKEN, make_delivery, sign
 from tests.vote_api import VoteApi, answer
@@ -276,6 +280,96 @@ def test_keys_are_sorted_by_their_bytes_and_new_ones_are_signed(deliver: Deliver
     assert deliver(write_raw(signed, **fields)).status_code == 204
     assert deliver(write_raw(signed, **fields | {"more": "1"})).status_code == 401
     assert deliver(write_raw(signed, **fields | {"a": "5"})).status_code == 401
+
+
+# One string, two readings: each of these is signed rightly, and could be read as another event.
+AMBIGUOUS = {
+    "a test that is none": ("event_id=v1&event_type=server.vote&is_test=true&timestamp=5",
+        {"event_id": '"v1"', "event_type": '"server.vote"', "is_test=true&timestamp": "5"}),
+    "a test in a value": ("event_id=v1&event_type=server.vote&is_test=true",
+        {"event_id": '"v1"', "event_type": '"server.vote&is_test=true"'}),
+    "an id in a key before": ("comment=x&event_id=v9&event_id=v1&event_type=server.vote",
+        {"comment": '"x&event_id=v9"', "event_id": '"v1"', "event_type": '"server.vote"'}),
+    "an id in a value alone": ("comment=x&event_id=v9&event_type=server.vote",
+        {"comment": '"x&event_id=v9"', "event_type": '"server.vote"'}),
+    "an id that begins a key": ("event_id=v1=x&event_type=server.vote",
+        {"event_id=v1": '"x"', "event_type": '"server.vote"'}),
+    "a type in a key behind": ("event_id=v1&event_type=server.vote&x&event_type=other=1",
+        {"event_id": '"v1"', "event_type": '"server.vote"', "x&event_type=other": "1"}),
+    "the same again": ("event_id=v1&event_type=server.vote&zone=&event_id=v1",
+        {"event_id": '"v1"', "event_type": '"server.vote"', "zone": '"&event_id=v1"'}),
+    "a long id": ("event_id=v1&x=1&event_type=server.vote",
+        {"event_id": '"v1&x=1"', "event_type": '"server.vote"'}),
+}  # fmt: skip
+
+
+@on_sqlite
+@pytest.mark.parametrize("name", AMBIGUOUS)
+def test_what_is_signed_must_be_what_was_read(
+    name: str, deliver: Deliver, guerdon: Guerdon
+) -> None:
+    signed, texts = AMBIGUOUS[name]
+
+    refused = deliver(write_raw(signed, **texts))
+
+    assert (refused.status_code, "can be read as another" in refused.text) == (400, True)
+    assert count_rows(guerdon) == 0
+
+
+@on_sqlite
+def test_other_values_may_hold_whatever_separates_them(deliver: Deliver) -> None:
+    signed = (
+        "a=1&b=2&event_id=v1&event_type=server.vote&my_event_id=v2&x=event_id=v3&y&is_tests=true"
+    )
+    texts = {"a": '"1&b=2"', "my_event_id": '"v2"', "x": '"event_id=v3&y&is_tests=true"'}
+    texts |= {"event_id": '"v1"', "event_type": '"server.vote"'}
+
+    assert deliver(write_raw(signed, **texts)).status_code == 204
+
+
+def cut_fields(signed: str) -> Iterator[dict[str, Any]]:
+    """Every object that could have been written as this string."""
+    pieces = signed.split("&")
+    for ends in product([False, True], repeat=len(pieces) - 1):
+        fields = [pieces[0]]
+        for piece, is_end in zip(pieces[1:], ends, strict=True):
+            fields += [piece] if is_end else []
+            fields[-1] += "" if is_end else f"&{piece}"
+        places = [[n for n, letter in enumerate(field) if letter == "="] for field in fields]
+        for chosen in product(*places):
+            pairs = [(f[:n], f[n + 1 :]) for f, n in zip(fields, chosen, strict=True)]
+            if [key for key, _ in pairs] == sorted({key for key, _ in pairs}):
+                yield {key: value == "true" if key == "is_test" else value for key, value in pairs}
+
+
+def read_signed(fields: dict[str, Any], signature: str) -> Any:
+    """How the plugin reads these fields with this signature; None where it refuses them."""
+    body = json.dumps(fields | {"signature": signature})
+    request = WholeRequest(EnvironBuilder(method="POST", data=body).get_environ())
+    section = {"tokens": [Secret(TOKEN, "token")]}
+    try:
+        delivery = gamemonitoring.read_delivery(
+            "gamemonitoring", request, {"gamemonitoring": section}
+        )
+    except BadDelivery:
+        return None
+    assert delivery
+    return delivery.type, delivery.id, delivery.is_test, delivery.ignored
+
+
+PIECES = ["event_id=a", "event_id=b", "event_type=server.vote", "event_type=c", "is_test=true",
+          "is_test=false", "extra=1", "z", "comment=", "timestamp=5", "event_id", "signed=="]  # fmt: skip
+
+
+@given(pieces=st.lists(st.sampled_from(PIECES), min_size=2, max_size=6))
+@settings(max_examples=300, deadline=None)
+def test_no_string_is_taken_in_two_ways(pieces: list[str]) -> None:
+    signed = "&".join(pieces)
+    signature = hmac.new(TOKEN.encode(), signed.encode(), hashlib.sha256).hexdigest()
+
+    readings = {read_signed(fields, signature) for fields in cut_fields(signed)} - {None}
+
+    assert len(readings) <= 1, readings
 
 
 SPOILT: list[Callable[[str], Any]] = (

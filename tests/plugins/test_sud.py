@@ -1,5 +1,6 @@
 """Sud's rounds, as its sheet says: sent to an app's server, received as one, and one to the other."""
 
+import io
 import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from app import sign_lines
+from app import create_app, sign_lines
 from app.errors import ConfigError
 from app.guerdon import Guerdon, open_guerdon
 from app.models import Attempt, Event, Grant, Report, Waiting
@@ -669,11 +670,35 @@ def test_how_old_a_request_may_be_is_a_setting_in_seconds_and_off_by_default(
 
 
 @on_sqlite
-def test_without_a_secret_a_receiver_takes_what_comes_but_a_sender_nothing(
-    open_receiver: Any,
+@pytest.mark.parametrize("more", ["", 'report_url = "http://127.0.0.1:9/"\n'])
+def test_without_a_secret_a_receiver_takes_what_comes_only_where_the_config_says_so(
+    more: str, open_receiver: Any
 ) -> None:
-    receiver = open_receiver("")
+    receiver = open_receiver(f"{more}unsigned = true")
+
     assert receiver.post_raw(BODY, {})["ret_code"] == 0
+
+
+class Unread(io.RawIOBase):
+    """A body that must not be read."""
+
+    def read(self, size: int = -1) -> bytes:
+        raise AssertionError("it was read")
+
+
+@on_sqlite
+def test_a_body_without_a_signature_is_not_even_read_and_none_is_parsed_before(
+    receiver: Sud,
+) -> None:
+    client = create_app(receiver.guerdon).test_client()
+    environ = {"wsgi.input": Unread(), "CONTENT_LENGTH": "1000000"}
+    for name in ("none", "no signature", "a part of it", "letters beyond ASCII"):
+        headers = WRONG_HEADERS[name]
+        reply = client.post("/webhooks/sud", headers=headers, environ_overrides=environ).get_json()
+        assert reply["sdk_error_code"] == 1002, name
+
+    for body in (b"{", b'{"a":NaN}', b"[" * 1_000_000):  # nothing is said of what they hold
+        assert receiver.post_raw(body, RIGHT)["sdk_error_code"] == 1002
 
 
 @on_sqlite
@@ -949,6 +974,10 @@ def test_a_plugin_that_fails_to_read_is_answered_for_in_suds_form(
 # Settings.
 
 FAULTS = [
+    ("", "app_secret: is needed to check reports; unsigned = true takes them from anybody"),
+    ("unsigned = false", "app_secret: is needed to check reports"),
+    (f"{KEYS}unsigned = true", "unsigned: true means reports without app_secret"),
+    ('unsigned = "yes"', "unsigned: must be true or false"),
     (f'app_id = "{APP_ID}"', "app_secret: goes with app_id"),
     (f'app_secret = "{SECRET}"', "app_secret: goes with app_id"),
     ("verify_ss_token = true", "app_secret: goes with app_id"),
