@@ -117,9 +117,10 @@ class Guerdon:
             raise DatabaseUnavailable("; ".join(self._faults) or "the database is being inspected")
 
     def list_warnings(self) -> list[str]:
-        """What the rules probably do not mean as they are written: events would pass unpaid."""
+        """What config and rules probably do not mean as written: files elsewhere, events unpaid."""
         supplies = gather_supplies(self.plugins, bool(self.config.api_keys))
-        return list_warnings(self.rules, supplies, str(self.config.rewards_file))
+        rules = list_warnings(self.rules, supplies, str(self.config.rewards_file))
+        return [*self.config.warnings, *rules]
 
     def log_warnings(self) -> None:
         """What `guerdon check` warns of, for whoever reads the logs instead."""
@@ -205,7 +206,5 @@ def open_guerdon(
     passwords = [Secret(text, "database") for text in (quoted, unquote(quoted))]
     secrets = [*find_secrets(config.api_keys), *find_secrets(plugins.settings), *passwords]
     set_up_logs(secrets)
-    for warning in config.warnings:
-        log.warning("config", warning=warning)
     http = http or Http(config.only_to)
     return Guerdon(config, plugins, rules, database, now, http, secrets)

@@ -3,6 +3,7 @@
 import gc
 import os
 import resource
+import signal
 import time
 from contextlib import suppress
 from functools import lru_cache
@@ -29,6 +30,7 @@ secure_scheme_headers = {}
 
 MOST_UNREAD = 8192  # bytes of a refused body after which the connection is worth keeping
 MOST_HEADS = 800  # connections without a request; of more, whoever is silent longest is hung up on
+ENDINGS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 MOST_LINGERING = 100  # clients that are told why before their connection is closed
 
 
@@ -89,6 +91,11 @@ class PatientWorker(GeventWorker):
         self.heads = {}  # connections that wait for a head; the most patient first
         self.lingering = 0
 
+    def init_signals(self):
+        """gunicorn's own signals; but told to end, it ends at once, until it is ready."""
+        super().init_signals()
+        leave_at_once_when_told()
+
     def handle(self, listener, client, addr):
         """Serve a connection, request by request."""
         self.wait_for_head(client)
@@ -144,6 +151,17 @@ def shut_down(client, how):
         same.shutdown(how)
 
 
+def leave_at_once_when_told():
+    """A worker that is not ready has nothing in hand, and may be importing anything.
+
+    gunicorn would raise SystemExit there, which comes out as a traceback, or swallow the signal that
+    comes between the fork and its own handlers, and kill the worker half a minute later.
+    """
+    for number in ENDINGS:
+        signal.signal(number, lambda *_: os._exit(0))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
+
+
 worker_class = PatientWorker
 worker_connections = 2000  # of each worker at once; half of them at least have a request
 
@@ -165,6 +183,20 @@ keepalive = 5  # seconds for a head to come; a worker told to stop waits so long
 control_socket_disable = True
 
 
+def on_starting(server):
+    """No signal is lost around a fork: it waits until whoever gets it has its handlers."""
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS),
+        after_in_child=leave_at_once_when_told,
+    )
+
+
+def when_ready(server):
+    """`guerdon serve` has held Ctrl-C back while gunicorn was imported: here it is heard."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
+
+
 def pre_request(worker, request):
     """Nothing: gunicorn's own would write a line that its log then drops, for each request."""
 
@@ -177,6 +209,7 @@ def post_worker_init(worker):
     # The date of an answer is the same a second long; writing it is a tenth of gunicorn's own work.
     write_date = lru_cache(maxsize=1)(util.http_date)
     util.http_date = lambda: write_date(int(time.time()))
+    GeventWorker.init_signals(worker)  # from here on, what is in hand is finished first
     worker.wsgi.extensions["guerdon"].start_dispatcher()
     # What is there now stays: looking through it for garbage would make votes wait.
     gc.collect()
