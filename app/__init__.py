@@ -1,5 +1,7 @@
 """create_app(), and the porch: all that a plugin may import is `from app import ...` from here."""
 
+from app import interrupting  # noqa: F401, I001  (first: the rest takes a second)
+
 from pathlib import Path
 
 from flask import Flask, Request, Response

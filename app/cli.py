@@ -13,6 +13,7 @@ from app.errors import ConfigError, GuerdonError
 from app.game_events import join_key
 from app.guerdon import Guerdon
 from app.hookspecs import Command
+from app.interrupting import end_in_order
 from app.keys import make_event_key
 from app.opening import count, open_configured, show_progress
 from app.outbox import STOP_PATIENCE
@@ -25,6 +26,10 @@ from app.timeline import describe_event, list_latest_events
 
 class Friendly(click.Group):
     """Prints our own errors as sentences, with exit code 1; knows the plugins' commands too."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        end_in_order()
+        return super().main(*args, **kwargs)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         known = super().get_command(context, name)
@@ -109,6 +114,8 @@ def serve(gunicorn_options: tuple[str, ...]) -> None:
     config = Path("config/gunicorn.conf.py")
     if not config.exists():
         raise GuerdonError(f"{config} is not here: start this in Guerdon's own folder")
+    # gunicorn is imported first, and Ctrl-C would be a traceback: its config lets it through again.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     command = [sys.executable, "-m", "gunicorn", "-c", str(config), *gunicorn_options, "wsgi:app"]
     os.execv(sys.executable, command)  # noqa: S606  (no shell is what we want)
 

@@ -70,9 +70,9 @@ class LevelData(GameSchema):
 class LevelUp(GameSchema):
     """POST /v1/events/level_up; `server_id` may also be called game_server_id."""
 
-    uid = fields.String(required=True, validate=ID, **say("the player's id on the platform"))
+    uid = fields.String(required=True, validate=ID, **say("the game's own id of the player"))
     server_id = fields.String(required=True, validate=ID, **say("or called game_server_id"))
-    ctwid = Text(255, 1, required=True, **say("the game's id on the platform"))
+    ctwid = Text(255, 1, required=True, **say("the id of the same player on the platform"))
     timestamp = WholeNumber(validate.Range(0, LATEST), required=True, **say("ms since the epoch"))
     level = WholeNumber(validate.Range(0, 2**31 - 1), required=True, **say("the level reached"))
     data = fields.Nested(LevelData, required=True)

@@ -124,10 +124,10 @@ class Guerdon:
             raise DatabaseUnavailable("; ".join(self._faults) or "the database is being inspected")
 
     def list_warnings(self) -> list[str]:
-        """What works and is probably not meant as it is written, such as rules that never pay."""
+        """What config and rules probably do not mean as written: files elsewhere, events unpaid."""
         supplies = gather_supplies(self.plugins, bool(self.config.api_keys))
-        file = str(self.config.rewards_file)
-        return [*self.config.warnings, *list_warnings(self.rules, supplies, file)]
+        rules = list_warnings(self.rules, supplies, str(self.config.rewards_file))
+        return [*self.config.warnings, *rules]
 
     def log_warnings(self) -> None:
         """What `guerdon check` warns of, for whoever reads the logs instead."""

@@ -3,6 +3,7 @@
 import gc
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -31,6 +32,7 @@ secure_scheme_headers = {}
 
 MOST_UNREAD = 8192  # bytes of a refused body after which the connection is worth keeping
 MOST_HEADS = 800  # connections without a request; of more, whoever is silent longest is hung up on
+ENDINGS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 MOST_LINGERING = 100  # clients that are told why before their connection is closed
 CHECK_PATIENCE = 60  # seconds for the checks before a reload
 RESTART_PAUSE = 3  # seconds until a worker that could not start is started again
@@ -92,6 +94,11 @@ class PatientWorker(GeventWorker):
         super().__init__(*args, **kwargs)
         self.heads = {}  # connections that wait for a head; the most patient first
         self.lingering = 0
+
+    def init_signals(self):
+        """gunicorn's own signals; but told to end, it ends at once, until it is ready."""
+        super().init_signals()
+        leave_at_once_when_told()
 
     def load_wsgi(self):
         """As gunicorn's, which ends the whole service where this fails: right at the start alone.
@@ -163,6 +170,17 @@ def shut_down(client, how):
         same.shutdown(how)
 
 
+def leave_at_once_when_told():
+    """A worker that is not ready has nothing in hand, and may be importing anything.
+
+    gunicorn would raise SystemExit there, which comes out as a traceback, or swallow the signal that
+    comes between the fork and its own handlers, and kill the worker half a minute later.
+    """
+    for number in ENDINGS:
+        signal.signal(number, lambda *_: os._exit(0))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
+
+
 worker_class = PatientWorker
 worker_connections = 2000  # of each worker at once; half of them at least have a request
 
@@ -185,7 +203,8 @@ control_socket_disable = True
 
 
 def on_starting(server):
-    """SIGHUP is heard where the service would start and could pay: else its workers go on as they are."""
+    """Signals survive a fork, and SIGHUP is heard only where the service would start and could pay."""
+    keep_signals()
     reload = server.reload
 
     def reload_checked():
@@ -195,6 +214,15 @@ def on_starting(server):
             reload()
 
     server.reload = reload_checked
+
+
+def keep_signals():
+    """No signal is lost around a fork: it waits until whoever gets it has its handlers."""
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS),
+        after_in_child=leave_at_once_when_told,
+    )
 
 
 def find_start_faults(served):
@@ -215,6 +243,11 @@ def find_start_faults(served):
     return ""
 
 
+def when_ready(server):
+    """`guerdon serve` has held Ctrl-C back while gunicorn was imported: here it is heard."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
+
+
 def pre_request(worker, request):
     """Nothing: gunicorn's own would write a line that its log then drops, for each request."""
 
@@ -227,6 +260,7 @@ def post_worker_init(worker):
     # The date of an answer is the same a second long; writing it is a tenth of gunicorn's own work.
     write_date = lru_cache(maxsize=1)(util.http_date)
     util.http_date = lambda: write_date(int(time.time()))
+    GeventWorker.init_signals(worker)  # from here on, what is in hand is finished first
     worker.wsgi.extensions["guerdon"].start_dispatcher()
     # What is there now stays: looking through it for garbage would make votes wait.
     gc.collect()

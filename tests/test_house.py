@@ -16,6 +16,7 @@ from tests.servers import ROOT
 # A module may import what is strictly below it. A new module needs a floor here.
 FLOORS = {
     "app.crashing": 0, "app.errors": 0, "app.keys": 0, "app.hookspecs": 0, "app.secret": 0, "app.raw_json": 0,
+    "app.interrupting": 0,
     "app.escaping": 0, "app.names": 0.1,
     "app.steps": 0,
     "app.strict_json": 0.1, "app.checking": 0.1, "app.exchange": 0.1, "app.addresses": 0.1, "app.tokens": 0.1,

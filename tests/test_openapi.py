@@ -150,6 +150,22 @@ class Docs(Page):
         self.browser, self.address = browser, address
         browser.get(f"{address}/docs")
 
+    def prefer(self, scheme: str) -> None:
+        """As somebody whose system is light, or dark."""
+        wanted = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", wanted)
+
+    def measure_brightness(self) -> float:
+        """Of what is behind the text: 0 is black, 1 white."""
+        script = """const canvas = document.createElement("canvas").getContext("2d");
+            for (const one of [document.documentElement, document.body]) {
+              canvas.fillStyle = getComputedStyle(one).backgroundColor;
+              canvas.fillRect(0, 0, 1, 1);
+            }
+            return [...canvas.getImageData(0, 0, 1, 1).data]"""
+        red, green, blue, alpha = self.browser.execute_script(script)
+        return (red + green + blue) / 765 if alpha else 1.0
+
     def list_shown(self) -> set[tuple[str, str]]:
         script = """return [...document.querySelectorAll(".opblock")].map(one => [
             one.querySelector(".opblock-summary-path").dataset.path,
@@ -174,6 +190,12 @@ def test_docs_shows_every_operation_and_asks_nobody_else(
             browser.find_element(By.CSS_SELECTOR, button).click()
         page.wait(lambda: '"alive": true' in page.read(".live-responses-table .response"))
         page.check_quiet()
+
+        assert page.measure_brightness() > 0.9
+        page.prefer("dark")
+        page.wait(lambda: page.measure_brightness() < 0.2)
+        page.prefer("light")
+        page.wait(lambda: page.measure_brightness() > 0.9)
 
 
 def test_what_docs_is_made_of_is_here_with_its_licence_and_says_where_it_is_from(

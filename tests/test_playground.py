@@ -132,6 +132,26 @@ def test_an_unknown_player_is_paid_once_added(page: VotePage) -> None:
     page.wait(lambda: page.read("#gold") == "100.00")
 
 
+def test_a_stranger_is_not_whom_one_plays_with_from_then_on(page: VotePage) -> None:
+    """The next vote is one's own again: the vote API's outage heals, though nobody knows the stranger."""
+    mine = page.read("#player h2")
+    page.press("stranger")
+    assert page.browser.find_element(By.ID, "nickname").get_property("value") == mine
+    page.press("outage")
+    assert mine in page.read(".what small")
+    page.wait(lambda: page.read_state() == ("503", "healed"))
+    page.wait(lambda: page.read("#gold") == "100.00")
+
+
+def test_words_that_a_newcomer_cannot_know_are_explained_in_place(page: VotePage) -> None:
+    page.browser.find_element(By.CSS_SELECTOR, "#words summary").click()
+    for word in ("settle", "held", "attempts", "claim", "dead"):
+        assert f"\n{word}\n" in page.read("#words")
+    page.press("vote")
+    assert page.browser.find_element(By.CSS_SELECTOR, "#words[open]")
+    assert page.measure_on_a_phone() == 360
+
+
 def test_a_vote_heals_by_itself_when_the_vote_api_is_back(page: VotePage) -> None:
     page.press("outage")
     assert page.read_state() == ("503", "waiting")

@@ -135,6 +135,91 @@ def test_a_round_is_started_and_settled_and_its_winner_paid(page: GamePage) -> N
     assert page.read("#gold") == "50.00"
 
 
+def test_a_second_settle_is_seen_to_be_a_new_round_and_the_same_again_pays_nothing(
+    page: GamePage,
+) -> None:
+    page.press("start")
+    assert page.read("#settle") == "Settle this round"
+    page.press("settle")
+    first = page.read(".what b")
+    assert (page.read("#settle"), page.read("#gold")) == ("Settle a new round", "50.00")
+    assert "makes up a new one, which is paid too" in page.read("#round")
+    page.press("settle")
+    assert page.read("#gold") == "100.00"
+    second = page.read(".what b")
+    assert [title.partition(" ends: ")[2] for title in (first, second)] == [
+        f"{page.read('#player h2')} comes in as number 1"
+    ] * 2
+    assert first != second
+    page.browser.find_element(By.CSS_SELECTOR, "details.entry [name=number]").click()
+    page.wait(lambda: page.read_state() == ("200", "again", 1))
+    assert page.read("#gold") == "100.00"
+
+
+def test_no_press_is_lost_while_another_waits_for_its_answer(page: GamePage) -> None:
+    page.choose("G123", "silence")
+    before = page.count_told()
+    for button in ("reach", "start", "settle"):
+        page.browser.find_element(By.ID, button).click()
+    assert "has not answered yet; 2 more presses wait" in page.read("#queue")
+    page.wait(lambda: page.count_told() == before + 3)
+    page.wait_until_ready()
+    assert page.read("#queue") == ""
+    script = "return [...document.querySelectorAll('.what b')].map((one) => one.innerText)"
+    last, middle, first = page.browser.execute_script(script)[:3]
+    assert (first, middle.split()[2], last.split()[2]) == ("Level 9", "begins", "ends:")
+    assert middle.split()[1] == last.split()[1]
+
+
+def test_a_claim_is_fetched_lost_fetched_again_and_given_out(
+    page: GamePage, running: Running, nickname: str
+) -> None:
+    vote = {"nickname": nickname, "server": "2"}
+    requests.post(f"{running.playground}/vote", vote, timeout=30)
+    page.browser.get(f"{page.address}/game?nickname={nickname}&server=2")
+    Select(page.browser.find_element(By.NAME, "lease")).select_by_value("5")
+    page.browser.find_element(By.ID, "fetch").click()
+    page.wait(lambda: page.read(".claim .badge") == "leased")
+    assert f'"command": "give {nickname} diamond 1"' in page.read(".claim pre")
+    assert re.search(r"The lease ends in \d s", page.read(".claim .verdict"))
+
+    page.wait(lambda: page.read(".claim .badge") == "lease over")  # the game server forgot it
+    page.browser.find_element(By.ID, "fetch").click()
+    page.wait(lambda: page.read(".claim .badge") == "leased")
+    page.wait_until_ready()
+    page.browser.find_element(By.NAME, "claim").click()
+    page.wait(lambda: page.read(".claim .badge") == "given out")
+    assert page.measure_on_a_phone() == 360
+    page.browser.find_element(By.ID, "fetch").click()
+    page.wait(lambda: "Nothing waits for server 2" in page.read("#no-claims"))
+    assert page.read(".claim .badge") == "given out"
+
+
+def test_an_acknowledgement_of_a_lease_that_is_anothers_by_now_is_refused(
+    page: GamePage, running: Running, nickname: str
+) -> None:
+    vote = {"nickname": nickname, "server": "2"}
+    requests.post(f"{running.playground}/vote", vote, timeout=30)
+    page.browser.get(f"{page.address}/game?nickname={nickname}&server=2")
+    Select(page.browser.find_element(By.NAME, "lease")).select_by_value("5")
+    page.browser.find_element(By.ID, "fetch").click()
+    page.wait(lambda: page.read(".claim .badge") == "lease over")
+    wanted = {"server_id": "2", "limit": 10, "seconds": 300}
+    headers = {"Authorization": f"Bearer {API_KEY}"}
+    url = f"{running.service}/v1/claims/lease"
+    other = requests.post(url, json=wanted, headers=headers, timeout=30).json()["claims"]
+    assert [claim["nickname"] for claim in other] == [nickname]
+    page.browser.find_element(By.NAME, "claim").click()
+    page.wait(lambda: page.read(".claim .badge") == "refused")
+    assert "somebody else's by now" in page.read(".claim .verdict")
+
+
+def test_words_of_platforms_and_claims_are_explained_in_place(page: GamePage) -> None:
+    page.browser.find_element(By.CSS_SELECTOR, "#words summary").click()
+    for word in ("uid", "ctwid", "settle", "attempts", "lease"):
+        assert f"\n{word}\n" in page.read("#words")
+
+
 @pytest.mark.parametrize(
     ("platform", "way", "button", "wrong"),
     [

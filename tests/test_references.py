@@ -81,12 +81,15 @@ def test_one_that_is_nowhere_is_a_fault_that_names_the_path(folder: Path) -> Non
     assert f"the file {folder}/key cannot be read" in fault
 
 
-def test_a_warning_is_logged_where_guerdon_opens(
+def test_a_warning_is_logged_where_the_service_starts_and_told_by_check(
     folder: Path, capsys: pytest.CaptureFixture[str], write_config: Callable[..., Any]
 ) -> None:
     path = write_config(plugins=ALL_PLUGINS.replace('"{token}"', '{{ file = "token" }}'))
     Path("token").write_text("of the project")
-    open_guerdon(path).close()
+    guerdon = open_guerdon(path)
+    assert "the file token is found only" in guerdon.list_warnings()[0]
+    guerdon.log_warnings()
+    guerdon.close()
     assert (
         "[plugins.gamemonitoring] tokens: the file token is found only" in capsys.readouterr().err
     )

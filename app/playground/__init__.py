@@ -6,6 +6,7 @@ sud             the part of a Sud-style app: takes game_start and game_settle, c
 behaviour       how the last two behave on demand, and what they were sent
 server          the game server's part: levels and rounds
 courier         speaks to Guerdon over HTTP: delivers, tells, and reads /v1 as a game server would
+claims          claims as the game server leases and acknowledges them
 journal         what was delivered, and what became of it
 reports         what the game server told, and what became of its reports
 words           the same in plain sentences

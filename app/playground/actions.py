@@ -9,6 +9,7 @@ from app.guerdon import Guerdon
 from app.playground import sud
 from app.playground.behaviour import StandIn
 from app.playground.choice import Choice
+from app.playground.claims import ClaimDesk
 from app.playground.courier import Courier
 from app.playground.g123 import G123
 from app.playground.gamemonitoring import Platform
@@ -48,6 +49,7 @@ class Playground:
         mates = DEMO_PLAYERS if guerdon.config.players.is_own else ()
         self.game = GameServer(self.courier, mates)
         self.telling = Telling(self.courier)
+        self.claims = ClaimDesk(self.courier)
 
     def vote(self, title: str, choice: Choice, **signing: bool) -> Choice:
         """Record a vote and deliver it; `signing` as for Platform.write_delivery."""
@@ -62,9 +64,10 @@ class Playground:
         return choice
 
     def vote_as_stranger(self, choice: Choice) -> Choice:
-        """Vote under a nickname that nobody has; it is the choice from then on."""
+        """Vote under a nickname that nobody has; whom one plays with stays the choice."""
         nickname = f"Newcomer{random.randrange(1000, 10_000)}"
-        return self.vote("A vote by an unknown player", Choice(nickname, choice.server))
+        self.vote("A vote by an unknown player", Choice(nickname, choice.server))
+        return choice
 
     def vote_in_outage(self, choice: Choice, seconds: int) -> Choice:
         """Let the vote API fail for so long, and vote."""
@@ -86,12 +89,12 @@ class Playground:
 
     def start_round(self, choice: Choice) -> Told:
         body = self.game.start_round(choice)
-        title = "A round begins"
+        title = f"Round {self.game.find_round(choice)} begins"
         return self.telling.tell(title, "game_start", choice.nickname, choice.server, body)
 
     def settle_round(self, choice: Choice, rank: int) -> Told:
-        body = self.game.settle_round(choice, rank)
-        title = f"A round ends: {choice.nickname} comes in as number {rank}"
+        round_id, body = self.game.settle_round(choice, rank)
+        title = f"Round {round_id} ends: {choice.nickname} comes in as number {rank}"
         return self.telling.tell(title, "game_settle", choice.nickname, choice.server, body)
 
     def tell_again(self, told: Told) -> Choice:

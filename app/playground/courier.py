@@ -51,8 +51,15 @@ class Courier:
 
     def tell(self, type: str, body: bytes) -> Reply:
         """POST an event of a game server, and wait a little for the platform's reply."""
-        headers = {"Prefer": f"wait={WAIT}", "Authorization": f"Bearer {self._api_key}"}
+        headers = {"Prefer": f"wait={WAIT}", **self._authorize()}
         return self._post(f"v1/events/{type}", body, headers, None)
+
+    def post_claims(self, what: str, body: bytes) -> Reply:
+        """POST to /v1/claims: "lease", or an id with "/ack"."""
+        return self._post(f"v1/claims/{what}", body, self._authorize(), None)
+
+    def _authorize(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._api_key}"}
 
     def _post(self, path: str, body: bytes, headers: dict[str, str], longest: int | None) -> Reply:
         began = time.monotonic()
@@ -78,7 +85,7 @@ class Courier:
         return self._read(f"reports/{id_}")
 
     def _read(self, path: str) -> Reading:
-        url, headers = f"{self.address}/v1/{path}", {"Authorization": f"Bearer {self._api_key}"}
+        url, headers = f"{self.address}/v1/{path}", self._authorize()
         try:
             with open_session() as session:
                 answer = session.get(url, headers=headers, timeout=READING_PATIENCE)

@@ -9,6 +9,7 @@ from app.playground.choice import SERVERS, Choice, go_back, read_choice
 from app.playground.server import RANKS, ROBOTS
 
 HIGHEST_LEVEL = 2**31 - 1
+LEASES = (30, 5, 300)  # seconds, to choose from
 
 
 def build_game(playground: Playground) -> Blueprint:
@@ -39,6 +40,17 @@ def build_game(playground: Playground) -> Blueprint:
         playground.settle_round(choice, rank if rank in RANKS else RANKS[0])
         return go_back(choice, "game.show")
 
+    @game.post("/claims")
+    def fetch_claims() -> Response:
+        choice, seconds = read_choice(), request.form.get("lease", type=int)
+        playground.claims.fetch(choice.server, seconds if seconds in LEASES else LEASES[0])
+        return go_back(choice, "game.show")
+
+    @game.post("/claims/ack")
+    def acknowledge_claim() -> Response:
+        playground.claims.acknowledge(request.form.get("claim", type=int))
+        return go_back(read_choice(), "game.show")
+
     @game.post("/again")
     def tell_again() -> Response:
         told = playground.telling.find(request.form.get("number", type=int))
@@ -58,6 +70,7 @@ def build_game(playground: Playground) -> Blueprint:
 
 def render_game(playground: Playground, choice: Choice) -> str:
     told, rules = playground.telling.follow(), playground.guerdon.rules
+    claims = [one for one in playground.claims.list_fetched() if one.server_id == choice.server]
     level = playground.game.find_level(choice)
     return render_template(
         "game.html",
@@ -73,5 +86,9 @@ def render_game(playground: Playground, choice: Choice) -> str:
         stand_ins=playground.stand_ins,
         targets=playground.targets,
         told=told,
-        is_moving=any(one.is_moving for one in told),
+        claims=claims,
+        claimed=playground.claims.answers.get(choice.server),
+        leases=LEASES,
+        is_moving=any(one.is_moving for one in told)
+        or any(one.state == "leased" for one in claims),
     )

@@ -30,14 +30,19 @@ class Ending:
         self.is_asked = True
 
 
+def ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 class Children:
     """Commands of guerdon, each a process, that live and end together."""
 
     def __init__(self, commands: Sequence[str]) -> None:
         # In our process group: a terminal's Ctrl-C, or a kill of the group, reaches all at once.
         guerdon = [sys.executable, "-m", "app.cli"]
+        # But until they listen to it themselves, they leave Ctrl-C to us, who end them.
         self._running = {
-            name: subprocess.Popen([*guerdon, name])  # noqa: S603 - our own words
+            name: subprocess.Popen([*guerdon, name], preexec_fn=ignore_interrupts)  # noqa: PLW1509, S603
             for name in commands
         }
 

@@ -75,8 +75,11 @@ class GameServer:
         message = describe_round(choice, self._rounds[choice], int(time.time()))
         return write_report(choice, message | {"players": players})
 
-    def settle_round(self, choice: Choice, rank: int) -> bytes:
-        """The body of game_settle, of a round of its own if none is open: the player came out as `rank`."""
+    def settle_round(self, choice: Choice, rank: int) -> tuple[str, bytes]:
+        """A round and the body of its game_settle: the player came out as `rank`.
+
+        It is the open round, or a new one if none is open.
+        """
         round_id = self._rounds.pop(choice, None) or uuid.uuid4().hex[:12]
         others = [{"uid": mate, "is_ai": 0} for mate in self.list_mates(choice)]
         others += [make_robot()] * ROBOTS
@@ -89,7 +92,7 @@ class GameServer:
         now = int(time.time())
         message = describe_round(choice, round_id, now - ROUND_LENGTH)
         message |= {"battle_end_at": now, "battle_duration": ROUND_LENGTH, "results": results}
-        return write_report(choice, message)
+        return round_id, write_report(choice, message)
 
 
 def make_robot() -> dict[str, Any]:

@@ -61,7 +61,46 @@ REPORT_VERDICTS = {
     "lost": "Guerdon did not answer. Does it run?",
 }
 
-PLATFORMS = {"g123": "G123", "sud": "the Sud app"}
+CLAIM_BADGES = {
+    "leased": "leased",
+    "over": "lease over",
+    "done": "given out",
+    "refused": "refused",
+}
+
+CLAIM_VERDICTS = {
+    "leased": "This game server's alone for now. Give it to the player, then acknowledge it.",
+    "over": "Not acknowledged in time: Guerdon leases it to whoever asks next.",
+    "done": "Acknowledged: it is never leased again.",
+    "refused": "Not acknowledged.",
+}
+
+# Words of Guerdon's that a newcomer cannot know, by the page that shows them.
+GLOSSARY = {
+    "page.show": {
+        "delivery": "A platform's request that names a vote. It may come twice; the vote is paid once.",
+        "settle": "To pay an event: the rewards and the row that says they were given are one commit.",
+        "ledger": "What was given, to whom, by which rule, and when: a line for each reward.",
+        "waiting": "It cannot be paid now: it is kept in the inbox and tried again by itself.",
+        "held": 'Waiting for its player, where the config says unknown = "hold": answered 204, so that'
+        " the platform does not show a failure.",
+        "dead": "Tried for as long as the config says. It is kept, and a person can bring it back.",
+        "attempts": "How often Guerdon has tried to settle an event.",
+        "claim": "A reward that waits for the game server to fetch it: see Levels and rounds.",
+    },
+    "game.show": {
+        "uid": "The player, as the game calls them. Here it is the nickname.",
+        "ctwid": "The same player, as the platform G123 calls them: its page hands it to the game.",
+        "settle": "Of a round: it is over, and this is how each came out. Of an event: to pay it.",
+        "report": "What Guerdon tells a platform about an event: sent until it is delivered.",
+        "attempts": "Of a report: its sends, one by one. Of an event: how often it was tried to settle it.",
+        "claim": "A reward that only the game server can give, such as a command to run.",
+        "lease": "A claim is one server's for so long. What is not acknowledged by then is leased again.",
+        "ss_token": "A token of the Sud app's for the round's leader: passed on, never read.",
+    },
+}
+
+PLATFORMS = {"g123": "G123", "sud": "the Sud app", "webhook": "your own URL"}
 
 
 def describe_platform(reporter: str) -> str:

@@ -3,6 +3,7 @@
 "use strict";
 
 const POLL = 700; // ms
+const queue = []; // presses that wait for the answer to the one before: none is lost
 const opened = new Map(); // what a person opened or closed, by id
 let latest = 0; // only the newest request may change the page
 let shown = "";
@@ -42,7 +43,7 @@ function follow(page, url) {
   document.getElementById("nickname").value = page.getElementById("nickname").value;
   for (const one of page.querySelectorAll("[data-follow]")) {
     const here = document.getElementById(one.id);
-    if (one.matches("button")) here.disabled = one.disabled;
+    if (one.matches("button")) Object.assign(here, { disabled: one.disabled, innerHTML: one.innerHTML });
     else if (one.matches("input, select")) here.value = one.value;
     else here.textContent = one.textContent;
   }
@@ -51,7 +52,7 @@ function follow(page, url) {
   }
   const live = document.getElementById("live");
   if (live.getBoundingClientRect().top > innerHeight / 2) live.scrollIntoView(); // on a phone
-  const newest = page.querySelector("details");
+  const newest = page.querySelector("details.entry");
   const said = newest ? `${newest.querySelector(".status").textContent}, ${newest.dataset.state}` : "";
   document.getElementById("said").textContent = said; // for those who hear the page
 }
@@ -74,20 +75,38 @@ async function poll() {
   setTimeout(poll, POLL);
 }
 
-document.addEventListener("submit", async (event) => {
+document.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (document.body.hasAttribute("aria-busy")) return;
   const { target: form, submitter } = event;
   const url = submitter?.getAttribute("formaction") ?? form.getAttribute("action");
+  press(url, { method: "POST", body: new URLSearchParams(new FormData(form, submitter)) });
+});
+
+function press(...request) {
+  queue.push(request);
+  tellQueue();
+  if (queue.length === 1) work();
+}
+
+// One after the other, in the order they were pressed.
+async function work() {
   document.body.setAttribute("aria-busy", "true");
   try {
-    await load(url, { method: "POST", body: new URLSearchParams(new FormData(form, submitter)) });
+    for (; queue.length; queue.shift(), tellQueue()) await load(...queue[0]);
   } catch {
     location.reload(); // the playground is gone, or refused: show what it says
   } finally {
     document.body.removeAttribute("aria-busy");
   }
-});
+}
+
+function tellQueue() {
+  const sign = document.getElementById("queue");
+  const waiting = queue.length - 1;
+  sign.hidden = waiting < 1;
+  const words = waiting === 1 ? "press waits" : "presses wait";
+  sign.textContent = sign.hidden ? "" : `Guerdon has not answered yet; ${waiting} more ${words} for it.`;
+}
 
 document.addEventListener("click", (event) => {
   const details = event.target.closest("summary")?.parentElement;
@@ -95,20 +114,20 @@ document.addEventListener("click", (event) => {
   const name = event.target.closest("[data-nickname]");
   if (!name || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
-  choose(name.dataset.nickname).catch(() => location.reload());
+  choose(name.dataset.nickname);
 });
 
 document.addEventListener("change", (event) => {
   const nickname = document.getElementById("nickname").value.trim();
   const isChoice = event.target.id === "nickname" || event.target.hasAttribute("data-reload");
-  if (isChoice && nickname) choose(nickname).catch(() => {});
+  if (isChoice && nickname) choose(nickname);
   const button = event.target.dataset.press;
   if (button) event.target.form.requestSubmit(document.getElementById(button));
 });
 
 function choose(nickname) {
   const server = new FormData(document.getElementById("choices")).get("server");
-  return load(`${location.pathname}?${new URLSearchParams({ nickname, server })}`, {});
+  press(`${location.pathname}?${new URLSearchParams({ nickname, server })}`, {});
 }
 
 setInterval(count, 250);

@@ -31,6 +31,8 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (form.hasAttribute("aria-busy")) return;
   form.setAttribute("aria-busy", "true");
+  const button = document.getElementById("reach");
+  button.disabled = true; // it says so: until the platform has replied, there is nothing to press
   show("posted", "–");
   try {
     const response = await ask(new URLSearchParams(new FormData(form)));
@@ -42,5 +44,6 @@ form.addEventListener("submit", async (event) => {
     show("state", error.message);
   } finally {
     form.removeAttribute("aria-busy");
+    button.disabled = false;
   }
 });
