@@ -58,9 +58,8 @@ class Recipients:
                 refused = self._create({place: events[place] for place in missing})
                 found = self._finder.find_players(events)
                 for place, reason in refused.items():
-                    found[place] = (
-                        reason if isinstance(found[place], UnknownPlayer) else found[place]
-                    )
+                    if isinstance(found[place], UnknownPlayer):
+                        found[place] = reason
         return [
             answer if isinstance(answer, Player) else judge_unknown(answer, self._unknown)
             for answer in found

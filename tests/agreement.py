@@ -131,7 +131,8 @@ def show_waiting(
 WORDS = (
     "no player is called", "players are called", "no promo code is left", "names no server",
     "no connection", "no whole answer", "it answered 500", "is not JSON", "is not a vote",
-    "another id than was asked for",
+    "another id than was asked for", "could be mistaken for the player",
+    "may not stand within a longer text of a claim",
 )  # fmt: skip
 
 

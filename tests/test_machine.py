@@ -94,7 +94,7 @@ def test_it_works(stage: Stage) -> None:
     # Every fault of the vote API, and many at once.
     for mode in VOTE_API:
         machine.face(api=mode)
-        late = deliver("ZOË", "2")
+        late = deliver("ZOË", "1")
     machine.face(api="up")
     do("deliver_at_once", new=[("Ann", "1"), ("Bob", "2"), ("zoë", "2")], old=[late, early])
     do("look_at_inbox", after=600)
@@ -154,7 +154,7 @@ def test_it_works(stage: Stage) -> None:
     for after in (61, 0):  # the first alone finds out
         do("send_reports", after=after)
     assert {one.state for one in reports.values()} == {"delivered"}
-    last = do("level_up", **level | {"uid": "zoë", "server": "2"}, wait=0)
+    last = do("level_up", **level | {"uid": "zoë", "server": "2", "level": 9}, wait=0)
     do("die_while_sending")
     do("find_database")
     assert reports[last.id].state == "leased"
