@@ -13,12 +13,11 @@ from app.suspects import MOST, Suspects
 from tests.books import check_unlocked, make_work, read_books, serve_once, settle
 from tests.conftest import ALL_PLUGINS, Clock, add_player
 from tests.sending import post_vote
-from tests.servers import MariaDBServer
+from tests.servers import DatabaseServer
 from tests.vote_api import VoteApi
 
 Open = Callable[..., Guerdon]
 AddPlugin = Callable[..., str]
-on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 RULES = """
 [[rules]]
 on = "server.vote"
@@ -61,7 +60,7 @@ def count_ends(request: pytest.FixtureRequest) -> Callable[..., tuple[Ends, list
     def count(guerdon: Guerdon, *works: Work) -> tuple[Ends, list[Outcome]]:
         told: list[str] = []
         if guerdon.database.family == "mysql":
-            server: MariaDBServer = request.getfixturevalue("mariadb")
+            server: DatabaseServer = request.getfixturevalue("database_server")
 
             def read(word: str) -> int:
                 return int(server.run(f"SHOW GLOBAL STATUS LIKE 'Com_{word}'")[0][1])
@@ -285,18 +284,18 @@ def test_a_player_who_is_made_and_never_found_costs_his_batch_nothing(
 
 
 @pytest.fixture
-def lower_packet(mariadb: MariaDBServer) -> Iterator[Callable[[int], None]]:
+def lower_packet(database_server: DatabaseServer) -> Iterator[Callable[[int], None]]:
     """Have the server hang up on statements of more bytes, on whoever connects from now on."""
-    (usual,) = mariadb.run("SELECT @@global.max_allowed_packet")[0]
+    (usual,) = database_server.run("SELECT @@global.max_allowed_packet")[0]
 
     def lower(size: int) -> None:
-        mariadb.run(f"SET GLOBAL max_allowed_packet = {size}")
+        database_server.run(f"SET GLOBAL max_allowed_packet = {size}")
 
     yield lower
     lower(usual)
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_an_event_larger_than_the_database_takes_is_parked_and_the_rest_is_paid(
     open_service: Open, vote_api: VoteApi, lower_packet: Any, clock: Clock, count_ends: Any
 ) -> None:
@@ -321,6 +320,19 @@ def test_an_event_larger_than_the_database_takes_is_parked_and_the_rest_is_paid(
     clock.advance(10)
     serve_once(guerdon)
     assert (read_books(guerdon).waiting, read_books(guerdon).gold) == ({}, {"Bob": "62.00"})
+
+
+@pytest.mark.on_servers
+def test_a_batch_larger_than_the_database_takes_at_once_is_written_in_pieces(
+    open_service: Open, lower_packet: Any, count_ends: Any
+) -> None:
+    lower_packet(64 * 1024)
+    guerdon = open_service(RULES)
+    works = [make_work(f"v{n}", data={"text": "'" * 4_000}) for n in range(40)]
+
+    ends, outcomes = count_ends(guerdon, *works)
+
+    assert ({outcome.state for outcome in outcomes}, ends) == ({"settled"}, Ends(1, 0))
 
 
 @contextmanager
