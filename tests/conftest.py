@@ -50,10 +50,12 @@ tokens = ["{token}"]
 
 # What runs on MySQL in every run; with --mysql, all that MariaDB is for.
 ON_MYSQL = {
+    "tests.test_batches",
     "tests.test_crash_points",
     "tests.test_ledger",
     "tests.test_migrating",
     "tests.test_settling",
+    "tests.test_turns",
 }
 
 

@@ -1,6 +1,7 @@
 """What cannot be paid leaves its batch, without a trace and at little cost; the rest is paid together."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -13,12 +14,11 @@ from app.suspects import MOST, Suspects
 from tests.books import check_unlocked, make_work, read_books, serve_once, settle
 from tests.conftest import ALL_PLUGINS, Clock, add_player
 from tests.sending import post_vote
-from tests.servers import MariaDBServer
+from tests.servers import DatabaseServer, wait_until
 from tests.vote_api import VoteApi
 
 Open = Callable[..., Guerdon]
 AddPlugin = Callable[..., str]
-on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 RULES = """
 [[rules]]
 on = "server.vote"
@@ -61,7 +61,7 @@ def count_ends(request: pytest.FixtureRequest) -> Callable[..., tuple[Ends, list
     def count(guerdon: Guerdon, *works: Work) -> tuple[Ends, list[Outcome]]:
         told: list[str] = []
         if guerdon.database.family == "mysql":
-            server: MariaDBServer = request.getfixturevalue("mariadb")
+            server: DatabaseServer = request.getfixturevalue("database_server")
 
             def read(word: str) -> int:
                 return int(server.run(f"SHOW GLOBAL STATUS LIKE 'Com_{word}'")[0][1])
@@ -271,32 +271,88 @@ def write(rows, db, settings):
     assert (len(books.events), books.gold) == (126, {"Bob": "126.00"})
 
 
-def test_a_player_who_is_made_and_never_found_costs_his_batch_nothing(
+@pytest.fixture
+def meet(
+    database_server: DatabaseServer, database_url: str, count_ends: Any
+) -> Callable[..., tuple[Ends, list[Outcome]]]:
+    """Settle works while somebody else inserts a player of a name, and commits once we wait for him."""
+
+    def act(guerdon: Guerdon, name: str, *works: Work) -> tuple[Ends, list[Outcome]]:
+        other = database_server.connect(database_url.rpartition("/")[2])
+        other.begin()
+        columns = "nickname, folded, gold, created_at"
+        other.cursor().execute(f"INSERT INTO players ({columns}) VALUES ('{name}', '', 0, 0)")
+        waits = "SELECT trx_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+        with ThreadPoolExecutor(1) as pool:
+            ours = pool.submit(count_ends, guerdon, *works)
+            wait_until(lambda: database_server.run(waits), pause=0.01)
+            other.commit()
+            ends, outcomes = ours.result()
+        other.close()
+        return Ends(ends.commits - 1, ends.rollbacks), outcomes
+
+    return act
+
+
+@pytest.mark.on_servers
+def test_a_new_player_whom_somebody_else_makes_first_is_found_in_the_same_commit(
+    open_service: Open, meet: Any
+) -> None:
+    guerdon = open_service(RULES, more='[players]\nunknown = "create"\n')
+
+    ends, outcomes = meet(guerdon, "New", *make_works(0, 5), make_work("new", nickname="New"))
+
+    assert ({outcome.state for outcome in outcomes}, ends) == ({"settled"}, Ends(1, 0))
+    assert read_books(guerdon).gold == {"Bob": "5.00", "New": "1.00"}
+
+
+@pytest.mark.on_servers
+def test_a_row_of_a_plugins_own_that_somebody_else_makes_first_costs_one_round(
+    open_service: Open, add_plugin: AddPlugin, meet: Any
+) -> None:
+    source = """
+@hookimpl
+def grant_reward(reward, event, db):
+    if reward.kind != "pet":
+        return None
+    if not db.execute_sql("SELECT id FROM players WHERE nickname = 'Guild'").fetchall():
+        db.execute_sql("INSERT INTO players (nickname, folded, gold, created_at)"
+                       " VALUES ('Guild', '', 0, 0)")
+    return {}
+"""
+    guerdon = open_service(RULES + PETS, plugins=ALL_PLUGINS + add_plugin(PET + source))
+    works = [*make_works(0, 5), make_work("pet", server_id="pets")]
+
+    ends, outcomes = meet(guerdon, "Guild", *works)
+
+    assert ({outcome.state for outcome in outcomes}, ends) == ({"settled"}, Ends(1, 1))
+
+
+def test_an_event_of_which_no_player_may_be_made_costs_its_batch_nothing(
     open_service: Open, count_ends: Any
 ) -> None:
-    more = '[players]\nunknown = "create"\n'
-    guerdon = open_service(RULES, more=more)
+    guerdon = open_service(RULES, more='[players]\nunknown = "create"\n')
     odd = Work([Event("studio", "server.vote", "odd", user_id=" u1")])
 
     for first in (0, 100):
         ends, outcomes = count_ends(guerdon, *make_works(first, 9), odd)
-        assert {outcome.state for outcome in outcomes[:9]} == {"settled"}
+        assert [outcome.state for outcome in outcomes] == ["settled"] * 9 + ["waiting"]
         assert ends == Ends(1, 0)
 
 
 @pytest.fixture
-def lower_packet(mariadb: MariaDBServer) -> Iterator[Callable[[int], None]]:
+def lower_packet(database_server: DatabaseServer) -> Iterator[Callable[[int], None]]:
     """Have the server hang up on statements of more bytes, on whoever connects from now on."""
-    (usual,) = mariadb.run("SELECT @@global.max_allowed_packet")[0]
+    (usual,) = database_server.run("SELECT @@global.max_allowed_packet")[0]
 
     def lower(size: int) -> None:
-        mariadb.run(f"SET GLOBAL max_allowed_packet = {size}")
+        database_server.run(f"SET GLOBAL max_allowed_packet = {size}")
 
     yield lower
     lower(usual)
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_an_event_larger_than_the_database_takes_is_parked_and_the_rest_is_paid(
     open_service: Open, vote_api: VoteApi, lower_packet: Any, clock: Clock, count_ends: Any
 ) -> None:
@@ -321,6 +377,19 @@ def test_an_event_larger_than_the_database_takes_is_parked_and_the_rest_is_paid(
     clock.advance(10)
     serve_once(guerdon)
     assert (read_books(guerdon).waiting, read_books(guerdon).gold) == ({}, {"Bob": "62.00"})
+
+
+@pytest.mark.on_servers
+def test_a_batch_larger_than_the_database_takes_at_once_is_written_in_pieces(
+    open_service: Open, lower_packet: Any, count_ends: Any
+) -> None:
+    lower_packet(64 * 1024)
+    guerdon = open_service(RULES)
+    works = [make_work(f"v{n}", data={"text": "'" * 4_000}) for n in range(40)]
+
+    ends, outcomes = count_ends(guerdon, *works)
+
+    assert ({outcome.state for outcome in outcomes}, ends) == ({"settled"}, Ends(1, 0))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from tests.books import make_work, read_books, settle
 from tests.conftest import ALL_PLUGINS, add_player
 from tests.galera import GaleraCluster, write_host
 from tests.natural import RULES, XP, post_at_once
-from tests.servers import MariaDBServer, wait_until
+from tests.servers import DatabaseServer, wait_until
 from tests.vote_api import FastVoteApi
 
 VOTES = 600
@@ -86,19 +86,20 @@ def test_two_nodes_of_a_cluster_take_turns_too(
     guerdon.close()
 
 
-def count_deadlocks(mariadb: MariaDBServer) -> int:
-    return int(mariadb.run("SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'")[0][1])
+def count_deadlocks(server: DatabaseServer) -> int:
+    metrics = "SELECT count FROM information_schema.innodb_metrics WHERE name = 'lock_deadlocks'"
+    return int(server.run(metrics)[0][0])
 
 
-@pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
+@pytest.mark.on_servers
 def test_batches_with_the_same_players_in_any_order_never_wait_in_a_ring(
-    open_service: Callable[..., Guerdon], mariadb: MariaDBServer
+    open_service: Callable[..., Guerdon], database_server: DatabaseServer
 ) -> None:
     guerdon = open_service()
     names = [f"p{number}" for number in range(20)]
     for name in names:
         add_player(guerdon, name)
-    before = count_deadlocks(mariadb)
+    before = count_deadlocks(database_server)
 
     def pay(racer: int) -> set[str]:
         states = set()
@@ -110,7 +111,7 @@ def test_batches_with_the_same_players_in_any_order_never_wait_in_a_ring(
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(pay, range(4))) == [{"settled"}] * 4
-    assert count_deadlocks(mariadb) == before
+    assert count_deadlocks(database_server) == before
     assert read_books(guerdon).gold == {"Bob": "0.00"} | dict.fromkeys(names, "16000.00")
 
 
