@@ -25,8 +25,6 @@ POINTS = (
     "settling: before COMMIT",
     "settling: after COMMIT",
     "delivery: before the answer",
-    "repaying: before COMMIT",
-    "repaying: after COMMIT",
     "inbox: parked, before COMMIT",
     "inbox: parked, after COMMIT",
     "inbox: closed, before COMMIT",

@@ -75,9 +75,8 @@ class Guerdon:
         self.readiness = Readiness(database, config.is_durable)
         self.finder = PlayerFinder(database, config.players)
         unknown = config.players.unknown
-        recipients = Recipients(database, plugins, self.finder, unknown, now)
-        self.settler = Settler(database, plugins, rules, recipients, now)
-        self.repayer = Repayer(database, plugins, rules, recipients, now)
+        self._recipients = Recipients(database, plugins, self.finder, unknown, now)
+        self.settler = Settler(database, plugins, rules, self._recipients, now)
         self.outbox = Outbox(database, plugins, http, now, secrets, config.outbox.at_once)
         self.deliveries = Deliveries(
             database, plugins, http, self.settler, self.outbox.nudge, config.players
@@ -92,6 +91,10 @@ class Guerdon:
     def migrate(self) -> list[str]:
         """Bring the tables up to date; a line for each thing done."""
         return migrate(self.database, self.plugins.models, self.config.players.is_own, self.now)
+
+    def make_repayer(self, person: str) -> Repayer:
+        """What pays settled events that earned nothing, because this person says so."""
+        return Repayer(self.database, self.plugins, self.rules, self._recipients, self.now, person)
 
     def inspect(self) -> list[str]:
         """Every reason not to pay with this database now; [] when there is none."""

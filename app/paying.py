@@ -1,6 +1,6 @@
 """Pays a batch inside one transaction: what plugins give, and the rows that say it is paid."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from app.crashing import reach
 from app.database import Database
@@ -180,6 +180,16 @@ class Payer:
         families = [[*(ids[line.key] for line in one.lines), *one.known] for one in payments]
         insert_parts(self._database, families)
         reach("settling: events inserted")
+        self._write_grants(lines, ids, now, look_first)
+
+    def _write_grants(
+        self,
+        lines: Sequence[tuple[Payment, Line]],
+        ids: Mapping[bytes, int],
+        now: int,
+        look_first: bool,
+    ) -> None:
+        """The ledger and the reports of events whose row ids are known."""
         grants = [
             (ids[line.key], grant, gift.params_json, receipt)
             for _, line in lines

@@ -12,7 +12,7 @@ import click
 from app.errors import GuerdonError
 from app.guerdon import Guerdon
 from app.opening import count, open_configured, show_progress
-from app.repaying import Repaid
+from app.repaying import Repaid, Repayer
 from app.report_commands import MOMENT, count_ms
 from app.terminal import tell
 from app.timeline import describe_event, list_repayments
@@ -53,13 +53,14 @@ def repay(
     person = find_person(by)
     guerdon = open_configured()
     guerdon.require_fit_database()
+    repayer = guerdon.make_repayer(person)
     if is_bulk:
-        plan = make_plan(guerdon, count_ms(since) or 0, count_ms(until), only_type)
+        plan = make_plan(repayer, count_ms(since) or 0, count_ms(until), only_type)
         tell(*plan.describe())
         if plan.rows and (yes or click.confirm("Pay them?", abort=True)):
-            repay_all(guerdon, plan.rows, person)
+            repay_all(repayer, plan.rows)
     else:
-        repay_one(guerdon, str(type), str(id), person)
+        repay_one(guerdon, repayer, str(type), str(id))
 
 
 def find_person(by: str | None) -> str:
@@ -75,7 +76,7 @@ def find_person(by: str | None) -> str:
     return person
 
 
-def repay_one(guerdon: Guerdon, type: str, id: str, person: str) -> None:
+def repay_one(guerdon: Guerdon, repayer: Repayer, type: str, id: str) -> None:
     with guerdon.database.connection_context():
         family = find_family(guerdon.database, guerdon.sources, type, id)
         unpaid = read_unpaid_rows(guerdon.database, family) if family else []
@@ -84,7 +85,7 @@ def repay_one(guerdon: Guerdon, type: str, id: str, person: str) -> None:
     repaid = [
         one
         for rows in cut_chunks([one.row for one in unpaid], AT_ONCE)
-        for one in guerdon.repayer.repay(rows, person)
+        for one in repayer.repay(rows)
     ]
     if not repaid:
         raise GuerdonError(f"{type} {id}: somebody else has it repaid just now")
@@ -137,20 +138,20 @@ class Plan:
         return lines
 
 
-def make_plan(guerdon: Guerdon, since: int, until: int | None, type: str | None) -> Plan:
+def make_plan(repayer: Repayer, since: int, until: int | None, type: str | None) -> Plan:
     plan = Plan()
-    for first in show_progress(guerdon.repayer.list_windows()):
-        rows, without = guerdon.repayer.plan_window(first, since, until, type, plan.by_rule)
+    for first in show_progress(repayer.list_windows()):
+        rows, without = repayer.plan_window(first, since, until, type, plan.by_rule)
         plan.rows += rows
         plan.without += without
     return plan
 
 
-def repay_all(guerdon: Guerdon, rows: Sequence[int], person: str) -> None:
+def repay_all(repayer: Repayer, rows: Sequence[int]) -> None:
     """Chunk by chunk: what is paid stays paid if this is interrupted, and the rest is paid when run again."""
     repaid = problems = rewards = 0
     for chunk in show_progress(list(cut_chunks(rows, AT_ONCE))):
-        for one in guerdon.repayer.repay(chunk, person):
+        for one in repayer.repay(chunk):
             repaid += bool(one.grants)
             rewards += len(one.grants)
             problems += bool(one.problem)

@@ -36,11 +36,12 @@ class Settler:
         rules: Rules,
         recipients: Recipients,
         now: Callable[[], int],
+        make_payer: Callable[..., Payer] = Payer,
     ) -> None:
-        """`now` gives ms since the epoch."""
+        """`now` gives ms since the epoch; `make_payer` takes Payer's arguments."""
         self._database = database
         self._suspects = Suspects()
-        self._payer = Payer(database, plugins, rules, recipients, self._suspects, now)
+        self._payer = make_payer(database, plugins, rules, recipients, self._suspects, now)
 
     def settle(self, works: Sequence[Work]) -> list[Outcome]:
         """An outcome for each work, in order. Never raises for what a work or a plugin did wrong.

@@ -49,6 +49,13 @@ def read_unpaid_rows(database: Database, rows: Sequence[int]) -> list[Unpaid]:
     return read_unpaid(database, f"id IN ({marks})", rows)
 
 
+def list_unpaid_keys(database: Database, keys: Sequence[bytes]) -> set[bytes]:
+    """Those of these event keys whose events are settled, and earned nothing, and were never repaid."""
+    marks = ", ".join([database.param] * len(keys))
+    sql = f"SELECT ordered_key FROM guerdon_events WHERE ordered_key IN ({marks}) AND {EARNED_NOTHING}"
+    return {bytes(key) for (key,) in database.execute_sql(sql, list(keys)).fetchall()}
+
+
 def rebuild_event(row: dict[str, Any], has_parts: bool) -> Event:
     """The Event of a row, as it was settled.
 

@@ -18,6 +18,7 @@ from app.claims import lease_claims
 from app.guerdon import Guerdon, open_guerdon, read_clock
 from app.migrating import hold_lock
 from app.models import Report
+from app.settling import Settler
 from tests.books import make_work
 from tests.servers import ROOT
 
@@ -66,31 +67,31 @@ def race(
 
 def settle(guerdon: Guerdon, ids: list[str], nickname: str = "Bob") -> Any:
     """The outcome of each vote, settled together, and how often which conflict made it try again."""
-    tries: Counter[str] = Counter()
     pay = guerdon.settler._pay
-
-    def pay_counted(works: Any, look_first: bool, attempt: int) -> Any:
-        tries["undone" if attempt else "duplicate" if look_first else "first"] += 1
-        return pay(works, look_first, attempt)
-
-    guerdon.settler._pay = pay_counted  # type: ignore[method-assign]
+    tries = count_tries(guerdon.settler)
     outcomes = guerdon.settler.settle([make_work(id, nickname=nickname) for id in ids])
     guerdon.settler._pay = pay  # type: ignore[method-assign]
     return [[outcome.state for outcome in outcomes], tries]
 
 
+def count_tries(settler: Settler) -> "Counter[str]":
+    """From now on, how often which conflict makes it try again."""
+    tries: Counter[str] = Counter()
+    pay = settler._pay
+
+    def pay_counted(payments: Any, look_first: bool, attempt: int) -> None:
+        tries["undone" if attempt else "duplicate" if look_first else "first"] += 1
+        pay(payments, look_first, attempt)
+
+    settler._pay = pay_counted  # type: ignore[method-assign]
+    return tries
+
+
 def repay(guerdon: Guerdon, rows: list[int], person: str) -> Any:
     """How many rewards each event that we repaid got, and how often which conflict made us try again."""
-    tries: Counter[str] = Counter()
-    pay = guerdon.repayer._pay
-
-    def pay_counted(rows: Any, person: str, attempt: int) -> Any:
-        tries["undone" if attempt else "first" if not tries else "duplicate"] += 1
-        return pay(rows, person, attempt)
-
-    guerdon.repayer._pay = pay_counted  # type: ignore[method-assign]
-    repaid = guerdon.repayer.repay(rows, person)
-    guerdon.repayer._pay = pay  # type: ignore[method-assign]
+    repayer = guerdon.make_repayer(person)
+    tries = count_tries(repayer._settler)
+    repaid = repayer.repay(rows)
     assert not [one.problem for one in repaid if one.problem]
     return [{one.id: len(one.grants) for one in repaid}, tries]
 

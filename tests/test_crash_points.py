@@ -42,8 +42,6 @@ WAYS: dict[str, Sequence[str]] = {
     "level_up_sent_later": (*SENDING, ASKED),
     "claim": tuple(point for point in POINTS if point.startswith("claims: ")),
 }  # fmt: skip
-# By a command, and not by the service: killed in test_repaying.
-COMMANDS = {point for point in POINTS if point.startswith("repaying: ")}
 killed: Counter[tuple[str, str]] = Counter()  # by point and database
 
 
@@ -177,7 +175,7 @@ def tell_kills() -> Iterator[None]:
     """With -s: how often each point was killed."""
     yield
     print(f"\n{'crash point':36} sqlite  mysql")
-    for point in (point for point in POINTS if point not in COMMANDS):
+    for point in POINTS:
         print(f"{point:36} {killed[point, 'sqlite']:6} {killed[point, 'mysql']:6}")
 
 
@@ -223,4 +221,4 @@ def test_each_point_lies_on_a_way_and_each_call_names_a_point() -> None:
     )  # fmt: skip
 
     assert called == Counter(POINTS)  # each in one place
-    assert {point for points in WAYS.values() for point in points} == set(POINTS) - COMMANDS
+    assert {point for points in WAYS.values() for point in points} == set(POINTS)

@@ -122,7 +122,7 @@ def test_a_player_created_on_two_nodes_at_once_is_one_and_no_promo_code_is_given
 
 def test_events_repaid_on_two_nodes_at_once_are_paid_once(open_racers: Any) -> None:
     guerdon, racers = open_racers()
-    guerdon.settler._rules = Rules()  # which ate them
+    guerdon.settler._payer._rules = Rules()  # which ate them
     tries: Counter[str] = Counter()
     rounds = 0
     while rounds < ROUNDS and (tries["undone"] < 20 or tries["duplicate"] < 5):

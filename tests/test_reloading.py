@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,18 @@ def service(
     """Two workers that pay 100 gold a vote, and a Guerdon to read the books with."""
     guerdon = open_service()
     guerdon.database.close_all()
-    return guerdon, start_gunicorn(guerdon.config.path)
+    server = start_gunicorn(guerdon.config.path)
+    wait_until(lambda: all(map(has_database, server.list_workers())), 60)
+    return guerdon, server
+
+
+def has_database(worker: int) -> bool:
+    """Whether a worker has begun to work: its dispatcher looks for what waits."""
+    with suppress(OSError):
+        return any(
+            "guerdon.db" in str(fd.readlink()) for fd in Path(f"/proc/{worker}/fd").iterdir()
+        )
+    return False
 
 
 def vote(server: Gunicorn, id: str) -> int:
@@ -50,7 +62,7 @@ def hang_up(server: Gunicorn) -> None:
 def wait_for_others(server: Gunicorn, old: list[int]) -> None:
     """Until there are two workers, and none of these."""
     wait_until(lambda: len(now := server.list_workers()) == 2 and not set(now) & set(old), 60)
-    wait_until(server.is_ready, 60)
+    wait_until(lambda: all(map(has_database, server.list_workers())), 60)
 
 
 def test_it_works(service: tuple[Guerdon, Gunicorn]) -> None:
@@ -69,7 +81,6 @@ def test_it_works(service: tuple[Guerdon, Gunicorn]) -> None:
 
 MISTAKES = {
     "a rule": ("rewards.toml", ('amount = "100.00"', 'ammount = "100.00"'), 'did you mean "amount"?'),
-    "no TOML": ("rewards.toml", ("[[rules]]", "[[rules"), "is not TOML"),
     "a setting": ("guerdon.toml", ("[plugins.gold]", "[plugins.golf]"), 'did you mean "gold"?'),
     "what only the database knows": (
         "guerdon.toml", ("[plugins.gold]", "[plugins.gold]\ncolumn = 'coins'"), "no column coins",
@@ -118,15 +129,10 @@ def test_a_worker_that_dies_over_a_mistake_ends_nobody_else(
     assert "rule 1: on: is missing" in server.log.read_text()
     assert vote(server, "v1") == 204
     guerdon.config.rewards_file.write_text(REWARDS)
-    wait_until(lambda: server.log.read_text().count("cannot start") < count_boots(server) - 2, 60)
     os.kill(second, signal.SIGKILL)
     wait_for_others(server, [first, second])
     assert vote(server, "v2") == 204
     assert read_gold(guerdon) == "200.00"
-
-
-def count_boots(server: Gunicorn) -> int:
-    return server.log.read_text().count("Booting worker")
 
 
 def test_a_mistake_at_the_start_still_ends_it(write_config: Any, tmp_path: Path) -> None:

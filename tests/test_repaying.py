@@ -362,7 +362,7 @@ def test_two_who_repay_the_same_at_once_pay_it_once(
 
     def repay(order: list[int]) -> None:
         for start in range(0, 60, 10):
-            for one in guerdon.repayer.repay(order[start : start + 10], "both"):
+            for one in guerdon.make_repayer("both").repay(order[start : start + 10]):
                 assert not one.problem, one.problem
                 paid[one.id] += len(one.grants)
 
@@ -398,7 +398,7 @@ def test_two_processes_that_repay_the_same_at_once_pay_it_once(
     assert ask(guerdon, "SELECT COUNT(*) FROM guerdon_repayments") == [(40,)]
 
 
-@pytest.mark.parametrize("point", ["repaying: before COMMIT", "repaying: after COMMIT"])
+@pytest.mark.parametrize("point", ["settling: before COMMIT", "settling: after COMMIT"])
 def test_who_is_killed_has_paid_whole_chunks_and_is_run_again(
     open_service: Open, mend: Any, run: Run, tmp_path: Path, point: str
 ) -> None:
