@@ -47,6 +47,7 @@ SQLITE = (  # what its messages begin with
 )  # fmt: skip
 NAMES = re.compile(r"`([^`]*)`\.`([^`]*)`\.`([^`]*)`|(?:column|Field) '(?:\w+\.)?([^']*)'", re.I)
 TARGET = re.compile(r"\s*(?:INSERT INTO|REPLACE INTO|UPDATE)\s+[`\"]?(\w+)", re.IGNORECASE)
+WITHIN = re.compile(r" in table ['`]([^'`]*)")
 CONDITION = re.compile(r"(?:CONSTRAINT `|Check constraint ')([^`']*)", re.IGNORECASE)
 LONGEST_NAME = 64  # characters
 
@@ -106,9 +107,12 @@ def find_number(error: Exception) -> tuple[int | None, str]:
 
 def find_column(error: Exception) -> tuple[str, str]:
     """The table and column at fault, by the message and by the statement; "" for what is not told."""
-    named = NAMES.search(find_number(error)[1])
+    _, text = find_number(error)
+    named = NAMES.search(text)
     target = TARGET.match(vars(error).get("statement", ""))
     table = named[2] if named and named[2] else target[1] if target else ""
+    if not table and (within := WITHIN.search(text)):
+        table = within[1]
     column = (named[3] or named[4] or "") if named else ""
     return show(table), show(column)
 

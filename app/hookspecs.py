@@ -173,7 +173,8 @@ class Command:
     """`guerdon GROUP NAME ARGUMENT...`: run(db, progress, **arguments) returns what to print.
 
     The arguments come as strings, by their names in lower case. `progress(items)` yields the items
-    and shows a bar. What it prints is escaped but for its line breaks: a stranger's words want
+    and shows a bar; app.run_in_chunks has much done in small transactions, so that deliveries are paid
+    in between. What it prints is escaped but for its line breaks: a stranger's words want
     escape_text, or shorten.
     """
 

@@ -122,6 +122,32 @@ def test_one_missing_right_on_one_table_is_named(
     assert fault.startswith("no DELETE on guerdon_items: our database user may not do that")
 
 
+@on_mariadb
+def test_a_balance_that_may_not_be_changed_is_named_by_check(
+    open_service: Open, mariadb: MariaDBServer, write_config: Any
+) -> None:
+    name = mariadb.create_database()
+    more, gold = '[players]\ntable = "users"\n', '[plugins.gold]\ncolumn = "balance"\n'
+    open_service("", more, gold, mariadb.url(name)).close()
+    users = "id INT PRIMARY KEY, nickname VARCHAR(64), balance DECIMAL(18,2)"
+    mariadb.run(f"CREATE TABLE {name}.users ({users})")
+    mariadb.run("CREATE OR REPLACE USER clerk@'127.0.0.1' IDENTIFIED BY 'p@ss'")
+    for (table,) in mariadb.run("SHOW TABLES", database=name):
+        rights = "SELECT, UPDATE (nickname)" if table == "users" else RIGHTS
+        mariadb.run(f"GRANT {rights} ON {name}.{table} TO clerk@'127.0.0.1'")
+    url = mariadb.url(name).replace("game:", "clerk:")
+    guerdon = open_guerdon(write_config("", more, gold, url))
+
+    [fault] = guerdon.inspect()
+    guerdon.close()
+    mariadb.run("DROP USER clerk@'127.0.0.1'")
+
+    assert fault == (
+        "[plugins.gold] column: users.balance cannot be written: the database refused it: "
+        "users.balance may not be written by our database user"
+    )
+
+
 @on_sqlite
 def test_a_full_disk_is_not_ready(guerdon: Guerdon, write_config: Any) -> None:
     """Each connection is told that the file may not grow much."""
