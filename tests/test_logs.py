@@ -1,5 +1,6 @@
 """Logs: a line of JSON for each event, with its id, and never a secret."""
 
+import base64
 import io
 import json
 import logging
@@ -53,6 +54,16 @@ def test_the_standard_librarys_logging_comes_as_json_too(stream: io.StringIO) ->
 
     [line] = read_lines(stream.getvalue())
     assert (line["event"], line["level"]) == ("this is\nodd", "warning")
+
+
+def test_a_warning_hides_a_secret_in_every_form(stream: io.StringIO) -> None:
+    forms = [base64.b64encode(b"user:" + SECRET.encode()).decode(), SECRET.encode().hex()]
+    for form in forms:
+        structlog.get_logger().warning("refused", reason=f"what is {form}?")
+        logging.getLogger("a.library").error(form)
+
+    assert stream.getvalue().count("***") == 4
+    assert not [form for form in forms if form[8:-8] in stream.getvalue()]
 
 
 def fail() -> None:
