@@ -38,7 +38,7 @@ FLOORS = {
     "app.beginning": 2.4, "app.payments": 2.4, "app.suspects": 2.5, "app.paying": 2.6, "app.settling": 3,
     "app.timeline": 3, "app.deliveries": 3.1, "app.unpaid": 2.1, "app.repaying": 3.1,
     "app.inbox": 3.2, "app.outbox": 3.2, "app.dispatcher": 3.3, "app.guerdon": 3.4,
-    "app.door": 0.1, "app.refusals": 0.1, "app.api_keys": 0.1, "app.database_urls": 0.1,
+    "app.door": 0.1, "app.refusals": 0.1, "app.api_keys": 0.1, "app.database_urls": 0.1, "app.answer_headers": 4,
     "app.bodies": 4, "app.schemas": 4, "app.webhooks": 4.05, "app.answers": 4.05, "app.examples": 4.05,
     "app.game_schemas": 4.05, "app.health": 4.1, "app.api": 4.1, "app.game_api": 4.2,
     "app.openapi": 4.2, "app.terminal": 4, "app.opening": 4, "app.playground": 4.2,

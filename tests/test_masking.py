@@ -133,15 +133,15 @@ def test_no_form_of_a_secret_survives(secret: str) -> None:
 def test_many_credentials_cost_no_more_than_few_and_none_is_shown() -> None:
     body = {"players": [{"token": f"token-number-{number}"} for number in range(40_000)]}
     hidden = list(find_credentials(body))
-    answer = json.dumps({"seen": ["token-number-39999"] * 3000})  # 64 KiB
+    answer = "token-number-" * 5000  # 64 KiB
 
     began = time.process_time()
     masked = mask_text(answer, hidden)
     spent = time.process_time() - began
 
-    assert "token-number" not in masked
+    assert masked == "***"
     assert "token-number" not in mask_text(json.dumps(body), [])
-    assert spent < 1.0  # it was 3.5 s
+    assert spent < 0.25  # each of them was looked for: 0.8 s, several times a report
     few = [f"token-number-{number}" for number in range(100)]
     assert mask_text("token-number-99 is old", few) == "*** is old"
 
