@@ -59,7 +59,7 @@ from app.strict_json import (
 )
 from app.tokens import check_token, is_fresh, is_signature, sign_lines
 from app.upserting import upsert_rows
-from app.webhooks import WebhookFlask, webhooks
+from app.webhooks import REFUSALS, WebhookFlask, webhooks
 
 __all__ = [
     "BadDelivery",
@@ -132,7 +132,7 @@ def create_app(guerdon: Guerdon | Path | str = "config/guerdon.toml") -> Flask:
     guerdon.log_warnings()
     app = WebhookFlask("app", static_folder="static", static_url_path="/static")
     app.request_class = WholeRequest
-    app.extensions["guerdon"] = guerdon
+    app.extensions["guerdon"], app.extensions["refusals"] = guerdon, REFUSALS
     app.register_blueprint(webhooks)
     add_api(app)
     app.after_request(lambda response: shorten_location(request, set_headers(response)))
