@@ -4,9 +4,10 @@ from app import interrupting  # noqa: F401, I001  (first: the rest takes a secon
 
 from pathlib import Path
 
-from flask import Flask, Request, Response
+from flask import Flask, Request, Response, request
 
 from app import game_api  # noqa: F401  (adds its views to /v1)
+from app.answer_headers import set_headers, shorten_location
 from app.bodies import WholeRequest
 from app.chunks import run_in_chunks
 from app.claims import queue_claims
@@ -58,7 +59,7 @@ from app.strict_json import (
 )
 from app.tokens import check_token, is_fresh, is_signature, sign_lines
 from app.upserting import upsert_rows
-from app.webhooks import WebhookFlask, webhooks
+from app.webhooks import REFUSALS, WebhookFlask, webhooks
 
 __all__ = [
     "BadDelivery",
@@ -131,9 +132,10 @@ def create_app(guerdon: Guerdon | Path | str = "config/guerdon.toml") -> Flask:
     guerdon.log_warnings()
     app = WebhookFlask("app", static_folder="static", static_url_path="/static")
     app.request_class = WholeRequest
-    app.extensions["guerdon"] = guerdon
+    app.extensions["guerdon"], app.extensions["refusals"] = guerdon, REFUSALS
     app.register_blueprint(webhooks)
     add_api(app)
+    app.after_request(lambda response: shorten_location(request, set_headers(response)))
     # What a plugin's hook opened outside of a transaction goes back to the pool with the request.
     app.teardown_request(lambda error: guerdon.database.close())
     return app

@@ -1,5 +1,6 @@
 """All parts of one process, put together from a config: what the web, the CLI and tests run."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -29,7 +30,7 @@ from app.inspection import inspect_database
 from app.logs import find_secrets, set_up_logs
 from app.migrating import migrate
 from app.models import LEDGER, OWN, bind_models
-from app.network import Http
+from app.network import Http, list_unused_proxies
 from app.outbox import Outbox
 from app.players import PlayerFinder
 from app.plugin_manager import Plugins, load_plugins
@@ -136,6 +137,8 @@ class Guerdon:
         """What `guerdon check` warns of, for whoever reads the logs instead."""
         for warning in self.list_warnings():
             log.warning("check", warning=warning)
+        for name in list_unused_proxies(os.environ):
+            log.warning("proxy not used", variable=name, reason=f"{name} is set and not used")
 
     def find_player(self, nickname: str) -> Player | None:
         """The one player of this nickname; None if there is none.

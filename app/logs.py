@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from app.masking import MASK, SHORTEST_MASKED
+from app.masking import MASK, SHORTEST_MASKED, list_spellings
 from app.secret import Secret
 
 ENCODER = json.JSONEncoder(default=str)
@@ -16,18 +16,18 @@ ENCODER = json.JSONEncoder(default=str)
 
 def set_up_logs(secrets: Iterable[Secret], stream: Any = None) -> None:
     """Send structlog and the standard library's logging to `stream` as JSON lines."""
-    # As they stand in a line of JSON.
-    hidden = [
-        ENCODER.encode(s.reveal())[1:-1] for s in secrets if len(s.reveal()) >= SHORTEST_MASKED
-    ]
-    hidden.sort(key=len, reverse=True)  # one may be a part of another
+    known = [s.reveal() for s in secrets if len(s.reveal()) >= SHORTEST_MASKED]
+    # As they stand in a line of JSON; the longest first: one may be a part of another.
+    plain = sorted((ENCODER.encode(one)[1:-1] for one in known), key=len, reverse=True)
+    spelt = list_spellings([*known, *plain])
 
     def write_line(logger: Any, method: str, line: MutableMapping[str, Any]) -> str:
         try:
             text = ENCODER.encode(line)
         except (TypeError, ValueError, RecursionError):  # a log never fails who writes it
             text = ENCODER.encode({key: repr(value) for key, value in line.items()})
-        for secret in hidden:
+        # Our own words are known to be plain; an error or a warning may quote a stranger's.
+        for secret in plain if line.get("level") == "info" else spelt:
             text = text.replace(secret, MASK)
         return text
 

@@ -2,13 +2,18 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from app.strict_json import read_float, read_json
 
 MASK = "***"
 SHORTEST_MASKED = 6  # characters: a shorter "secret" would mask ordinary words
+MOST_HIDDEN = 100  # texts to look for in one; where there are more, all of it is hidden
+PERCENT, URL_SAFE = re.compile("%[0-9A-F]{2}"), str.maketrans("+/", "-_")
 CREDENTIALS = ("token", "secret", "password", "authorization")
 NAMED = re.compile(
     r"""((?:token|secret|password|authorization)\\*["']?\s*[:=]\s*)"""
@@ -67,8 +72,12 @@ def mask_tokens(value: Any, mask_string: Callable[[str], str] | None = None) -> 
 def mask_text(text: str, hidden: Sequence[str]) -> str:
     """A text, JSON or not, without the values of its credentials and without `hidden`.
 
-    What has no UTF-8 is escaped in it, so that any database takes it.
+    What has no UTF-8 is escaped in it, so that any database takes it. Of more than MOST_HIDDEN texts
+    none is looked for: all is hidden.
     """
+    hidden = list(set(hidden))
+    if len(hidden) > MOST_HIDDEN:
+        return MASK
     try:
         value = read_json(text.encode(), read_float)
         if not isinstance(value, dict | list):
@@ -85,12 +94,25 @@ def mask_named(text: str) -> str:
     return NAMED.sub(rf"\1{MASK}", text)
 
 
-def list_spellings(hidden: Sequence[str]) -> list[str]:
-    """These texts as they are, and as JSON escapes them; the longest first."""
-    spellings = set(hidden)
-    for is_ascii in (True, False):
-        spellings |= {json.dumps(one, ensure_ascii=is_ascii)[1:-1] for one in hidden}
+def list_spellings(hidden: Iterable[str]) -> list[str]:
+    """These texts as they are, and in every form that others may write them in; the longest first."""
+    spellings = {form for one in hidden for form in spell(one)}
     return sorted(spellings, key=len, reverse=True)
+
+
+@lru_cache(maxsize=1024)
+def spell(secret: str) -> frozenset[str]:
+    """A secret, and what JSON, an address, hex and base64, also amid other bytes, make of it."""
+    raw = secret.encode("utf-8", "surrogatepass")
+    forms = {secret, *(json.dumps(secret, ensure_ascii=one)[1:-1] for one in (True, False))}
+    for quoted in (quote(raw), quote(raw, safe=""), quote_plus(raw)):
+        forms |= {quoted, PERCENT.sub(lambda found: found.group().lower(), quoted)}
+    forms |= {raw.hex(), raw.hex().upper()}
+    for shift in range(3):  # base64 writes three bytes at a time: what stands before moves ours
+        whole = b64encode(bytes(shift) + raw).decode()
+        own = whole[-(-shift * 8 // 6) : (shift + len(raw)) * 8 // 6]  # not mixed with neighbours
+        forms |= {own, own.translate(URL_SAFE)}
+    return frozenset(form for form in forms if len(form) >= min(len(secret), SHORTEST_MASKED))
 
 
 def find_credentials(value: Any) -> Iterator[str]:

@@ -28,6 +28,7 @@ from app.exchange import (
     is_quiet,
     write_request,
 )
+from app.resolving import Resolver
 
 PORTS = {"http": 80, "https": 443}
 KEPT_PER_HOST = 256  # connections
@@ -49,8 +50,9 @@ class HttpResponse:
 class Http:
     """The worker's connections, kept a host. Redirects are never followed; a POST goes out once."""
 
-    def __init__(self, only_to: Sequence[str] = ()) -> None:
+    def __init__(self, only_to: Sequence[str] = (), resolver: Resolver | None = None) -> None:
         """With `only_to`, addresses as https://host: nothing leaves for anybody else."""
+        self._resolver = resolver or Resolver()
         self._only_to = {split_address(address).origin for address in only_to}
         self._kept: dict[str, list[HTTPConnection]] = defaultdict(list)
         self._trust: ssl.SSLContext | None = None  # made once: reading the certificates takes long
@@ -75,8 +77,8 @@ class Http:
         """One exchange; `connect` and `total` in seconds, `limit` in bytes of the answer's body.
 
         Returns whatever status came. Raises NetworkFailed when there was no whole answer in time
-        or it was too long. Looking a host's name up has no limit, and each of its addresses may take
-        `connect`.
+        or it was too long. Looking the host's name up is a part of `connect`, and so are all of its
+        addresses.
         """
         deadline = time.monotonic() + total
         try:
@@ -149,8 +151,7 @@ class Http:
         if parts.scheme not in PORTS or not parts.hostname:
             raise ValueError("not an http or https address")
         port = parts.port or PORTS[parts.scheme]
-        connection = HTTPConnection(parts.hostname, port, timeout=find_left(deadline))
-        connection.connect()
+        connection = self._reach(parts.hostname, port, deadline)
         if parts.scheme == "https":
             try:
                 self._secure(connection, parts.hostname, deadline)
@@ -158,6 +159,22 @@ class Http:
                 connection.close()
                 raise
         return connection
+
+    def _reach(self, host: str, port: int, deadline: float) -> HTTPConnection:
+        """A connection to the first of its addresses that takes one; each has its share of the time."""
+        addresses = self._resolver.find(host, deadline)
+        for number, address in enumerate(addresses, 1):
+            share = find_left(deadline) / (len(addresses) - number + 1)
+            connection = HTTPConnection(address, port, timeout=share)
+            try:
+                connection.connect()
+            except (urllib3.exceptions.HTTPError, OSError):
+                connection.close()
+                if number == len(addresses):
+                    raise
+            else:
+                return connection
+        raise OSError("a name without addresses")
 
     def _secure(self, connection: HTTPConnection, host: str, deadline: float) -> None:
         if self._trust is None:
@@ -169,6 +186,12 @@ class Http:
         )
         connection.sock = tls
         insist(tls, tls.do_handshake, deadline)
+
+
+def list_unused_proxies(environment: Mapping[str, str]) -> list[str]:
+    """The variables that ask for a proxy on the way out: there is none here, which should be said."""
+    asking = ("http_proxy", "https_proxy", "all_proxy")
+    return sorted(name for name, value in environment.items() if name.lower() in asking and value)
 
 
 def read_body(answer: Answer, limit: int) -> bytes:
@@ -186,7 +209,11 @@ def read_body(answer: Answer, limit: int) -> bytes:
 
 def describe_failure(error: BaseException) -> str:
     """A short cause without addresses or secrets."""
-    if isinstance(error, urllib3.exceptions.NewConnectionError):  # urllib3 derives it from the next
+    # urllib3 derives the first from the next; the other says that there is no such name.
+    if (
+        isinstance(error, urllib3.exceptions.NewConnectionError)
+        or type(error).__name__ == "gaierror"
+    ):
         return "no connection"
     if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
         return "no connection in time"

@@ -9,6 +9,7 @@ import structlog
 from flask import Blueprint, Flask, Request, Response, current_app, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from app.answer_headers import set_headers
 from app.bodies import WholeRequest
 from app.crashing import reach
 from app.door import Door
@@ -57,7 +58,7 @@ class WebhookFlask(Flask):
             if response is DONE:  # most are
                 start_response("204 NO CONTENT", [])
                 return ()
-            return response(environ, start_response)
+            return set_headers(response)(environ, start_response)
 
     def answer_error(self, error: Exception) -> Response:
         """As Flask answers an error of a view."""

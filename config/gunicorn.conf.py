@@ -1,18 +1,23 @@
 """How gunicorn hosts Guerdon: workers, timeouts, and what a worker starts and stops."""
 
 import gc
+import json
+import logging
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import lru_cache
 from socket import SHUT_RD, SHUT_RDWR, SHUT_WR, socket  # before gevent puts its own in its place
 
 import gevent
 from gunicorn import util
+from gunicorn.glogging import Logger
 from gunicorn.http import message
 from gunicorn.http.body import Body
 from gunicorn.http.parser import RequestParser
@@ -181,7 +186,45 @@ def leave_at_once_when_told():
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
 
 
+INVALID = re.compile(r"Invalid request from ip=(\S*): (.*)", re.DOTALL)
+LONGEST_REASON = 200  # characters of what a stranger wrote
+
+
+class JsonFormatter(logging.Formatter):
+    """A line of JSON, as the app's are; for the master, which does not load the app."""
+
+    def format(self, record):
+        line = {"event": record.getMessage(), "level": record.levelname.lower()}
+        line["timestamp"] = datetime.fromtimestamp(record.created, UTC).isoformat()
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line | {"pid": record.process})
+
+
+class JsonLogger(Logger):
+    """gunicorn's log lines in JSON; a flood of what is no HTTP writes no line each."""
+
+    refusals = None  # of the app, in a worker
+
+    def setup(self, cfg):
+        super().setup(cfg)
+        self.format_by(JsonFormatter())
+
+    def format_by(self, formatter):
+        for handler in self.error_log.handlers:
+            handler.setFormatter(formatter)
+
+    def warning(self, msg, *args, **kwargs):
+        found = self.refusals and INVALID.fullmatch(msg)
+        if found:
+            address, reason = found.groups()
+            self.refusals.tell("", 400, f"no HTTP: {reason[:LONGEST_REASON]}", address)
+        else:
+            super().warning(msg, *args, **kwargs)
+
+
 worker_class = PatientWorker
+logger_class = JsonLogger
 worker_connections = 2000  # of each worker at once; half of them at least have a request
 
 # Each connection is an open file, and systems that allow many often begin with 1024.
@@ -254,6 +297,9 @@ def pre_request(worker, request):
 
 def post_worker_init(worker):
     """A worker is ready: it also serves the inbox, unless the config leaves that to others."""
+    # From here on secrets are known, and hidden in gunicorn's lines too.
+    worker.log.format_by(logging.getLogger().handlers[0].formatter)
+    worker.log.refusals = worker.wsgi.extensions["refusals"]
     # Each setting costs gunicorn two function calls, some thirty times a request; as plain
     # attributes they take a third off what it costs to read and answer one.
     worker.cfg.__dict__.update({name: one.get() for name, one in worker.cfg.settings.items()})

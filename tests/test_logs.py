@@ -1,8 +1,10 @@
 """Logs: a line of JSON for each event, with its id, and never a secret."""
 
+import base64
 import io
 import json
 import logging
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +14,7 @@ import structlog
 from app.logs import set_up_logs
 from app.secret import Secret
 from tests.sending import TOKEN, post_vote
+from tests.servers import wait_until
 
 SECRET = "sesame-0pen-wide"
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -53,6 +56,16 @@ def test_the_standard_librarys_logging_comes_as_json_too(stream: io.StringIO) ->
 
     [line] = read_lines(stream.getvalue())
     assert (line["event"], line["level"]) == ("this is\nodd", "warning")
+
+
+def test_a_warning_hides_a_secret_in_every_form(stream: io.StringIO) -> None:
+    forms = [base64.b64encode(b"user:" + SECRET.encode()).decode(), SECRET.encode().hex()]
+    for form in forms:
+        structlog.get_logger().warning("refused", reason=f"what is {form}?")
+        logging.getLogger("a.library").error(form)
+
+    assert stream.getvalue().count("***") == 4
+    assert not [form for form in forms if form[8:-8] in stream.getvalue()]
 
 
 def fail() -> None:
@@ -181,3 +194,32 @@ def test_what_json_cannot_write_is_written_all_the_same(stream: io.StringIO) -> 
     [line] = stream.getvalue().splitlines()
     assert json.loads(line)["event"] == "'odd'"
     assert SECRET not in line
+
+
+@on_sqlite
+def test_every_line_of_a_service_is_json_and_no_http_is_counted_like_other_refusals(
+    open_service: Any, start_gunicorn: Any, tmp_path: Any
+) -> None:
+    open_service()
+    names = {"HTTPS_PROXY": "http://127.0.0.1:9", "http_proxy": f"http://{TOKEN}@127.0.0.1:9"}
+    server = start_gunicorn(tmp_path / "guerdon.toml", workers=1, **names)
+    for _ in range(100):
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(f"{TOKEN} \x01 is no HTTP\r\n\r\n".encode())
+            client.recv(1000)
+    wait_until(lambda: "refused more" in server.log.read_text())
+    server.stop()
+
+    text = server.log.read_text()
+    lines = read_lines(text)
+    assert TOKEN not in text
+    said = [line["event"] for line in lines]
+    assert any(event.startswith("Starting gunicorn") for event in said)
+    assert any(event.startswith("Booting worker") for event in said)
+    assert {line["address"] for line in lines if line["event"] == "refused"} == {"127.0.0.1"}
+    counted = sum(line["count"] for line in lines if line["event"] == "refused more")
+    assert counted + said.count("refused") == 100
+    assert said.count("refused") < 60
+    unused = [line["variable"] for line in lines if line["event"] == "proxy not used"]
+    assert sorted(unused) == ["HTTPS_PROXY", "http_proxy"]
+    assert all(line["level"] and line["timestamp"] for line in lines)

@@ -1,6 +1,9 @@
 """Secrets and the values of tokens stay hidden, in JSON and out of it; texts are cut by bytes."""
 
+import base64
 import json
+import time
+import urllib.parse
 from typing import Any
 
 import pytest
@@ -87,6 +90,60 @@ def test_a_secret_is_hidden_however_it_is_spelt(text: str) -> None:
     assert "***" in masked
     for part in ("pa", "ss", "rd/x"):
         assert part not in masked
+
+
+def spell_out(secret: str) -> dict[str, str]:
+    """What others make of a secret; none of it by app.masking's own means."""
+    raw = secret.encode()
+    basic = base64.b64encode(b"user:" + raw).decode()
+    return {
+        "in an address": urllib.parse.quote(secret, safe=""),
+        "in small hex": urllib.parse.quote(secret, safe="").lower() if secret.islower() else "x",
+        "in a path": urllib.parse.quote(secret),
+        "in a form": urllib.parse.urlencode({"x": secret}),
+        "hex": raw.hex(),
+        "HEX": raw.hex().upper(),
+        "base64": base64.b64encode(raw).decode(),
+        "without its end": base64.b64encode(raw).decode().rstrip("="),
+        "of addresses": base64.urlsafe_b64encode(raw).decode().rstrip("="),
+        "Basic": f"Basic {basic}",
+        "in a longer one": base64.b64encode(b"ab" + raw + b"cdefg").decode(),
+        "in JSON in base64": base64.b64encode(json.dumps({"t": secret}).encode()).decode(),
+    }
+
+
+@pytest.mark.parametrize(
+    "secret", ["pa/ss+wo rd?&=", "sesame", "a-secret-of-thirty-two-bytes-here~", "ключ-ключ"]
+)
+def test_no_form_of_a_secret_survives(secret: str) -> None:
+    for name, form in spell_out(secret).items():
+        if name == "in JSON in base64" and not secret.isascii():
+            continue  # JSON has escaped it before
+        if form == "x":
+            continue
+
+        masked = mask_text(f"it says {form} and more", [secret])
+
+        assert "***" in masked, name
+        # Of base64 a letter on either side may stay, whose bits are its neighbours' too.
+        middle = form[len(form) // 2 - 3 : len(form) // 2 + 3]
+        assert middle not in masked, name
+
+
+def test_many_credentials_cost_no_more_than_few_and_none_is_shown() -> None:
+    body = {"players": [{"token": f"token-number-{number}"} for number in range(40_000)]}
+    hidden = list(find_credentials(body))
+    answer = "token-number-" * 5000  # 64 KiB
+
+    began = time.process_time()
+    masked = mask_text(answer, hidden)
+    spent = time.process_time() - began
+
+    assert masked == "***"
+    assert "token-number" not in mask_text(json.dumps(body), [])
+    assert spent < 0.25  # each of them was looked for: 0.8 s, several times a report
+    few = [f"token-number-{number}" for number in range(100)]
+    assert mask_text("token-number-99 is old", few) == "*** is old"
 
 
 def test_of_two_secrets_that_overlap_nothing_is_left() -> None:

@@ -33,7 +33,7 @@ OWN = """
 [database]
 url = "sqlite:///{folder}/guerdon.db"
 [api]
-keys = ["a \\"key\\" with \U0001f600 and \\\\ in it", {{ env = "UNSET", default = "d" }}]
+keys = ["a \\"key\\" with \U0001f600 and \\\\ in it", {{ env = "UNSET", default = "the default of a key" }}]
 [inbox]
 retry_delays = [5, 0.5]
 [plugins.gamemonitoring]

@@ -27,11 +27,13 @@ class Playground:
 
     def __init__(self, guerdon: Guerdon, address: str, own_address: str) -> None:
         """The service is at `address`, the playground at `own_address`."""
-        section, keys = guerdon.plugins.settings.get("gamemonitoring"), guerdon.config.api_keys
+        section = guerdon.plugins.settings.get("gamemonitoring")
+        keys = [key for key in guerdon.config.api_keys if {"events", "read"} <= key.scopes]
         if section is None or not keys:
             raise ConfigError(
                 [
                     "the playground needs the section [plugins.gamemonitoring] and a key in [api] keys"
+                    " that may read and post events"
                 ]
             )
         self.guerdon = guerdon
