@@ -218,7 +218,8 @@ class Batch(Protocol):
 
         `rows` is the list of all rows gathered for that function: many events, one statement.
         It may still fill in the receipts that grant_reward returned. If it raises, nothing of the
-        batch is paid and each event is tried alone.
+        batch is paid: it is halved, and halved again, until who failed is alone. What can fail for one
+        event is better found in grant_reward, which takes that event out and pays the others.
         """
 
 

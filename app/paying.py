@@ -144,6 +144,8 @@ class Payer:
             error = self._database.try_alone(act, payment, with_savepoint=payment.is_careful)
         except Inseparable as inseparable:
             self._suspects.note_failure(payment)
+            if payment.is_careful:  # care does not help
+                self._suspects.note_breaker(payment.work)
             raise Spoilt([(payment, inseparable.error)]) from inseparable
         if error is not None:
             self._suspects.note_failure(payment)
@@ -161,6 +163,7 @@ class Payer:
                 if concerns_all(error):
                     raise
                 culprits.append((payment, error))
+                self._suspects.note_breaker(payment.work)
                 if self._database.is_doomed:  # the others would meet the same error
                     break
         if culprits:

@@ -41,7 +41,7 @@ class Suspects:
                 self._failed.pop(name, None)
 
     def breaks_batches(self, work: Work) -> bool:
-        """Whether its whole batch failed for it lately, in a way that named nobody."""
+        """Whether its whole batch failed for it lately: it is settled by itself."""
         return work.keys[0] in self._breakers
 
     def note_breaker(self, work: Work) -> None:

@@ -235,7 +235,9 @@ def build_report(event):
     assert [outcome.state for outcome in outcomes] == ["settled"] * 63 + ["waiting"] * 3
     most = 3 if "execute" in deed else 1  # after an error of the database nobody can be asked
     assert (ends.commits, ends.rollbacks) == (1, most)
-    assert read_books(guerdon).gold == {"Bob": "63.00"}
+    again, _ = count_ends(guerdon, *make_works(100), *works[63:])
+    assert again == Ends(1, 3)  # each by itself
+    assert read_books(guerdon).gold == {"Bob": "126.00"}
 
 
 def test_an_error_that_names_nobody_is_found_by_halving_and_is_alone_the_next_time(
