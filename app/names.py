@@ -53,7 +53,7 @@ class Names:
 
     def read(self, nickname: str) -> str:
         """The nickname as it is compared. Raises RefusedName with the reason if it is none."""
-        if self._pattern is None and is_quick(nickname):
+        if is_quick(nickname) and (self._pattern is None or self._pattern.fullmatch(nickname)):
             return nickname
         # NFC takes long for what is much too long.
         name = clean_name(nickname) if len(nickname) <= LONGEST_RAW else ""

@@ -122,6 +122,24 @@ def test_a_test_delivery_pays_nothing(page: VotePage) -> None:
     assert page.read("#gold") == "0.00"
 
 
+def test_no_nickname_steers_the_page_and_none_that_is_refused_is_added(running: Running) -> None:
+    hostile = "Eve\u202e<b>\x1b\u200b"
+    choice = {"nickname": hostile, "server": "1"}
+
+    for path in ("/vote", "/game/level"):
+        page = requests.post(
+            f"{running.playground}{path}", choice | {"level": "3"}, timeout=30
+        ).text
+        assert page.count("Eve\\u202e&lt;b&gt;\\x1b\\u200b") >= 3
+        # What a form sends is what was typed; nothing else has it so.
+        rest = re.sub(r'value="[^"]*"', "", page)
+        assert not set("\u202e\x1b\u200b") & set(rest)
+    refused = requests.post(f"{running.playground}/players", choice, timeout=10)
+
+    assert refused.status_code == 400
+    assert "is no nickname: it holds \\u202e" in refused.text
+
+
 def test_an_unknown_player_is_paid_once_added(page: VotePage) -> None:
     page.press("stranger")
     assert page.read_state() == ("503", "waiting")

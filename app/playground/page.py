@@ -6,6 +6,7 @@ from flask import Blueprint, Flask, Response, abort, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.errors import GuerdonError
+from app.escaping import escape_text
 from app.guerdon import Guerdon
 from app.playground import words
 from app.playground.actions import Playground
@@ -33,6 +34,7 @@ def build_playground(guerdon: Guerdon, address: str, own_address: str) -> Flask:
     playground = Playground(guerdon, address, own_address)
     app = Flask("app.playground")
     app.config["TRUSTED_HOSTS"] = ["127.0.0.1", "localhost", "[::1]"]
+    app.jinja_env.filters["shown"] = escape_text
     app.jinja_env.globals.update(
         words=words, own_address=own_address, address=address, demo_players=DEMO_PLAYERS,
         can_add=guerdon.config.players.is_own,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from http.client import responses
 from typing import Any
 
+from app.escaping import escape_text
 from app.hookspecs import Event
 from app.playground.journal import Entry
 from app.playground.reports import Told
@@ -179,7 +180,8 @@ def format_body(body: bytes) -> str:
 
 
 def format_json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return "\n".join(map(escape_text, text.split("\n")))
 
 
 def format_clock(moment: float | str) -> str:
