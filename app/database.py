@@ -87,7 +87,7 @@ class Sqlite(Transactions, PooledSqliteDatabase):  # type: ignore[misc]
         """The decimals that a column was declared to keep; None where it was not told."""
         if (table, column) not in self._places:
             sql = "SELECT type FROM pragma_table_info(?) WHERE name = ?"
-            row = self.execute_sql(sql, (table, column)).fetchone()
+            row = self.connection().execute(sql, (table, column)).fetchone()
             self._places[table, column] = read_places(str(row[0]) if row else "")
         return self._places[table, column]
 

@@ -9,7 +9,7 @@ import pytest
 from app import create_app, database, readiness
 from app.guerdon import Guerdon, open_guerdon
 from tests.proxying import Proxy
-from tests.sending import post_vote
+from tests.sending import API_KEY, post_vote
 from tests.servers import MariaDBServer
 from tests.test_database import fill_pool
 
@@ -27,7 +27,8 @@ def keep_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask_ready(guerdon: Guerdon) -> tuple[int, str]:
-    answer = create_app(guerdon).test_client().get("/readyz")
+    key = {"Authorization": f"Bearer {API_KEY}"}  # who may read is told the reason
+    answer = create_app(guerdon).test_client().get("/readyz", headers=key)
     return answer.status_code, answer.get_json().get("reason", "")
 
 
