@@ -9,6 +9,7 @@ from typing import Any
 import click
 from peewee import PeeweeException
 
+from app.database_words import explain_cause, explain_database_error
 from app.errors import ConfigError, GuerdonError
 from app.game_events import join_key
 from app.guerdon import Guerdon
@@ -48,9 +49,9 @@ class Friendly(click.Group):
         except ConfigError as error:
             tell(*error.faults, err=True)
         except GuerdonError as error:
-            tell(str(error), err=True)
+            tell(": ".join(filter(None, [str(error), explain_cause(error)])), err=True)
         except PeeweeException as error:
-            tell(f"the database failed: {type(error).__name__}: {error}", err=True)
+            tell(f"the database failed: {explain_database_error(error)}", err=True)
         raise SystemExit(1)
 
 

@@ -14,6 +14,7 @@ from playhouse.pool import MaxConnectionsExceeded
 from app.config import Config, read_config
 from app.crashing import FOLDER, list_crash_faults
 from app.database import Database, open_database
+from app.database_words import explain_database_error
 from app.deliveries import Deliveries
 from app.dispatcher import Dispatcher
 from app.errors import (
@@ -111,7 +112,9 @@ class Guerdon:
         except DatabaseUnavailable as error:
             return [f"[database] url: {error}"]
         except (PeeweeException, MaxConnectionsExceeded) as error:
-            return [f"[database] url: the database does not answer: {describe(error)}"]
+            return [
+                f"[database] url: the database does not answer: {explain_database_error(error)}"
+            ]
 
     def require_fit_database(self) -> None:
         """Raise DatabaseUnavailable until the database has once been found fit to pay with."""
@@ -185,12 +188,6 @@ class Guerdon:
         self.deliveries.stop()
         SHARED.let_go(self)
         self._http.close()
-
-
-def describe(error: Exception) -> str:
-    """A database error without its address or password."""
-    number = error.args[0] if error.args else ""
-    return f"{type(error).__name__} {number if isinstance(number, int) else ''}".strip()
 
 
 def open_guerdon(

@@ -379,7 +379,10 @@ def test_before_migrating_a_command_says_what_the_database_lacks(
     result = run("events", "list")
 
     assert result.exit_code == 1
-    assert result.stderr.startswith("the database failed: OperationalError: no such table")
+    assert result.stderr == (
+        "the database failed: the tables are not up to date (the table guerdon_inbox is not there):"
+        " run `guerdon migrate`\n"
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -24,6 +24,7 @@ FLOORS = {
     "app.columns": 0.1,
     "app.batching": 1, "app.pending": 0.1, "app.config": 1, "app.logs": 1, "app.models": 1, "app.network": 1,
     "app.references": 0.2, "app.faults": 0.1, "app.complaints": 0.2, "app.guarding": 0.3,
+    "app.database_words": 0.3,
     "app.transactions": 1, "app.database": 1.1, "app.durability": 1.2, "app.writing": 1.2, "app.readiness": 2,
     "app.leases": 2, "app.migrating": 2, "app.migrations": 2, "app.player_search": 2, "app.players": 2.1,
     "app.rules": 2, "app.turns": 2,

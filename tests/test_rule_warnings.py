@@ -97,7 +97,7 @@ def test_rules_that_may_yet_pay_are_not_warned_of(open_service: Open) -> None:
 
 def test_the_shipped_rules_are_not_warned_of(open_service: Open) -> None:
     shipped = (ROOT / "config" / "rewards.toml").read_text()
-    sud = "[plugins.sud]\n"
+    sud = "[plugins.sud]\nunsigned = true\n"
 
     assert list_warnings(open_service, shipped, more=sud) == []
 
