@@ -18,7 +18,7 @@ from werkzeug.routing import PathConverter
 from app import examples
 from app.answers import Acknowledged, EventStory, LeaseAnswer, PlayerAnswer, Problem
 from app.api_keys import find_key, find_scopes
-from app.claims import acknowledge_claim, lease_claims
+from app.claims import LONGEST_LEASE, acknowledge_claim, lease_claims
 from app.errors import AmbiguousPlayer, BadClaim, DatabaseUnavailable, RefusedName
 from app.faults import classify_error
 from app.guerdon import Guerdon
@@ -199,7 +199,7 @@ def lease(arguments: dict[str, Any]) -> dict[str, Any]:
     guerdon = get_guerdon()
     leased = lease_claims(
         guerdon.database, arguments["server_id"], arguments["limit"], arguments["seconds"],
-        guerdon.now(),
+        guerdon.now(), guerdon.now.find_running(LONGEST_LEASE * 1000),
     )  # fmt: skip
     if leased["claims"]:
         ids = [claim["id"] for claim in leased["claims"]]

@@ -10,10 +10,11 @@ from app.crashing import reach
 from app.database import Database
 from app.errors import BadClaim
 from app.hookspecs import Event, Player
-from app.leases import take_leases
+from app.leases import NO_ENDS, take_leases
 from app.models import Claim
 from app.rules import dump_json
 
+LONGEST_LEASE = 3600  # seconds that a game server may ask for
 FOR_EVER = 2**31 - 1  # takes: a player may stay away for long, and nothing of ours dies of a claim
 
 
@@ -32,9 +33,17 @@ def queue_claims(claims: Iterable[tuple[Event, Player, dict[str, Any]]], now: in
 
 
 def lease_claims(
-    database: Database, server_id: str, limit: int, seconds: float, now: int
+    database: Database,
+    server_id: str,
+    limit: int,
+    seconds: float,
+    now: int,
+    running: tuple[int, int] = NO_ENDS,
 ) -> dict[str, Any]:
-    """Up to `limit` claims of a server, its own until `seconds` have passed; as JSON."""
+    """Up to `limit` claims of a server, its own until `seconds` have passed; as JSON.
+
+    `running`: as take_leases has it.
+    """
 
     def note(rows: list[Any]) -> list[Any]:
         reach("claims: leased, before COMMIT")
@@ -43,7 +52,7 @@ def lease_claims(
     mine = is_same_text(database, Claim.server_id, server_id)
     lease = take_leases(
         database, Claim, mine, Claim.id, limit, now, int(seconds * 1000),
-        FOR_EVER, note=note,
+        FOR_EVER, note=note, longest=LONGEST_LEASE * 1000, running=running,
     )  # fmt: skip
     reach("claims: leased, after COMMIT")
     return {

@@ -96,6 +96,7 @@ def check(strict: bool) -> None:
     """Read the config, load the plugins, inspect the database; say what is wrong."""
     guerdon = open_configured()
     warnings, faults = guerdon.list_warnings(), guerdon.inspect()
+    faults += guerdon.compare_clocks()
     tell(*(f"warning: {warning}" for warning in warnings), *faults, err=True)
     if faults:
         raise SystemExit(1)

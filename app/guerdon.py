@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -11,6 +12,7 @@ import structlog
 from peewee import IntegrityError, PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
+from app.clock import Clock, make_clock
 from app.config import Config, read_config
 from app.crashing import FOLDER, list_crash_faults
 from app.database import Database, open_database
@@ -47,11 +49,7 @@ from app.sharing import SHARED
 log = structlog.get_logger()
 
 INSPECTION_PAUSE = 1.0  # seconds between looks at a database that was not fit
-
-
-def read_clock() -> int:
-    """Now, in ms since the epoch."""
-    return time.time_ns() // 1_000_000
+LARGEST_LEAD = 2_000  # ms between this host's clock and the database's
 
 
 class Guerdon:
@@ -63,7 +61,7 @@ class Guerdon:
         plugins: Plugins,
         rules: Rules,
         database: Database,
-        now: Callable[[], int],
+        now: Clock,
         http: Http,
         secrets: Sequence[Secret],
     ) -> None:
@@ -115,6 +113,17 @@ class Guerdon:
             return [
                 f"[database] url: the database does not answer: {explain_database_error(error)}"
             ]
+
+    def compare_clocks(self) -> list[str]:
+        """A sentence where this host's clock and the database's differ; else, or unanswered, []."""
+        lead = self.now.compare()
+        if lead is None or abs(lead) <= LARGEST_LEAD:
+            return []
+        where = "ahead of" if lead > 0 else "behind"
+        return [
+            f"this host's clock is {abs(lead) / 1000:.1f} s {where} the database's, which Guerdon goes"
+            " by: set both by NTP"
+        ]
 
     def require_fit_database(self) -> None:
         """Raise DatabaseUnavailable until the database has once been found fit to pay with."""
@@ -190,10 +199,23 @@ class Guerdon:
         self._http.close()
 
 
+def ask_time(database: Database) -> int | None:
+    """The time of the database's own clock, in ms since the epoch; None where it does not answer."""
+    try:
+        with database.connection_context():
+            row = database.execute_sql("SELECT UNIX_TIMESTAMP(NOW(3)) * 1000").fetchone()
+            return int(row[0])
+    except (PeeweeException, MaxConnectionsExceeded, DatabaseUnavailable):
+        return None
+
+
 def open_guerdon(
-    path: Path, now: Callable[[], int] = read_clock, http: Http | None = None
+    path: Path, now: Callable[[], int] | None = None, http: Http | None = None
 ) -> Guerdon:
-    """A Guerdon from the config file at `path`; ConfigError lists every fault of config, plugins, rules."""
+    """A Guerdon from the config file at `path`; ConfigError lists every fault of config, plugins, rules.
+
+    `now` gives ms since the epoch; without it the database's clock does.
+    """
     config, faults = read_config(path)
     faults += list_crash_faults(FOLDER)
     plugins = rules = database = None
@@ -217,4 +239,6 @@ def open_guerdon(
     secrets = [*find_secrets(config.api_keys), *find_secrets(plugins.settings), *passwords]
     set_up_logs(secrets)
     http = http or Http(config.only_to)
-    return Guerdon(config, plugins, rules, database, now, http, secrets)
+    ask = partial(ask_time, database) if database.family == "mysql" else None
+    clock = Clock(ask=ask) if now is None else make_clock(now)
+    return Guerdon(config, plugins, rules, database, clock, http, secrets)

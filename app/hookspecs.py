@@ -131,8 +131,8 @@ class Schedule:
     """When a report is sent again after a failure; all times in seconds.
 
     With `delays` there are as many re-sends as it has entries. Without, the pause doubles from
-    `first` to `longest`, jittered, until `give_up_after`. A DeliveryError's retry_in replaces the
-    pause, not the number of sends.
+    `first` to `longest`, jittered, until the pauses add up to `give_up_after`. A DeliveryError's
+    retry_in replaces the pause, not the number of sends.
     """
 
     delays: Sequence[float] | None = None

@@ -9,6 +9,7 @@ import structlog
 from peewee import PeeweeException
 
 from app.chunks import run_in_chunks
+from app.clock import make_clock
 from app.config import Inbox as InboxConfig
 from app.crashing import reach
 from app.database import Database
@@ -17,7 +18,7 @@ from app.errors import DatabaseUnavailable
 from app.faults import classify_error
 from app.hookspecs import Delivery, Outcome
 from app.keys import make_event_key
-from app.leases import Lease, finish_lease, take_leases
+from app.leases import Lease, correct_due, finish_lease, take_leases
 from app.models import Attempt, Waiting
 from app.rules import dump_json
 
@@ -44,7 +45,7 @@ class Inbox:
         self._database = database
         self._deliveries = deliveries
         self._config = config
-        self._now = now
+        self._now = make_clock(now)
 
     def accept(self, delivery: Delivery) -> Outcome:
         """Pay a delivery that just came; what cannot be paid is stored before this returns."""
@@ -75,19 +76,24 @@ class Inbox:
                 Waiting.insert(
                     ordered_key=key, source=delivery.source, type=delivery.type,
                     event_id=delivery.id, token=delivery.token, data=dump_json(delivery.data),
-                    state="ready", due_at=due, lease_token="", lease_until=0, takes=0,
+                    state="ready", due_at=due, lease_token="", lease_until=now, takes=0,
                     attempts=1, retries=0, last_error=error, received_at=now, waiting_since=now,
                 ).execute()  # fmt: skip
             else:
                 # A person sent a dead one again: it gets its chances anew.
                 Waiting.update(
-                    state="ready", due_at=due, takes=0, retries=0, waiting_since=now
+                    state="ready",
+                    due_at=due,
+                    lease_until=now,
+                    takes=0,
+                    retries=0,
+                    waiting_since=now,
                 ).where(mine & (Waiting.state == "dead")).execute()
             row: Any = Waiting.get(mine)
             if row.attempts <= ATTEMPTS_KEPT:
                 Attempt.insert(ordered_key=key, at=now, what="delivery", detail=error).execute()
             reach("inbox: parked, before COMMIT")
-            return int(row.due_at)
+            return correct_due(row, now)
 
         due_at = self._insist(park)
         reach("inbox: parked, after COMMIT")
@@ -128,7 +134,7 @@ class Inbox:
 
         lease = take_leases(
             self._database, Waiting, Waiting.due_at <= latest, Waiting.due_at, limit, now,
-            LEASE_LENGTH, note=note,
+            LEASE_LENGTH, note=note, running=self._now.find_running(LEASE_LENGTH),
         )  # fmt: skip
         if lease.rows:
             reach("inbox: leased, after COMMIT")
@@ -140,11 +146,15 @@ class Inbox:
         delivery = Delivery(
             row.source, row.type, row.event_id, token=row.token, data=json.loads(row.data)
         )
+        # Not since when it waits, but for how long: a clock may be set, and what came after its due time,
+        # as an outage of ours, was no wait for a try.
+        waited, began = max(0, row.due_at - row.waiting_since), self._now.ticks()
         with self._database.give_back():
             outcome, _ = self._deliveries.pay(delivery)
         reach("inbox: tried, not noted")
         now = self._now()
-        changes = self._choose_next(row, outcome, now)
+        waited += self._now.ticks() - began
+        changes = self._choose_next(row, outcome, now, waited)
         state = changes["state"]
 
         def note() -> None:
@@ -164,15 +174,15 @@ class Inbox:
             log.info("retried", **name, state=state, reason=outcome.reason)
         return outcome
 
-    def _choose_next(self, row: Any, outcome: Outcome, now: int) -> dict[str, Any]:
-        """What becomes of a leased row after a try."""
+    def _choose_next(self, row: Any, outcome: Outcome, now: int, waited: int) -> dict[str, Any]:
+        """What becomes of a leased row after a try; it has `waited` for its tries so long (ms)."""
         if outcome.state in ("settled", "known"):
             return {"state": "settled"}
-        if now - row.waiting_since >= self._config.give_up_after * 1000:
+        if waited >= self._config.give_up_after * 1000:
             return {"state": "dead", **self._count(outcome)}
         due = now + int(self._choose_delay(row.retries + 1, outcome.retry_in) * 1000)
-        again = {"state": "ready", "due_at": due, "retries": row.retries + 1, "takes": 0}
-        return again | self._count(outcome)
+        again = {"state": "ready", "due_at": due, "lease_until": now, "waiting_since": now - waited}
+        return again | {"retries": row.retries + 1, "takes": 0} | self._count(outcome)
 
     def _count(self, outcome: Outcome) -> dict[str, Any]:
         return {"attempts": Waiting.attempts + 1, "last_error": outcome.reason[:LONGEST_ERROR]}

@@ -1,5 +1,6 @@
 """A lane for each reporter: so many sends at once and no more, and a pause while nobody is there."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +17,6 @@ log = structlog.get_logger()
 
 FAILURES = 10  # in a row, after which nobody seems to be there
 PAUSES = (5, 10, 20, 40, 60)  # seconds between looks whether somebody is; the last one repeats
-LONGEST_PAUSE = PAUSES[-1] * 1000  # ms
 GRUDGE = 0.05  # seconds
 
 
@@ -28,18 +28,18 @@ class Lane:
     """
 
     def __init__(
-        self, reporter: str, schedule: Schedule, at_once: int, now: Callable[[], int]
+        self, reporter: str, schedule: Schedule, at_once: int, ticks: Callable[[], int]
     ) -> None:
-        """`at_once` holds where the schedule does not say; `now` gives ms since the epoch."""
+        """`at_once` holds where the schedule does not say; `ticks` gives ms, and is never set."""
         self.reporter = reporter
         self.schedule = schedule
         self.at_once = max(schedule.at_once or at_once, 1)
-        self._now = now
+        self._ticks = ticks
         self._lock = threading.Condition()
         self._under_way = 0
         self._failures = 0
         self._pauses = 0
-        self._open_at = 0
+        self._open_at = -math.inf
         self._grudged_at = 0.0
         self._pool = ThreadPoolExecutor(self.at_once, f"sending-{reporter}")
 
@@ -54,8 +54,7 @@ class Lane:
         return 0 if self._is_shut() or self._under_way else 1
 
     def _is_shut(self) -> bool:
-        # A clock that was set back must not keep the lane shut for long.
-        return 0 < self._open_at - self._now() <= LONGEST_PAUSE
+        return self._ticks() < self._open_at
 
     def reserve(self, wanted: int, spare: int = 0, at_least: int = 1) -> int:
         """How many sends may begin now, at most `wanted`; each is counted as under way.
@@ -91,11 +90,16 @@ class Lane:
             self._under_way -= count
             self._lock.notify(count)
 
-    def end(self, is_down: bool, is_unsent: bool = False) -> None:
-        """A send is over; `is_down`: nobody was there; `is_unsent`: not even a plugin that sends it."""
+    def end(self, is_down: bool, is_unsent: bool = False, is_late: bool = False) -> None:
+        """A send is over; `is_down`: nobody was there; `is_unsent`: not even a plugin that sends it.
+
+        `is_late`: it was too late to begin, which tells nothing of who is there.
+        """
         with self._lock:
             self._under_way -= 1
             self._lock.notify()
+            if is_late:
+                return
             if not is_down and not is_unsent:
                 if not self.is_served:
                     log.info("somebody is there again", reporter=self.reporter)
@@ -104,7 +108,7 @@ class Lane:
             self._failures = FAILURES if is_unsent else self._failures + 1
             if not self.is_served and not self._is_shut():
                 pause = PAUSES[-1 if is_unsent else min(self._pauses, len(PAUSES) - 1)]
-                self._open_at = self._now() + pause * 1000
+                self._open_at = self._ticks() + pause * 1000
                 self._pauses += 1
                 name = {"reporter": self.reporter, "failures": self._failures}
                 log.warning("nobody is there: reports wait", **name, seconds=pause)
@@ -122,10 +126,10 @@ class Lane:
 class Lanes:
     """The lanes of all reporters, each opened when it is first needed."""
 
-    def __init__(self, plugins: Plugins, at_once: int, now: Callable[[], int]) -> None:
+    def __init__(self, plugins: Plugins, at_once: int, ticks: Callable[[], int]) -> None:
         self._plugins = plugins
         self._at_once = at_once
-        self._now = now
+        self._ticks = ticks
         self._lanes: dict[str, Lane] = {}
         self._lock = threading.Lock()
 
@@ -134,7 +138,7 @@ class Lanes:
         with self._lock:
             if reporter not in self._lanes:
                 schedule = self._ask_schedule(reporter)
-                self._lanes[reporter] = Lane(reporter, schedule, self._at_once, self._now)
+                self._lanes[reporter] = Lane(reporter, schedule, self._at_once, self._ticks)
             return self._lanes[reporter]
 
     def _ask_schedule(self, reporter: str) -> Schedule:

@@ -2,6 +2,9 @@
 
 `UPDATE … WHERE state = 'ready'` works on SQLite, MySQL, MariaDB and Galera alike; row locks that
 skip, and GET_LOCK, do not. Every later change of a leased row checks the lease's token.
+
+A clock may be set meanwhile. Set forward, it ends no lease early where that was seen; set back, it keeps
+no row for longer than a lease or its own delay.
 """
 
 import random
@@ -16,8 +19,10 @@ from app.database import Database
 
 MAX_TAKES = 20  # a row that kills whoever takes it ends as dead
 RISKY = 2  # takes that did not end in time
-FREED_AT_ONCE = 500  # rows
+FREED_AT_ONCE = 1000  # rows
 TURNS = 3  # at rows that others lease just before us
+SLACK = 1_000  # ms that a clock of ours may be ahead of another
+NO_ENDS = (0, -1)
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,33 @@ class Lease:
         return tuple(row.id for row in self.rows)
 
 
+@dataclass(frozen=True)
+class Astray:
+    """Which rows of a box wait for nobody, as SQL conditions.
+
+    A ready row that has a `due_at` holds in `lease_until` when that was written.
+    """
+
+    late: Any  # their lease ran out
+    endless: Any  # leased for longer than any lease is: the clock was set back
+    untimely: Any  # ready, and written at a time that is still to come: it was, too
+    any: Any
+    now: int
+    longest: int  # ms that a lease may be
+
+
+def find_astray(model: Any, now: int, longest: int, running: tuple[int, int]) -> Astray:
+    """`running` are the first and last end (ms) of leases that still run, though `now` is later."""
+    until, leased, ready = model.lease_until, model.state == "leased", model.state == "ready"
+    late = leased & (until < now)
+    if running[0] <= running[1]:
+        late &= ~until.between(*running)
+    endless = leased & (until > now + longest + SLACK)
+    untimely = ready & (until > now + SLACK)
+    found = late | endless | untimely if hasattr(model, "due_at") else late | endless
+    return Astray(late, endless, untimely, found, now, longest)
+
+
 def take_leases(
     database: Database,
     model: Any,
@@ -45,27 +77,33 @@ def take_leases(
     death: Mapping[str, Any] | None = None,
     note: Callable[[list[Any]], list[Any]] = list,
     by_id: bool = False,
+    longest: int | None = None,
+    running: tuple[int, int] = NO_ENDS,
 ) -> Lease:
     """Lease up to `limit` ready rows of `model` that match `where`, for `length` ms.
 
     A row whose lease ran out `max_takes` times is dead, with the changes in `death`. `note` is called
     inside, with the rows just leased; it returns those that stay so, as they are then. `by_id`: `where`
-    names the rows by their ids.
+    names the rows by their ids. `longest` (ms): what a lease of this box may be, where not `length`;
+    `running`: Clock.find_running() of that.
     """
     token, until = secrets.token_hex(16), now + length
     # Wrapped, it keeps SQLite from walking through all ready rows where it is told the ids.
     still = (fn.COALESCE(model.state, "") == "ready") & where
     wanted = still if by_id else (model.state == "ready") & where
-    expired = (model.state == "leased") & (model.lease_until < now)
+    astray = find_astray(model, now, longest or length, running)
 
     def look(attempt: int) -> bool:
-        return any(list_first(model, one, order, 1) for one in (wanted, expired))
+        return any(
+            list_first(model, where, by, 1)
+            for where, by in ((wanted, order), (astray.any, model.lease_until))
+        )
 
     def take(attempt: int) -> list[Any]:
         ours = (model.lease_token == token) & (model.state == "leased")
         if attempt and (mine := list_leased(model, ours)):
             return mine  # the reply to an earlier COMMIT of ours was lost
-        free_expired_leases(model, expired, max_takes, death or {})
+        bring_back(database, model, astray, max_takes, death or {})
         # One that may end its worker takes nobody along, and lets the others go first.
         is_risky = (model.takes >= RISKY) & (max_takes <= MAX_TAKES)
         for turn in range(TURNS):
@@ -73,16 +111,21 @@ def take_leases(
             candidates = candidates or list_first(model, wanted, order, 1, turn)
             if not candidates:
                 break
-            model.update(
-                state="leased", lease_token=token, lease_until=until, takes=model.takes + 1
-            ).where((model.id << candidates) & still).execute()  # others take too
-            mine = (model.id << candidates) & (model.lease_token == token)
-            if leased := list_leased(model, mine):
+            if leased := lease_listed(model, candidates, still, token, until):
                 return note(leased)
         return []
 
     rows = database.transact(take) if database.ask(look) else []
     return Lease(token, tuple(rows), until)
+
+
+def lease_listed(model: Any, ids: list[int], still: Any, token: str, until: int) -> list[Any]:
+    """Inside: lease those of these rows that are `still` ready, for others lease them too; which."""
+    changes = model.update(
+        state="leased", lease_token=token, lease_until=until, takes=model.takes + 1
+    )
+    changes.where((model.id << ids) & still).execute()
+    return list_leased(model, (model.id << ids) & (model.lease_token == token))
 
 
 def list_leased(model: Any, where: Any) -> list[Any]:
@@ -96,16 +139,45 @@ def list_first(model: Any, where: Any, order: Any, limit: int, turn: int = 0) ->
     return random.sample(found, min(limit, len(found)))
 
 
-def free_expired_leases(model: Any, expired: Any, max_takes: int, death: Mapping[str, Any]) -> None:
-    """Inside: make rows whose lease ran out ready again, or dead after `max_takes`.
+def bring_back(
+    database: Database, model: Any, astray: Astray, max_takes: int, death: Mapping[str, Any]
+) -> None:
+    """Inside: make rows whose lease ran out ready again, or dead after `max_takes`; end endless waits.
 
     They are read first and changed by their ids: a range would be locked while others end leases.
     """
-    ids = list_first(model, expired, model.lease_until, FREED_AT_ONCE)
+    ids = list_first(model, astray.any, model.lease_until, FREED_AT_ONCE)
+    if not ids:
+        return
+    mine = model.id << ids
+    late = mine & astray.late
+    model.update(state="dead", **death).where(late & (model.takes >= max_takes)).execute()
+    model.update(state="ready").where(late & (model.takes < max_takes)).execute()
+    # Its holder may well be alive: it has the time that it was promised, and no more.
+    move_back(database, model, mine & astray.endless, astray.now + astray.longest)
+    if hasattr(model, "due_at"):
+        move_back(database, model, mine & astray.untimely, astray.now)
+
+
+def move_back(database: Database, model: Any, where: Any, to: int) -> None:
+    """Inside: set `lease_until` back to this time (ms), and the row's other times by as much."""
+    query: Any = model.select(model.id).where(where).tuples()
+    ids = [row[0] for row in query]
+    # It comes last: MySQL goes by what it has just set.
+    times = ("waiting_since", "due_at") if hasattr(model, "due_at") else ()
+    changes = [*(f"{time} = {time} - (lease_until - ?)" for time in times), "lease_until = ?"]
+    sql = (
+        f"UPDATE {model._meta.table_name} SET {', '.join(changes)}"
+        f" WHERE lease_until > ? AND id IN ({', '.join('?' * len(ids))})"
+    )
     if ids:
-        mine = (model.id << ids) & expired
-        model.update(state="dead", **death).where(mine & (model.takes >= max_takes)).execute()
-        model.update(state="ready").where(mine & (model.takes < max_takes)).execute()
+        database.execute_sql(sql.replace("?", database.param), [*[to] * (len(times) + 2), *ids])
+
+
+def correct_due(row: Any, now: int) -> int:
+    """When a ready row is due (ms), also where the clock was set back since that was written."""
+    ahead = row.lease_until - now if row.state == "ready" else 0
+    return int(row.due_at - ahead if ahead > SLACK and row.due_at > now else row.due_at)
 
 
 def finish_lease(

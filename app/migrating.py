@@ -5,6 +5,7 @@ GET_LOCK is given to two nodes of a Galera cluster at once; a row changed by com
 
 import logging
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from peewee import BigIntegerField, CharField, IntegerField, IntegrityError, Model
+from peewee import BigIntegerField, CharField, IntegerField, IntegrityError, Model, PeeweeException
 from playhouse.migrations import Runner
 
+from app.clock import Clock, make_clock
 from app.database import Database
 from app.errors import DatabaseUnavailable
 from app.models import LEDGER, OWN, bind_models
@@ -23,7 +25,8 @@ log = structlog.get_logger()
 
 DIRECTORY = Path(__file__).parent / "migrations"
 LEASE = 300_000  # ms after which a migration that was killed gives up its lock
-PATIENCE = 330.0  # seconds to wait for another migration: longer than one that was killed holds on
+RENEWALS = 10  # within a lease
+LOOK_EVERY = 0.1  # seconds, at a lock that another holds
 
 
 class MigrationLock(Model):
@@ -52,57 +55,110 @@ def migrate(
     models = [*plugin_models, *(OWN if with_players else ())]
     with database.connection_context():
         try:
-            with hold_lock(database, now):
-                return list(bring_up_to_date(database, models))
+            with hold_lock(database, now) as keep:
+                return list(bring_up_to_date(database, models, keep))
         finally:
             database.drop_connection()  # it was set up to be patient
 
 
-def bring_up_to_date(database: Database, models: Sequence[Any]) -> Iterator[str]:
-    """Run what is pending, then make the tables and indexes that are missing; name each."""
+def bring_up_to_date(
+    database: Database, models: Sequence[Any], keep: Callable[[], None]
+) -> Iterator[str]:
+    """Run what is pending, then make the tables and indexes that are missing; name each.
+
+    `keep` is called before each step, and raises where the lock is somebody else's by now.
+    """
     database.begin_long_statements()
-    for name in make_runner(database).up():
-        yield f"migration {name}"
+    for pending in list_pending(database):
+        keep()
+        for name in make_runner(database).up(pending):
+            yield f"migration {name}"
     bind_models(database, [*LEDGER, *models])
     for model in models:
+        keep()
         if create_table(database, model):
             yield f"table {model._meta.table_name}"
     for model in (*LEDGER, *models):
+        keep()
         for name in create_missing_indexes(database, model):
             yield f"index {name}"
 
 
 @contextmanager
-def hold_lock(database: Database, now: Callable[[], int]) -> Iterator[None]:
-    """Wait for our turn to migrate; raises DatabaseUnavailable after PATIENCE seconds."""
+def hold_lock(database: Database, now: Callable[[], int]) -> Iterator[Callable[[], None]]:
+    """Wait for our turn to migrate, however long another takes; then the lock is renewed until the end.
+
+    Gives what raises DatabaseUnavailable where the lock is somebody else's by now.
+    """
     bind_models(database, [MigrationLock])
     database.create_tables([MigrationLock], safe=True)
     row = MigrationLock.insert(id=1, holder="", until=0)
-    with suppress(IntegrityError):  # it is there already
-        database.transact(lambda attempt: row.execute())  # another node may insert it too
-    holder = secrets.token_hex(16)
-    deadline = time.monotonic() + PATIENCE
+    if not MigrationLock.select().exists():
+        with suppress(IntegrityError):  # another node may insert it too
+            database.transact(lambda attempt: row.execute())
+    holder, ended = secrets.token_hex(16), threading.Event()
+    wait_for_lock(database, make_clock(now), holder)
+    renewing = threading.Thread(
+        target=renew_until, args=(ended, database, now, holder), name="renewing", daemon=True
+    )
+    renewing.start()
 
-    def take(attempt: int) -> bool:
-        free = (MigrationLock.id == 1) & (
-            (MigrationLock.until < now()) | (MigrationLock.holder == holder)
-        )
-        changes = MigrationLock.update(holder=holder, until=now() + LEASE)
-        return bool(changes.where(free).execute())
+    def keep() -> None:
+        if not renew(database, now, holder):
+            raise DatabaseUnavailable("another migration took over: run `guerdon migrate` again")
 
-    is_told = False
-    while not database.transact(take):
-        if not is_told:
-            log.warning("waiting for another migration to end", seconds=PATIENCE)
-            is_told = True
-        if time.monotonic() > deadline:
-            raise DatabaseUnavailable("another migration has been running for five minutes")
-        time.sleep(0.1)
     try:
-        yield
+        yield keep
     finally:
+        ended.set()
         mine = (MigrationLock.id == 1) & (MigrationLock.holder == holder)
         MigrationLock.update(until=0, holder="").where(mine).execute()
+        renewing.join(1)
+
+
+def wait_for_lock(database: Database, now: Clock, holder: str) -> None:
+    """Take the lock when it is free, or was not renewed for as long as a lease lasts."""
+    seen, seen_at, is_told = None, 0, False
+    while True:
+        row: Any = database.ask(lambda attempt: MigrationLock.get_by_id(1))
+        if (row.holder, row.until) != seen:
+            seen, seen_at = (row.holder, row.until), now.ticks()
+        first, last = now.find_running(LEASE)
+        is_over = row.until < now() and not first <= row.until <= last
+        # The clock may have been set back: what counts then is that nobody has changed it for so long.
+        if (is_over or now.ticks() > seen_at + LEASE) and take_lock(database, now, holder, row):
+            return
+        if not is_told:
+            log.warning("waiting for another migration to end")
+            is_told = True
+        time.sleep(LOOK_EVERY)
+
+
+def take_lock(database: Database, now: Callable[[], int], holder: str, seen: Any) -> bool:
+    """Take the lock from who held it, if it is still as we have seen it."""
+    mine, as_seen = MigrationLock.holder == holder, MigrationLock.until == seen.until
+    free = (MigrationLock.id == 1) & (mine | (as_seen & (MigrationLock.holder == seen.holder)))
+    changes = MigrationLock.update(holder=holder, until=now() + LEASE)
+    return bool(database.transact(lambda attempt: changes.where(free).execute()))
+
+
+def renew(database: Database, now: Callable[[], int], holder: str) -> bool:
+    """Hold the lock for another LEASE; False where it is not ours any more."""
+    mine = (MigrationLock.id == 1) & (MigrationLock.holder == holder)
+    changes = MigrationLock.update(until=now() + LEASE).where(mine)
+    return bool(database.transact(lambda attempt: changes.execute()))
+
+
+def renew_until(
+    ended: threading.Event, database: Database, now: Callable[[], int], holder: str
+) -> None:
+    """In a thread, so on a connection of its own: a single statement may take longer than LEASE."""
+    while not ended.wait(LEASE / 1000 / RENEWALS):
+        try:
+            renew(database, now, holder)
+        except (PeeweeException, DatabaseUnavailable) as error:
+            # On SQLite a step that writes holds everybody up, also whoever would take the lock.
+            log.warning("migration lock not renewed", reason=type(error).__name__)
 
 
 def create_table(database: Database, model: Any) -> bool:

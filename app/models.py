@@ -88,7 +88,11 @@ class Repayment(Model):
 
 
 class Waiting(Model):
-    """A delivery that could not be settled at once. States: ready, leased, settled, dead."""
+    """A delivery that could not be settled at once. States: ready, leased, settled, dead.
+
+    `lease_until` of a ready one, here and in a Report, is when its `due_at` was written;
+    `waiting_since` moves on by what was no wait for a try, as an outage of ours.
+    """
 
     id = BigAutoField()
     ordered_key = KeyField(unique=True)

@@ -10,8 +10,10 @@ from typing import Any
 
 import structlog
 
+from app import beginning
 from app.batching import Batcher
 from app.beginning import begin_sends, list_due_reporters
+from app.clock import make_clock
 from app.database import Database
 from app.hookspecs import Http
 from app.hookspecs import Report as SendableReport
@@ -50,9 +52,9 @@ class Outbox:
         self._database = database
         self._plugins = plugins
         self._http = http
-        self._now = now
+        self._now = make_clock(now)
         self._secrets = [s.reveal() for s in secrets if len(s.reveal()) >= SHORTEST_MASKED]
-        self._lanes = Lanes(plugins, at_once, now)
+        self._lanes = Lanes(plugins, at_once, self._now.ticks)
         self._hungry: set[str] = set()  # lanes that had no room for all that was due
         self._under_way: dict[int, Future[None]] = {}
         self._beginning = Batcher("beginning", self._begin_asked, database.close)
@@ -126,8 +128,11 @@ class Outbox:
         try:
             if self._stopping.is_set():
                 return begun
-            rows = begin_sends(self._database, self._lanes, where, limit, self._now(), by_id)
+            ticks, now = self._now.ticks(), self._now()
+            running = self._now.find_running(beginning.LEASE_LENGTH)
+            rows = begin_sends(self._database, self._lanes, where, limit, now, by_id, running)
             for row in rows:
+                row.began = ticks
                 lane = self._lanes.open(row.reporter)
                 future = lane.submit(self._send, row, lane)
                 unused[row.reporter] -= 1
@@ -147,18 +152,33 @@ class Outbox:
         report = SendableReport(row.reporter, row.kind, row.key, bytes(row.body), row.id, row.sends)
         sent = Sent(is_down=True)
         try:
-            sent = send_one(self._plugins, self._http, report, self._now(), self._secrets)
+            sent = send_one(
+                self._plugins, self._http, report, self._now(), self._secrets,
+                partial(self._count_left, row),
+            )  # fmt: skip
             now = self._now()
-            due = choose_due(
-                lane.schedule, row.sends - row.sends_before, row.waiting_since, now, sent.retry_in
-            )
-            self._recorder.record(Ended(row, sent, now, None if sent.is_permanent else due))
+            # Not since when it waits, but for how long: meanwhile the clock may have been set.
+            since = now - row.waited - (self._now.ticks() - row.began)
+            sends = row.sends - row.sends_before
+            due = choose_due(lane.schedule, sends, since, now, sent.retry_in)
+            self._recorder.record(Ended(row, sent, now, since, None if sent.is_permanent else due))
         except Exception as error:
             name = {"reporter": row.reporter, "report": row.id}
             log.error("send not recorded", **name, reason=type(error).__name__)
         finally:
-            lane.end(sent.is_down, sent.is_unsent)
+            lane.end(sent.is_down, sent.is_unsent, sent.is_late)
             self._woken.set()
+
+    def _count_left(self, row: Any) -> float:
+        """Seconds that a send of this leased report may take; none where it comes too late to begin.
+
+        Then another process may send it already, or soon. This one may have been stopped, or suspended
+        with its host, so both clocks are asked: the ticks, and the one that others go by.
+        """
+        spent = self._now.ticks() - row.began
+        if 3 * spent > beginning.LEASE_LENGTH or self._now() > row.lease_until:
+            return 0.0
+        return float(beginning.LEASE_LENGTH - spent) / 1000
 
     def wait_for(self, ids: Sequence[int], seconds: float) -> None:
         """Send these reports; returns when all have ended, or cannot end within `seconds`."""

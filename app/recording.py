@@ -24,18 +24,21 @@ ANSWER_TIMEOUT = 10.0  # seconds for the database
 PAUSE = 0.5  # seconds between tries
 PATIENCE = 40.0  # seconds
 UNSENT_PAUSE = 60_000  # ms, until somebody looks again whether a plugin sends it
+LATE_PAUSE = 1_000  # ms, after which one that may no longer leave is begun again
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A send that is over: the report as it was leased, what became of it, when (ms).
 
-    `due_at` (ms): when it is sent again, should it have failed; None: it is not.
+    `since` (ms): from when on its sends have been waited for. `due_at` (ms): when it is sent again,
+    should it have failed; None: it is not.
     """
 
     row: Any
     sent: Sent
     at: int
+    since: int
     due_at: int | None
 
 
@@ -81,7 +84,7 @@ def record_ends(database: Database, ended: Sequence[Ended]) -> None:
     """Each send and what it means for its report; again is harmless."""
 
     def record(attempt: int) -> None:
-        end_sends(database, [one for one in ended if not one.sent.is_unsent])
+        end_sends(database, ended)
         deliver_reports(database, [one for one in ended if one.sent.reply is not None])
         for one in ended:
             for sql, params in plan_changes(one):
@@ -125,25 +128,30 @@ def deliver_reports(database: Database, ended: Sequence[Ended]) -> None:
         database.execute_sql(sql, [*pairs, max(at for *_, at in some), *ids])
 
 
-DROP_SEND = "DELETE FROM guerdon_sends WHERE report = ? AND number = ?"
+# Where somebody else has leased the report since, his send has the next number, and ours is kept.
+DROP_SEND = (
+    "DELETE FROM guerdon_sends WHERE report = ? AND number = ?"
+    " AND number > (SELECT sends FROM guerdon_reports WHERE id = ?)"
+)
 MINE = " WHERE id = ? AND lease_token = ? AND state = 'leased'"
 BURY = f"UPDATE guerdon_reports SET state = 'dead', last_error = ?{MINE}"
 WAIT = (
-    "UPDATE guerdon_reports SET state = 'ready', due_at = ?, takes = 0, sends = ?, last_error = ?"
-    f"{MINE}"
+    "UPDATE guerdon_reports SET state = 'ready', due_at = ?, lease_until = ?, waiting_since = ?,"
+    f" takes = 0, sends = ?, last_error = ?{MINE}"
 )
 
 
 def plan_changes(ended: Ended) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """The statements, with their parameters, for a report that was not delivered, if it is still ours."""
     row, sent, mine = ended.row, ended.sent, (ended.row.id, ended.row.lease_token)
-    if sent.is_unsent:
-        yield DROP_SEND, (row.id, row.sends)
-        yield WAIT, (ended.at + UNSENT_PAUSE, row.sends - 1, sent.error, *mine)
+    if sent.is_unsent or sent.is_late:
+        due = ended.at + (LATE_PAUSE if sent.is_late else UNSENT_PAUSE)
+        yield WAIT, (due, ended.at, ended.since, row.sends - 1, sent.error, *mine)
+        yield DROP_SEND, (row.id, row.sends, row.id)
     elif sent.reply is None and ended.due_at is None:
         yield BURY, (sent.error, *mine)
     elif sent.reply is None:
-        yield WAIT, (ended.due_at, row.sends, sent.error, *mine)
+        yield WAIT, (ended.due_at, ended.at, ended.since, row.sends, sent.error, *mine)
 
 
 def tell_end(ended: Ended) -> None:
@@ -152,7 +160,7 @@ def tell_end(ended: Ended) -> None:
     facts = {"sends": row.sends, "status": sent.status, "latency_ms": sent.latency}
     if sent.reply is not None:
         log.info("delivered", **name, **facts)
-    elif sent.is_unsent or ended.due_at is not None:
+    elif sent.is_unsent or sent.is_late or ended.due_at is not None:
         log.warning("not delivered", **name, **facts, reason=sent.error)
     else:
         log.error("report is dead", **name, **facts, reason=sent.error)

@@ -98,8 +98,8 @@ def insert_reports(
     quote = database.quote[0]
     columns = tuple(f"{quote}{column}{quote}" for column in COLUMNS)
     rows = [
-        (key, report.reporter, report.kind, report.key, event_row, report.body, "ready", now, "", 0, 0,
-         0, 0, "", now, now)
+        (key, report.reporter, report.kind, report.key, event_row, report.body, "ready", now, "", now,
+         0, 0, 0, "", now, now)
         for key, (event_row, report) in queued.items()
     ]  # fmt: skip
     for some in cut_rows(rows, database.bytes_at_once):

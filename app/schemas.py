@@ -5,6 +5,8 @@ from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
+from app.claims import LONGEST_LEASE
+
 
 def say(text: str, **more: Any) -> dict[str, Any]:
     """What a field means, for /openapi.json; `more` are keywords of JSON Schema."""
@@ -36,7 +38,7 @@ class LeaseRequest(Schema):
         **say("at most so many"),
     )
     seconds = fields.Float(
-        load_default=60, validate=validate.Range(min=1, max=3600),
+        load_default=60, validate=validate.Range(min=1, max=LONGEST_LEASE),
         **say("for how long; what is not acknowledged by then is leased again"),
     )  # fmt: skip
 

@@ -1,8 +1,9 @@
 """Sends one report, outside any transaction, and says what became of it."""
 
 import json
+import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from traceback import format_exception
 from typing import Any
@@ -22,6 +23,8 @@ log = structlog.get_logger()
 ANSWER_KEPT = 4096  # bytes
 LARGEST_REPLY = 1 << 20  # characters, or bytes
 LONGEST_ERROR = 500  # characters
+USUAL_TOTAL = 5.0  # seconds, as Http has it
+TOO_LATE = "nothing was sent: whoever was to send it was held up, and its lease is over"
 OVERLOADED = (408, 429)  # statuses that say "later" as 5xx do
 
 
@@ -35,18 +38,27 @@ class Sent:
     retry_in: float | None = None  # seconds
     is_down: bool = False  # nobody there, or nobody who could answer: no fault of this report
     is_unsent: bool = False  # no plugin sends it: nothing has left
+    is_late: bool = False  # nor here: the lease was over before anything left
     status: int | None = None  # of the last HTTP answer
     answer: str = ""  # the last HTTP answer, masked
     latency: int = 0  # ms
 
 
-class RecordedHttp:
-    """The way out for one send: remembers the last answer, and what must not be shown of it."""
+def never_end() -> float:
+    return math.inf
 
-    def __init__(self, http: Http) -> None:
+
+class RecordedHttp:
+    """The way out for one send: remembers the last answer, and what must not be shown of it.
+
+    It is shut when the lease is over, and a request ends with the lease at the latest.
+    """
+
+    def __init__(self, http: Http, count_left: Callable[[], float] = never_end) -> None:
         self._http = http
+        self._count_left = count_left
         self.last: HttpAnswer | None = None
-        self.is_asked = False
+        self.is_asked = self.is_late = False
         self.credentials: set[str] = set()
 
     def request(
@@ -55,17 +67,31 @@ class RecordedHttp:
         for name, value in (headers or {}).items():
             if name.lower() == "authorization":
                 self.credentials |= {value, *value.split()[1:]}
-        self.last, self.is_asked = None, True
         reach("sending: before the bytes leave")
+        left = self._count_left()
+        if left <= 0:
+            self.is_late = True
+            raise NetworkFailed(TOO_LATE)
+        if left < options.get("total", USUAL_TOTAL):
+            options["total"] = left
+        self.last, self.is_asked = None, True
         self.last = self._http.request(method, url, headers=headers, **options)
         return self.last
 
 
 def send_one(
-    plugins: Plugins, http: Http, report: Report, now: int, secrets: Sequence[str]
+    plugins: Plugins,
+    http: Http,
+    report: Report,
+    now: int,
+    secrets: Sequence[str],
+    count_left: Callable[[], float] = never_end,
 ) -> Sent:
-    """Have a plugin send this report. Never raises for what plugin or platform did wrong."""
-    recorder = RecordedHttp(http)
+    """Have a plugin send this report. Never raises for what plugin or platform did wrong.
+
+    `count_left` says, right before anything leaves, how many seconds are left for it to be answered.
+    """
+    recorder = RecordedHttp(http, count_left)
     hidden = [*secrets, *find_body_credentials(report.body)]
     began = time.monotonic()
     result: dict[str, Any] = {}
@@ -89,6 +115,8 @@ def send_one(
         told = "".join(format_exception(error))  # it may quote a reply, or the report itself
         log.error("send_report failed", **name, exception=mask_text(told, hidden))
         result["error"] = f"send_report of {report.reporter} failed: {type(error).__name__}"
+    if recorder.is_late and not recorder.is_asked:
+        return Sent(error=TOO_LATE, is_late=True)
     reach("sending: answered, not recorded")
     last = recorder.last
     hidden += list_long(recorder.credentials)

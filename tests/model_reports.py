@@ -83,6 +83,7 @@ class Outbox:
     def begin(self, one: Report, now: int) -> None:
         self.posted += 1
         one.sends.append("unknown")
+        one.since = now - max(0, one.due - one.since)  # what came after its due time does not count
         one.state, one.lease_until, one.takes = "leased", now + LEASE, one.takes + 1
         one.due = one.latest = now + one.choose_pause()
 

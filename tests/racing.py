@@ -15,7 +15,7 @@ from typing import Any
 
 from app.beginning import begin_sends
 from app.claims import lease_claims
-from app.guerdon import Guerdon, open_guerdon, read_clock
+from app.guerdon import Guerdon, open_guerdon
 from app.migrating import hold_lock
 from app.models import Report
 from app.settling import Settler
@@ -102,13 +102,13 @@ def take_waiting(guerdon: Guerdon, limit: int) -> Any:
 
 
 def take_reports(guerdon: Guerdon, limit: int) -> Any:
-    due = Report.due_at <= read_clock()
-    rows = begin_sends(guerdon.database, guerdon.outbox._lanes, due, limit, read_clock())
+    due = Report.due_at <= guerdon.now()
+    rows = begin_sends(guerdon.database, guerdon.outbox._lanes, due, limit, guerdon.now())
     return [rows[0].lease_token if rows else "", [row.id for row in rows]]
 
 
 def take_claims(guerdon: Guerdon, limit: int) -> Any:
-    leased = lease_claims(guerdon.database, "1", limit, 600, read_clock())
+    leased = lease_claims(guerdon.database, "1", limit, 600, guerdon.now())
     return [leased["lease"], [claim["id"] for claim in leased["claims"]]]
 
 

@@ -2,16 +2,19 @@
 
 `gunicorn ... "tests.senders:make_app(4000)"` serves the Guerdon of GUERDON_CONFIG; what a killed
 worker had leased is taken over after 4 s instead of 45 or 60. `python -m tests.senders CONFIG NOW`
-begins to send what is due at NOW (ms since the epoch) and then waits for its end.
+begins to send what is due at NOW (ms since the epoch) and then waits for its end. With a folder as a
+third argument it goes by real time and a lease of NOW ms, and right before the bytes leave it writes
+"begun" there and waits for "go".
 """
 
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
-from app import beginning, create_app, database, deliveries, inbox, outbox, recording
+from app import beginning, create_app, database, deliveries, inbox, outbox, recording, sending
 from app.guerdon import open_guerdon
 
 
@@ -29,5 +32,23 @@ def send_at(config: Path, now: int) -> None:
     threading.Event().wait()
 
 
+def send_held_up(config: Path, lease_length: int, folder: Path) -> None:
+    """As one whose host is busy with something else at the worst of times."""
+
+    def hold_up(point: str) -> None:
+        if point == "sending: before the bytes leave":
+            (folder / "begun").touch()
+            while not (folder / "go").exists():
+                time.sleep(0.01)
+
+    beginning.LEASE_LENGTH = lease_length
+    sending.reach = hold_up
+    open_guerdon(config).outbox.serve_once()
+    threading.Event().wait()
+
+
 if __name__ == "__main__":
-    send_at(Path(sys.argv[1]), int(sys.argv[2]))
+    path, number, *folder = sys.argv[1:]
+    if folder:
+        send_held_up(Path(path), int(number), Path(folder[0]))
+    send_at(Path(path), int(number))

@@ -37,7 +37,7 @@ keys = ["{API_KEY}"]
 match = "{{match}}"
 unknown = "{{unknown}}"
 [inbox]
-give_up_after = 7200
+give_up_after = 150
 {ALL_PLUGINS.format(vote_api=VOTES, token=TOKEN)}
 [plugins.g123]
 host = "{G123}"

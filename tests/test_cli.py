@@ -218,7 +218,7 @@ def test_events_are_listed_shown_and_tried_again(
 
 
 def test_dead_events_are_all_tried_again(open_beside: Open, run: Run, clock: Any) -> None:
-    guerdon = open_beside(REWARDS, more="[inbox]\ngive_up_after = 60")
+    guerdon = open_beside(REWARDS, more="[inbox]\nretry_delays = [60]\ngive_up_after = 60")
     for id in ("v1", "v2"):
         post_vote(guerdon, id)
     clock.advance(3600)

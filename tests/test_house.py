@@ -18,7 +18,7 @@ FLOORS = {
     "app.crashing": 0, "app.errors": 0, "app.keys": 0, "app.hookspecs": 0, "app.secret": 0, "app.raw_json": 0,
     "app.interrupting": 0,
     "app.escaping": 0, "app.names": 0.1,
-    "app.steps": 0,
+    "app.steps": 0, "app.clock": 0,
     "app.strict_json": 0.1, "app.checking": 0.1, "app.exchange": 0.1, "app.addresses": 0.1, "app.tokens": 0.1,
     "app.game_events": 0.1, "app.schedules": 0.1, "app.conditions": 0.1, "app.masking": 0.2,
     "app.columns": 0.1,
@@ -215,7 +215,7 @@ def test_only_the_network_room_speaks_http_and_only_one_clock_is_read(path: Path
     assert not imports & {"requests", "http"}
     assert "socket" not in imports or module == "app.resolving"
     assert "urllib3" not in imports or module in ("app.network", "app.exchange")
-    assert find_clocks(tree) == ([] if module != "app.guerdon" else ["time.time_ns"])
+    assert find_clocks(tree) == ([] if module != "app.clock" else ["time.time_ns"])
 
 
 @pytest.mark.parametrize("path", [*APP_FILES, *PLUGIN_FILES], ids=name_of)

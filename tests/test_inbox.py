@@ -466,3 +466,28 @@ def test_attempts_are_kept_for_every_try(house: House, vote_api: VoteApi) -> Non
     assert kept == [
         ("delivery", refused), ("retry", refused), ("retry", 'no player is called "Eve"')
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("unknown", ["hold", "fail"])
+def test_a_vote_that_could_not_be_stored_is_not_answered_as_done(
+    unknown: str, move_in: Callable[..., House], vote_api: VoteApi
+) -> None:
+    """Else nobody would deliver it again."""
+    house = move_in(more=f'[players]\nunknown = "{unknown}"')
+    vote_api.nickname = lambda id: "Eve"
+    database = house.guerdon.database
+    refusal = (
+        "BEGIN SELECT RAISE(ABORT, 'no'); END"
+        if database.family == "sqlite"
+        else "FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'"
+    )
+    with database.connection_context():
+        database.execute_sql(f"CREATE TRIGGER refuse BEFORE INSERT ON guerdon_inbox {refusal}")
+
+    assert house.deliver().status_code == 503
+
+    with database.connection_context():
+        assert Waiting.select().count() == 0
+        database.execute_sql("DROP TRIGGER refuse")
+    assert house.deliver().status_code == (204 if unknown == "hold" else 503)
+    assert house.row().state == "ready"

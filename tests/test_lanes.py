@@ -202,22 +202,6 @@ def test_a_lane_that_is_stopped_begins_nothing_and_waits_for_nothing(clock: Cloc
     assert sending.result(20) is True
 
 
-def test_a_clock_that_was_ahead_neither_shuts_a_lane_for_long_nor_opens_it_for_good(
-    lane: Lane, clock: Clock
-) -> None:
-    clock.advance(3600)
-    knock_out(lane)
-    clock.advance(-3600)
-
-    assert lane.reserve(8) == 1
-    lane.end(is_down=True)
-    assert lane.reserve(8) == 0  # still nobody there: it pauses as ever
-    clock.advance(PAUSES[1])
-    assert lane.reserve(8) == 1
-    lane.end(is_down=False)
-    assert lane.is_served
-
-
 def test_one_that_no_plugin_sends_shuts_the_lane_for_a_minute(lane: Lane, clock: Clock) -> None:
     lane.reserve(1)
     lane.end(is_down=False, is_unsent=True)

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
-from app.claims import queue_claims
+from app import leases
+from app.claims import acknowledge_claim, queue_claims
+from app.errors import BadClaim
 from app.guerdon import Guerdon
 from app.hookspecs import Event, Player
 from app.leases import MAX_TAKES, Lease, finish_lease, take_leases
 from app.models import Claim
+from tests.books import run_apart
 from tests.conftest import Clock
 
 MINUTE = 60_000  # ms
@@ -72,6 +75,58 @@ def test_a_row_has_one_owner_however_many_want_it(guerdon: Guerdon, take: Take) 
 
     owned = [id for lease in leases for id in lease.ids]
     assert len(owned) == len(set(owned)) == 10
+
+
+def test_what_another_leased_since_it_was_listed_is_not_taken(
+    guerdon: Guerdon, take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two who meet after they have listed the same rows; here one's list is as old as can be."""
+    monkeypatch.setattr(leases, "list_first", lambda *args: [1, 2, 3])
+    first = take(3)
+
+    assert take(3).ids == ()
+
+    assert first.ids == (1, 2, 3)
+    for id in first.ids:
+        row = read(guerdon, id)
+        assert (row.lease_token, row.takes) == (first.token, 1)
+
+
+@pytest.mark.on_servers
+def test_of_two_who_list_the_same_rows_one_gets_them(
+    guerdon: Guerdon, take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second takes and commits between the first one's list and its update; SQLite lets nobody."""
+    list_first, others, meetings = leases.list_first, list[Lease](), ["one"]
+
+    def list_and_be_overtaken(model: Any, where: Any, order: Any, limit: int, *more: int) -> Any:
+        listed = list_first(model, where, order, limit, *more)
+        if guerdon.database.in_transaction() and limit == 3 and meetings:
+            assert sorted(listed) == [1, 2, 3]
+            meetings.clear()
+            others.append(run_apart(take, 3))
+        return listed
+
+    monkeypatch.setattr(leases, "list_first", list_and_be_overtaken)
+
+    mine = take(3)
+
+    [other] = others
+    assert other.ids == (1, 2, 3)
+    assert len(mine.ids) == 3
+    assert not set(mine.ids) & set(other.ids)
+
+
+@pytest.mark.parametrize("lease", ["", None])
+def test_nobody_ends_a_claim_that_was_never_leased(
+    guerdon: Guerdon, take: Take, clock: Clock, lease: str | None
+) -> None:
+    with guerdon.database.connection_context(), pytest.raises(BadClaim) as refused:
+        acknowledge_claim(guerdon.database, 1, lease, clock.now)
+
+    assert refused.value.status == 409
+    assert (read(guerdon, 1).state, read(guerdon, 1).done_at) == ("ready", None)
+    assert 1 in take().ids
 
 
 def test_a_lease_holds_until_its_end_and_not_longer(take: Take, clock: Clock) -> None:

@@ -478,8 +478,9 @@ def test_a_late_success_stands_and_a_send_that_ends_after_it_changes_nothing(
     assert [send.status for send in list_sends(guerdon, "v1")] == [200, 401]
 
 
+@pytest.mark.parametrize("status", [401, 500])
 def test_a_late_failure_takes_no_lease_from_who_sends_now(
-    open_studio: Open, add_outbox: AddOutbox, network: Network, clock: Clock
+    open_studio: Open, add_outbox: AddOutbox, network: Network, clock: Clock, status: int
 ) -> None:
     guerdon = open_studio()
     outboxes = [guerdon.outbox, add_outbox(guerdon)]
@@ -490,7 +491,7 @@ def test_a_late_failure_takes_no_lease_from_who_sends_now(
         turn = len(network.asked) - 1
         began[turn].set()
         release[turn].wait(20)
-        return reply(status=401) if turn == 0 else reply()
+        return reply(status=status) if turn == 0 else reply()
 
     network.answer = answer
     queue_reports(guerdon, "v1")
@@ -538,6 +539,57 @@ def test_what_ends_its_sender_each_time_is_dead_with_a_reason(
     assert network.asked == []
 
 
+def test_the_next_send_is_fixed_before_this_one_leaves(
+    open_studio: Open, network: Network, clock: Clock
+) -> None:
+    """So a sender that is killed between adds none, and makes none come too soon."""
+    guerdon = open_studio("delays=[60, 100]")
+    queue_reports(guerdon, "v1")
+    lanes, start = Lanes(guerdon.plugins, 32, clock), clock.now
+
+    begun = []
+    for _ in range(200):
+        due = Report.due_at <= clock.now
+        if begin_sends(guerdon.database, lanes, due, 5, clock.now):  # and is killed
+            begun.append((clock.now - start) / 1000)
+            [row] = list_reports(guerdon)
+            assert (row.state, row.sends) == ("leased", len(begun))
+            pause = [60_000, 100_000, 0][len(begun) - 1]
+            assert row.due_at == clock.now + pause
+        clock.advance(1)
+
+    assert begun == [0, 60, 160]
+    assert network.asked == []
+
+
+@pytest.mark.parametrize("delays", [[], [60]])
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_schedule_that_became_shorter_takes_no_promised_send_away(
+    open_studio: Open, add_outbox: AddOutbox, network: Network, clock: Clock, delays: list[int],
+    status: int,
+) -> None:  # fmt: skip
+    """And what a report dies of is what its last send met."""
+    guerdon = open_studio("delays=DELAYS[:]")
+    plugin = guerdon.plugins.only("plan_sending", "studio").get_hookimpls()[-1].plugin
+    plugin.DELAYS = [60, 60, 60]
+    network.answer = lambda asked: reply(status=503)
+    queue_reports(guerdon, "v1")
+    send_due(guerdon)
+    clock.advance(60)
+    send_due(guerdon)
+    plugin.DELAYS = delays
+    later = add_outbox(guerdon)
+    network.answer = lambda asked: reply(status=status)
+
+    clock.advance(60)
+    later.serve_once()
+    await_ends(later)
+
+    [row] = list_reports(guerdon)
+    assert (row.state, row.sends) == ("delivered" if status == 200 else "dead", 3)
+    assert row.last_error == ("" if status == 200 else "it answered 500")
+
+
 def test_a_dead_report_sent_again_by_a_person_has_its_whole_schedule(
     open_studio: Open, network: Network, clock: Clock
 ) -> None:
@@ -573,9 +625,9 @@ def test_a_growing_schedule_begins_anew_too(
     guerdon = open_studio("first=8, longest=600, give_up_after=10")
     network.answer = lambda asked: reply("no JSON")
     queue_reports(guerdon, "v1")
-    send_due(guerdon)
-    clock.advance(20)
-    send_due(guerdon)
+    for _ in range(3):
+        send_due(guerdon)
+        clock.advance(20)
     [row] = list_reports(guerdon, state="dead")
 
     revive_reports(guerdon.database, [row.id], clock.now)
