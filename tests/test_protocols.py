@@ -79,7 +79,7 @@ def test_the_answers_in_the_document_are_the_answers(
     """Row by row of its table, for those that one delivery shows."""
     rows = re.findall(r"^\| (.+?) \| (\d{3})(, `Retry-After`)? \|", DOCUMENT, re.M)
     said = {when: (int(status), bool(later)) for when, status, later in rows}
-    assert len(said) == 12
+    assert len(said) == 14
 
     def check(when: str, response: Any) -> None:
         [row] = (answer for text, answer in said.items() if when in text)
@@ -87,6 +87,7 @@ def test_the_answers_in_the_document_are_the_answers(
 
     check("longer than 64 KiB", deliver(b"x" * 65537))
     check("not a JSON object", deliver(b"[]"))
+    check("has two readings", deliver("v1", zone="&event_id=v9"))
     check("no token of the config", deliver("v1", signature="0" * 64))
     check("`is_test` is true", deliver("v1", is_test=True))
     check("`event_type` is not", deliver("v1", event_type="server.comment"))
