@@ -32,7 +32,7 @@ run: .venv/.for-run
 	@.venv/bin/guerdon run
 
 test: .venv/.for-test debian
-	.venv/bin/pytest -n 3 --dist loadfile $(ARGS)
+	.venv/bin/pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/.for-test
 	.venv/bin/ruff check .

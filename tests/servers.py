@@ -184,9 +184,10 @@ class MySQLServer(DatabaseServer):
 
 
 class Gunicorn:
-    """`guerdon serve` with its own session, so that all of it can be killed at once.
+    """What `guerdon serve` becomes, in a session of its own, so that all of it can be killed at once.
 
-    `app` is what gunicorn serves instead, as "tests.senders:make_app(4000)"; `environment` is added.
+    `app` is what gunicorn serves, as "tests.senders:make_app(4000)"; `environment` is added. With
+    `by_command` it is `guerdon serve` itself, which reads the config once more: most of a second.
     """
 
     def __init__(
@@ -194,7 +195,8 @@ class Gunicorn:
         config: Path,
         workers: int = 2,
         log: Path | None = None,
-        app: str = "",
+        app: str = "wsgi:app",
+        by_command: bool = False,
         **environment: str,
     ) -> None:
         self.port = find_free_port()
@@ -207,7 +209,9 @@ class Gunicorn:
             **environment,
         }
         self._arguments = (
-            ["gunicorn", "-c", "config/gunicorn.conf.py", app] if app else ["app.cli", "serve"]
+            ["app.cli", "serve"]
+            if by_command
+            else ["gunicorn", "-c", "config/gunicorn.conf.py", app]
         )
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -11,6 +11,7 @@ import pytest
 import app
 import plugins
 from app import hookspecs
+from tests.conftest import FIRST
 from tests.servers import ROOT
 
 # A module may import what is strictly below it. A new module needs a floor here.
@@ -314,3 +315,8 @@ def test_every_test_file_begins_with_test_it_works_and_mocks_nothing(path: Path)
     assert tests[0] == "test_it_works" or path.stem in STORIES
     assert len(set(tests)) == len(tests)
     assert not {name for name in list_imports(tree) if "mock" in name}
+
+
+def test_the_files_that_begin_first_are_there() -> None:
+    assert set(FIRST) <= {path.stem for path in TEST_FILES}
+    assert len(set(FIRST)) == len(FIRST)

@@ -56,7 +56,8 @@ def serve(guerdon: Guerdon, tmp_path: Path) -> Callable[[], Gunicorn]:
     guerdon.database.close_all()
 
     def start() -> Gunicorn:
-        server = Gunicorn(guerdon.config.path, workers=2, log=tmp_path / f"log-{time.time_ns()}")
+        log = tmp_path / f"log-{time.time_ns()}"
+        server = Gunicorn(guerdon.config.path, log=log, by_command=True)
         server.start(wait=False)
         return server
 

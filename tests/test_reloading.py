@@ -138,7 +138,7 @@ def test_a_worker_that_dies_over_a_mistake_ends_nobody_else(
 
 
 def test_a_mistake_at_the_start_still_ends_it(write_config: Any, tmp_path: Path) -> None:
-    server = Gunicorn(write_config(rewards="[[rules]]\n"))
+    server = Gunicorn(write_config(rewards="[[rules]]\n"), by_command=True)
     server.start(wait=False)
     assert server.process is not None
     started = time.monotonic()
