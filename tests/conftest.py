@@ -82,11 +82,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 # Files that take minutes begin first: one that began last would keep everybody waiting for its end.
 FIRST = (
-    "test_crash_points", "test_misbehaving_plugins", "test_hostile", "test_galera", "test_api",
-    "test_outbox", "test_lost_connections", "test_machine", "test_reports_under_fire",
-    "test_under_fire", "test_raw_sockets", "test_slow_database", "test_game_api",
-    "test_galera_races", "test_storms", "test_transactions", "test_migrating",
-    "test_playground_reports", "test_interrupting", "test_running", "test_playground",
+    "test_reports_under_fire", "test_crash_points", "test_misbehaving_plugins", "test_under_fire",
+    "test_hostile", "test_galera", "test_machine", "test_slow_database", "test_lost_connections",
+    "test_outbox", "test_storms", "test_interrupting", "test_running", "test_game_api",
+    "test_settling", "test_reporting", "test_playground", "test_playground_reports",
+    "test_migrating", "test_plugin_manager", "test_inbox", "test_galera_races", "test_players",
 )  # fmt: skip
 
 
