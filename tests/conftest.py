@@ -56,6 +56,7 @@ ON_MYSQL = {
     "tests.test_migrating",
     "tests.test_settling",
     "tests.test_turns",
+    "tests.test_upserting",
 }
 
 
