@@ -11,6 +11,7 @@ import pytest
 import app
 import plugins
 from app import hookspecs
+from tests.conftest import ON_MYSQL
 from tests.servers import ROOT
 
 # A module may import what is strictly below it. A new module needs a floor here.
@@ -299,6 +300,7 @@ STORIES = {
     "test_misbehaving_plugins",
 }
 TEST_FILES = sorted((ROOT / "tests").rglob("test_*.py"))
+OF_MARIADB_ALONE = {"test_backups"}  # its own dump
 
 
 @pytest.mark.parametrize("path", TEST_FILES, ids=name_of)
@@ -313,3 +315,25 @@ def test_every_test_file_begins_with_test_it_works_and_mocks_nothing(path: Path)
     assert tests[0] == "test_it_works" or path.stem in STORIES
     assert len(set(tests)) == len(tests)
     assert not {name for name in list_imports(tree) if "mock" in name}
+
+
+@pytest.mark.parametrize("path", TEST_FILES, ids=name_of)
+def test_what_is_run_on_mariadb_is_run_on_mysql_too(path: Path) -> None:
+    """By the mark on_servers and the fixture database_server, which mean both."""
+    if path.stem in OF_MARIADB_ALONE:
+        return
+    tree = parse(path)
+
+    for _, call in list_calls(tree):
+        assert not ast.unparse(call).startswith(
+            "pytest.mark.parametrize('database_url', ['mariadb']"
+        )
+    arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    assert "mariadb" not in arguments
+
+
+@pytest.mark.parametrize("name", sorted(ON_MYSQL))
+def test_what_is_run_on_mysql_every_time_is_there(name: str) -> None:
+    _, module, *test = name.split(".")
+    source = (ROOT / "tests" / f"{module}.py").read_text()
+    assert all(f"def {function}(" in source for function in test)
