@@ -26,13 +26,37 @@ MISSING_FOR_BENCH = $(strip \
 install = $(if $(1),test $$(id -u) != 0 || { apt-get update -qq && \
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1); })
 
-.PHONY: run test lint bench bench-growth bench-reports debian debian-bench clean
+# What the locks hold, each file by its hash; LOCK makes them, for Python 3.11 and later.
+install_locked = $(PIP) --require-hashes -r requirements/$(1).txt \
+	&& $(PIP) --no-deps --no-build-isolation -e .
+LOCK = .venv/bin/python -m tests.requirements build | .venv/bin/uv pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes --custom-compile-command 'make lock' $(ARGS) setup.cfg -
+
+MEETS_STRANGERS = $(addprefix tests/test_,raw_sockets.py network.py tokens.py bodies.py webhooks.py \
+	openapi.py game_api.py tls.py hostile.py) tests/plugins
+PAYS = $(addprefix tests/test_,database.py transactions.py migrating.py ledger.py settling.py \
+	lost_connections.py sending.py under_fire.py logs.py config.py cli.py)
+
+.PHONY: run test test-mysql test-lowest lint lock bench bench-growth bench-reports \
+	debian debian-bench mysql clean
 
 run: .venv/.for-run
 	@.venv/bin/guerdon run
 
-test: .venv/.for-test debian
+test: .venv/.for-test debian mysql
 	.venv/bin/pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# All that is run on MariaDB, on MySQL.
+test-mysql: .venv/.for-test debian mysql
+	.venv/bin/pytest --mysql -n 3 --dist loadfile $(ARGS)
+
+# With the lowest versions that setup.cfg allows: what meets strangers, and what pays, on each database.
+test-lowest: .venv/.for-test debian mysql
+	@rm -rf .venv-lowest && $(PYTHON) -m venv .venv-lowest
+	@.venv/bin/python -m tests.requirements lowest > .venv-lowest/lowest.txt
+	@.venv-lowest/bin/pip install --quiet --disable-pip-version-check \
+		-c .venv-lowest/lowest.txt -e '.[mysql,test]'
+	.venv-lowest/bin/pytest -n 3 --dist loadfile $(or $(ARGS),$(MEETS_STRANGERS) $(PAYS))
 
 lint: .venv/.for-test
 	.venv/bin/ruff check .
@@ -50,15 +74,21 @@ bench-reports: .venv/.for-test debian
 	.venv/bin/python -m bench.reports $(ARGS)
 
 # A stamp is as old as the last install; setup.cfg says what to install.
-.venv/.for-run: setup.cfg | .venv
+.venv/.for-run: setup.cfg requirements/run.txt | .venv
 	@echo "installing Guerdon into .venv (once, about a minute)"
-	@$(PIP) -e '.[mysql]'
+	@$(call install_locked,run)
 	@touch $@
 
-.venv/.for-test: setup.cfg | .venv
+.venv/.for-test: setup.cfg requirements/test.txt | .venv
 	@echo "installing Guerdon and its tools into .venv (once, about a minute)"
-	@$(PIP) -e '.[test,dev]'
+	@$(call install_locked,test)
 	@touch $@
+
+# After a change in setup.cfg; ARGS=--upgrade takes the newest of everything.
+lock: | .venv
+	@$(PIP) packaging 'uv>=0.13'
+	$(LOCK) --extra mysql -o requirements/run.txt
+	$(LOCK) --extra mysql --extra test --extra dev -c requirements/run.txt -o requirements/test.txt
 
 .venv:
 	@test -n "$(PYTHON)" || { echo "Guerdon needs Python 3.11 or later" >&2; exit 1; }
@@ -70,9 +100,13 @@ bench-reports: .venv/.for-test debian
 debian:
 	$(call install,$(MISSING))
 
+# Where it cannot be had, this says so, and its tests are skipped.
+mysql: .venv/.for-test
+	@.venv/bin/python -m tests.mysql
+
 # What stays missing is named, and its side left out.
 debian-bench:
 	-$(call install,$(MISSING_FOR_BENCH))
 
 clean:  # var stays: it holds what was paid
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lowest build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -150,6 +150,11 @@ class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[
         """Whether INSERT ... RETURNING works: MariaDB 10.5 and later; MySQL has no version 10."""
         return bool(self.server_version and self.server_version >= (10, 5))
 
+    @property
+    def names_new_rows(self) -> bool:
+        """Whether INSERT ... AS names what an upsert brings: MySQL 8.0.19; MariaDB has VALUES() alone."""
+        return bool(self.server_version and (8, 0, 19) <= self.server_version < (10,))
+
     def _is_closed(self, connection: Any) -> bool:
         """Whether a kept connection is dead. Then the others are let go too, not waited for in turn."""
         connection._read_timeout = CONNECT_TIMEOUT

@@ -21,16 +21,14 @@ def upsert_rows(
     as {"quantity": "{old} + {new}"}: the database computes, so two payments at once both count.
     Give the rows in one order for everybody, so that two batches never wait for each other in a ring.
     """
-    is_mysql = database.family == "mysql"
     quote, mark = database.quote[0], database.param
     table = f"{quote}{model._meta.table_name}{quote}"
+    conflict, brought = choose_words(database, key)
     updates = []
     for column, expression in changes.items():
         name = f"{quote}{column}{quote}"
-        new = f"VALUES({name})" if is_mysql else f"excluded.{name}"
-        updates.append(f"{name} = {expression.format(old=f'{table}.{name}', new=new)}")
-    target = ", ".join(f"{quote}{column}{quote}" for column in key)
-    conflict = "ON DUPLICATE KEY UPDATE" if is_mysql else f"ON CONFLICT ({target}) DO UPDATE SET"
+        old, new = f"{table}.{name}", brought.format(name)
+        updates.append(f"{name} = {expression.format(old=old, new=new)}")
     for start in range(0, len(rows), ROWS_AT_ONCE):
         some = rows[start : start + ROWS_AT_ONCE]
         columns = list(some[0])
@@ -40,3 +38,13 @@ def upsert_rows(
             f"INSERT INTO {table} ({names}) VALUES {marks} {conflict} {', '.join(updates)}",
             [row[column] for row in some for column in columns],
         )
+
+
+def choose_words(database: Database, key: Sequence[str]) -> tuple[str, str]:
+    """What comes before the changes, and what {}, a column of the row that is brought, is called in them."""
+    if database.family == "sqlite":
+        target = ", ".join(f"{database.quote[0]}{column}{database.quote[0]}" for column in key)
+        return f"ON CONFLICT ({target}) DO UPDATE SET", "excluded.{}"
+    if database.names_new_rows:
+        return "AS guerdon_new ON DUPLICATE KEY UPDATE", "guerdon_new.{}"
+    return "ON DUPLICATE KEY UPDATE", "VALUES({})"

@@ -48,7 +48,7 @@ tokens = ["{token}"]
 [plugins.claim_queue]
 """
 
-# What runs on MySQL in every run; with --mysql, all that MariaDB is for.
+# The modules and tests that run on MySQL in every run; with --mysql, all that MariaDB is for.
 ON_MYSQL = {
     "tests.test_batches",
     "tests.test_crash_points",
@@ -56,6 +56,8 @@ ON_MYSQL = {
     "tests.test_migrating",
     "tests.test_settling",
     "tests.test_turns",
+    "tests.test_under_fire.test_one_vote_delivered_two_hundred_times_at_once_is_paid_once",
+    "tests.test_upserting",
 }
 
 
@@ -71,11 +73,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database_url" in metafunc.fixturenames and not any(
         "database_url" in mark.args[0] for mark in marks
     ):
+        module = metafunc.module.__name__
         is_on_servers = metafunc.definition.get_closest_marker("on_servers")
         kinds = ["mariadb"] if is_on_servers else ["sqlite", "mariadb"]
         if metafunc.config.getoption("--mysql"):
             kinds = ["mysql"]
-        elif metafunc.module.__name__ in ON_MYSQL:
+        elif ON_MYSQL & {module, f"{module}.{metafunc.function.__name__}"}:
             kinds.append("mysql")
         metafunc.parametrize("database_url", kinds, indirect=True)
 

@@ -13,7 +13,6 @@ from tests.sending import post_vote
 from tests.test_database import make_event
 
 Open = Callable[..., Guerdon]
-on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 PLUGINS = '[plugins.gamemonitoring]\napi_url = "{vote_api}"\ntokens = ["{token}"]\n' + (
     '[plugins.gold]\ncolumn = "balance"\n'
@@ -40,7 +39,7 @@ def open_users(open_service: Open, balance: str, value: str, more: str = "") -> 
     return guerdon
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_it_works(open_service: Open) -> None:
     """A full column: which one, and what it holds."""
     guerdon = open_users(open_service, "DECIMAL(6,2)", "9950.00")
@@ -51,7 +50,7 @@ def test_it_works(open_service: Open) -> None:
     assert "users.balance" in post_vote(guerdon, "v1").text
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_full_integer_is_named_too(open_service: Open) -> None:
     guerdon = open_users(open_service, "SMALLINT UNSIGNED", "65500")
 
@@ -72,7 +71,7 @@ def test_a_balance_that_is_no_number_is_told(open_service: Open) -> None:
     assert "a balance is no number" in settle_reason(guerdon)
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_text_too_long_is_named_by_column_and_never_shown(
     open_service: Open, add_plugin: Callable[..., str]
 ) -> None:

@@ -50,7 +50,7 @@ def test_every_session_is_strict_utf8_read_committed_utc_and_impatient(guerdon: 
         with guerdon.database.connection_context():
             together.wait(10)
             return guerdon.database.execute_sql(
-                "SELECT @@tx_isolation, LOCATE('STRICT_ALL_TABLES', @@sql_mode) > 0, @@time_zone,"
+                "SELECT @@transaction_isolation, LOCATE('STRICT_ALL_TABLES', @@sql_mode) > 0, @@time_zone,"
                 " @@innodb_lock_wait_timeout, @@character_set_client, @@character_set_connection"
             ).fetchone()
 

@@ -11,14 +11,13 @@ from app.cli import main
 from app.durability import judge_settings
 from app.guerdon import Guerdon, open_guerdon
 from tests.sending import post_vote
-from tests.servers import MariaDBServer
+from tests.servers import DatabaseServer
 
 FLUSH = "innodb_flush_log_at_trx_commit"
-on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 
 
 @contextmanager
-def set_global(server: MariaDBServer, name: str, value: str) -> Iterator[None]:
+def set_global(server: DatabaseServer, name: str, value: str) -> Iterator[None]:
     """A setting of the server, put back at the end."""
     [(before,)] = server.run(f"SELECT @@GLOBAL.{name}")
     server.run(f"SET GLOBAL {name} = {value}")
@@ -33,14 +32,17 @@ def test_it_works(guerdon: Guerdon) -> None:
     assert guerdon.inspect() == []
 
 
-@on_mariadb
+@pytest.mark.on_servers
 @pytest.mark.parametrize("value", ["0", "2"])
 def test_a_server_that_flushes_late_is_refused_by_check_and_start(
-    open_service: Callable[..., Guerdon], mariadb: MariaDBServer, value: str, monkeypatch: Any
+    open_service: Callable[..., Guerdon],
+    database_server: DatabaseServer,
+    value: str,
+    monkeypatch: Any,
 ) -> None:
     guerdon = open_service()
     monkeypatch.setenv("GUERDON_CONFIG", str(guerdon.config.path))
-    with set_global(mariadb, FLUSH, value):
+    with set_global(database_server, FLUSH, value):
         [fault] = guerdon.inspect()
         check = CliRunner().invoke(main, ["check"])
         status = post_vote(guerdon, "v1").status_code
@@ -52,14 +54,14 @@ def test_a_server_that_flushes_late_is_refused_by_check_and_start(
     assert status == 503
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_who_accepts_the_loss_is_paid_for(
-    open_service: Callable[..., Guerdon], mariadb: MariaDBServer
+    open_service: Callable[..., Guerdon], database_server: DatabaseServer
 ) -> None:
     guerdon = open_service()
     path = guerdon.config.path
     path.write_text(path.read_text().replace("[database]", "[database]\ndurable = false"))
-    with set_global(mariadb, FLUSH, "2"):
+    with set_global(database_server, FLUSH, "2"):
         again = open_again(guerdon)
         assert again.inspect() == []
         assert post_vote(again, "v1").status_code == 204

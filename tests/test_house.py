@@ -11,7 +11,7 @@ import pytest
 import app
 import plugins
 from app import hookspecs
-from tests.conftest import FIRST
+from tests.conftest import FIRST, ON_MYSQL
 from tests.servers import ROOT
 
 # A module may import what is strictly below it. A new module needs a floor here.
@@ -301,6 +301,7 @@ STORIES = {
     "test_misbehaving_plugins",
 }
 TEST_FILES = sorted((ROOT / "tests").rglob("test_*.py"))
+OF_MARIADB_ALONE = {"test_backups", "test_database_words"}  # its own dump, its own numbers
 
 
 @pytest.mark.parametrize("path", TEST_FILES, ids=name_of)
@@ -320,3 +321,25 @@ def test_every_test_file_begins_with_test_it_works_and_mocks_nothing(path: Path)
 def test_the_files_that_begin_first_are_there() -> None:
     assert set(FIRST) <= {path.stem for path in TEST_FILES}
     assert len(set(FIRST)) == len(FIRST)
+
+
+@pytest.mark.parametrize("path", TEST_FILES, ids=name_of)
+def test_what_is_run_on_mariadb_is_run_on_mysql_too(path: Path) -> None:
+    """By the mark on_servers and the fixture database_server, which mean both."""
+    if path.stem in OF_MARIADB_ALONE:
+        return
+    tree = parse(path)
+
+    for _, call in list_calls(tree):
+        assert not ast.unparse(call).startswith(
+            "pytest.mark.parametrize('database_url', ['mariadb']"
+        )
+    arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    assert "mariadb" not in arguments
+
+
+@pytest.mark.parametrize("name", sorted(ON_MYSQL))
+def test_what_is_run_on_mysql_every_time_is_there(name: str) -> None:
+    _, module, *test = name.split(".")
+    source = (ROOT / "tests" / f"{module}.py").read_text()
+    assert all(f"def {function}(" in source for function in test)

@@ -10,11 +10,10 @@ from app import create_app, database, readiness
 from app.guerdon import Guerdon, open_guerdon
 from tests.proxying import Proxy
 from tests.sending import API_KEY, post_vote
-from tests.servers import MariaDBServer
+from tests.servers import DatabaseServer
 from tests.test_database import fill_pool
 
 Open = Callable[..., Guerdon]
-on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 RIGHTS = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP"
 
@@ -34,24 +33,26 @@ def ask_ready(guerdon: Guerdon) -> tuple[int, str]:
 
 @pytest.fixture
 def open_as_clerk(
-    open_service: Open, mariadb: MariaDBServer, write_config: Any
+    open_service: Open, database_server: DatabaseServer, write_config: Any
 ) -> Iterator[Callable[[str], Guerdon]]:
     """A migrated service whose database user has no more than these rights."""
     opened: list[Guerdon] = []
 
     def open_one(rights: str) -> Guerdon:
-        name = mariadb.create_database()
-        open_service(url=mariadb.url(name)).close()
-        mariadb.run("CREATE OR REPLACE USER clerk@'127.0.0.1' IDENTIFIED BY 'p@ss'")
-        mariadb.run(f"GRANT {rights} ON {name}.* TO clerk@'127.0.0.1'")
-        opened.append(open_guerdon(write_config(url=mariadb.url(name).replace("game:", "clerk:"))))
+        name = database_server.create_database()
+        open_service(url=database_server.url(name)).close()
+        database_server.run("CREATE USER clerk@'127.0.0.1' IDENTIFIED BY 'p@ss'")
+        database_server.run(f"GRANT {rights} ON {name}.* TO clerk@'127.0.0.1'")
+        opened.append(
+            open_guerdon(write_config(url=database_server.url(name).replace("game:", "clerk:")))
+        )
         return opened[-1]
 
     yield open_one
     for guerdon in opened:
         guerdon.close()
-    mariadb.run("SET GLOBAL read_only = 0")
-    mariadb.run("DROP USER IF EXISTS clerk@'127.0.0.1'")
+    database_server.run("SET GLOBAL read_only = 0")
+    database_server.run("DROP USER IF EXISTS clerk@'127.0.0.1'")
 
 
 def test_it_works(guerdon: Guerdon) -> None:
@@ -74,27 +75,27 @@ def test_a_result_is_kept_for_a_while(guerdon: Guerdon, monkeypatch: pytest.Monk
     assert "guerdon_heartbeats" not in reason
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_server_that_became_read_only_is_not_ready(
-    open_as_clerk: Callable[[str], Guerdon], mariadb: MariaDBServer
+    open_as_clerk: Callable[[str], Guerdon], database_server: DatabaseServer
 ) -> None:
     guerdon = open_as_clerk(RIGHTS)
     assert ask_ready(guerdon) == (200, "")
 
-    mariadb.run("SET GLOBAL read_only = 1")
+    database_server.run("SET GLOBAL read_only = 1")
     assert ask_ready(guerdon) == (503, "the database takes no writes now")
     fault = guerdon.inspect()[0]
     assert fault.startswith("no INSERT, UPDATE, DELETE on guerdon_events, ")
     assert ": it is read-only. " in fault
-    mariadb.run("SET GLOBAL read_only = 0")
+    database_server.run("SET GLOBAL read_only = 0")
 
     assert ask_ready(guerdon) == (200, "")
     assert guerdon.inspect() == []
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_user_that_may_only_read_is_not_ready_and_check_says_what_is_missing(
-    open_as_clerk: Callable[[str], Guerdon], mariadb: MariaDBServer
+    open_as_clerk: Callable[[str], Guerdon], database_server: DatabaseServer
 ) -> None:
     guerdon = open_as_clerk("SELECT")
 
@@ -108,40 +109,40 @@ def test_a_user_that_may_only_read_is_not_ready_and_check_says_what_is_missing(
     )  # fmt: skip
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_one_missing_right_on_one_table_is_named(
-    open_as_clerk: Callable[[str], Guerdon], mariadb: MariaDBServer
+    open_as_clerk: Callable[[str], Guerdon], database_server: DatabaseServer
 ) -> None:
     guerdon = open_as_clerk("SELECT")
     name = guerdon.database.database
-    for (table,) in mariadb.run("SHOW TABLES", database=name):
+    for (table,) in database_server.run("SHOW TABLES", database=name):
         rights = "INSERT, UPDATE" if table == "guerdon_items" else "INSERT, UPDATE, DELETE"
-        mariadb.run(f"GRANT {rights} ON {name}.{table} TO clerk@'127.0.0.1'")
+        database_server.run(f"GRANT {rights} ON {name}.{table} TO clerk@'127.0.0.1'")
 
     [fault] = guerdon.inspect()
 
     assert fault.startswith("no DELETE on guerdon_items: our database user may not do that")
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_a_balance_that_may_not_be_changed_is_named_by_check(
-    open_service: Open, mariadb: MariaDBServer, write_config: Any
+    open_service: Open, database_server: DatabaseServer, write_config: Any
 ) -> None:
-    name = mariadb.create_database()
+    name = database_server.create_database()
     more, gold = '[players]\ntable = "users"\n', '[plugins.gold]\ncolumn = "balance"\n'
-    open_service("", more, gold, mariadb.url(name)).close()
+    open_service("", more, gold, database_server.url(name)).close()
     users = "id INT PRIMARY KEY, nickname VARCHAR(64), balance DECIMAL(18,2)"
-    mariadb.run(f"CREATE TABLE {name}.users ({users})")
-    mariadb.run("CREATE OR REPLACE USER clerk@'127.0.0.1' IDENTIFIED BY 'p@ss'")
-    for (table,) in mariadb.run("SHOW TABLES", database=name):
+    database_server.run(f"CREATE TABLE {name}.users ({users})")
+    database_server.run("CREATE USER clerk@'127.0.0.1' IDENTIFIED BY 'p@ss'")
+    for (table,) in database_server.run("SHOW TABLES", database=name):
         rights = "SELECT, UPDATE (nickname)" if table == "users" else RIGHTS
-        mariadb.run(f"GRANT {rights} ON {name}.{table} TO clerk@'127.0.0.1'")
-    url = mariadb.url(name).replace("game:", "clerk:")
+        database_server.run(f"GRANT {rights} ON {name}.{table} TO clerk@'127.0.0.1'")
+    url = database_server.url(name).replace("game:", "clerk:")
     guerdon = open_guerdon(write_config("", more, gold, url))
 
     [fault] = guerdon.inspect()
     guerdon.close()
-    mariadb.run("DROP USER clerk@'127.0.0.1'")
+    database_server.run("DROP USER clerk@'127.0.0.1'")
 
     assert fault == (
         "[plugins.gold] column: users.balance cannot be written: the database refused it: "
@@ -194,15 +195,17 @@ def test_a_file_that_somebody_holds_is_not_ready(
 
 
 @pytest.fixture
-def new_primary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDBServer]:
-    server = MariaDBServer(tmp_path_factory.mktemp("primary"))
+def new_primary(
+    database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DatabaseServer]:
+    server = type(database_server)(tmp_path_factory.mktemp("primary"))
     yield server
     server.stop()
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_after_a_failover_no_idle_connection_costs_a_vote(
-    open_as_clerk: Callable[[str], Guerdon], mariadb: MariaDBServer, new_primary: MariaDBServer,
+    open_as_clerk: Callable[[str], Guerdon], database_server: DatabaseServer, new_primary: DatabaseServer,
     open_service: Open, write_config: Any,
 ) -> None:  # fmt: skip
     """The old primary becomes read-only and lives on, and the address leads to the new one."""
@@ -212,15 +215,17 @@ def test_after_a_failover_no_idle_connection_costs_a_vote(
     new_primary.run("CREATE USER clerk@'127.0.0.1' IDENTIFIED BY 'p@ss'")
     new_primary.run(f"CREATE DATABASE {name}")
     new_primary.run(f"GRANT {RIGHTS} ON {name}.* TO clerk@'127.0.0.1'")
-    proxy = Proxy(mariadb.port)
-    url = mariadb.url(name).replace("game:", "clerk:")
-    open_service(url=url.replace(str(mariadb.port), str(new_primary.port))).close()
-    guerdon = open_guerdon(write_config(url=url.replace(str(mariadb.port), str(proxy.port))))
+    proxy = Proxy(database_server.port)
+    url = database_server.url(name).replace("game:", "clerk:")
+    open_service(url=url.replace(str(database_server.port), str(new_primary.port))).close()
+    guerdon = open_guerdon(
+        write_config(url=url.replace(str(database_server.port), str(proxy.port)))
+    )
     try:
         assert post_vote(guerdon, "before").status_code == 204
         fill_pool(guerdon.database, 24)
         assert len(guerdon.database._connections) >= 24
-        mariadb.run("SET GLOBAL read_only = 1")
+        database_server.run("SET GLOBAL read_only = 1")
         proxy._target = ("127.0.0.1", new_primary.port)
 
         statuses = [post_vote(guerdon, f"after-{n}").status_code for n in range(24)]
@@ -228,7 +233,7 @@ def test_after_a_failover_no_idle_connection_costs_a_vote(
         assert statuses == [204] * 24
         count = "SELECT COUNT(*) FROM guerdon_events"
         assert new_primary.run(count, database=name) == ((24,),)
-        assert mariadb.run(count, database=name) == ((1,),)
+        assert database_server.run(count, database=name) == ((1,),)
         assert ask_ready(guerdon) == (200, "")
     finally:
         guerdon.close()

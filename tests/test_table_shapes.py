@@ -20,7 +20,6 @@ from tests.test_migrating import describe
 
 Open = Callable[..., Guerdon]
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-on_mariadb = pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 GIFTS = (
     '{ reward = "item", item = "sword", quantity = 3 }', '{ reward = "role", role = "voter", days = 7 }',
     '{ reward = "vip", days = 1 }', '{ reward = "claim", payload = { command = "give" } }',
@@ -323,7 +322,7 @@ def test_vip_time_ends_with_the_calendar(open_service: Open) -> None:
     assert grant["receipt"]["vip_until"] == "9999-12-31T23:59:59.000Z"
 
 
-@on_mariadb
+@pytest.mark.on_servers
 def test_another_primary_key_is_refused(guerdon: Guerdon) -> None:
     run(guerdon, "ALTER TABLE guerdon_items DROP PRIMARY KEY, ADD PRIMARY KEY (name)")
 
