@@ -66,8 +66,11 @@ def make_private_folder(folder: Path) -> None:
 
 
 def make_private_file(path: str) -> None:
-    """An empty file for this user alone, where there is none; SQLite's others take its mode."""
-    with suppress(FileExistsError):
+    """An empty file for this user alone, where there is none; SQLite's others take its mode.
+
+    What stands in the way of it SQLite meets too, and says so.
+    """
+    with suppress(OSError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 

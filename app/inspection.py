@@ -9,6 +9,7 @@ from peewee import PeeweeException
 from app.config import Players
 from app.database import Database
 from app.durability import inspect_durability
+from app.errors import DatabaseUnavailable
 from app.migrating import list_pending
 from app.models import LEDGER, OWN, OwnPlayer
 from app.plugin_manager import Plugins
@@ -57,6 +58,8 @@ def ask_plugins(database: Database, plugins: Plugins, rules: Rules) -> Iterator[
             yield from answer or ()
         except PeeweeException:
             raise
+        except DatabaseUnavailable:
+            pass  # somebody holds the file just now, which readiness says
         except Exception as error:
             yield f"plugin {name}: check_plugin() failed: {error!r}"
 

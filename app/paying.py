@@ -55,11 +55,12 @@ class Payer:
         reach("settling: began")
         now = self._now()
         self._plan(payments, look_first)
-        self._find_players(payments)
+        made = self._find_players(payments)
         reach("settling: players found")
         self._take_turns(payments)
         self._give_all(payments, now)
         paid = [payment for payment in payments if payment.outcome is None]
+        self._unmake(made, paid)
         self._finish_lines(paid, now)
         self._write_books(paid, now, look_first)
         for payment in paid:
@@ -79,8 +80,8 @@ class Payer:
             elif self._suspects.are_there() and self._suspects.needs_care(payment):
                 payment.is_careful = True
 
-    def _find_players(self, payments: Sequence[Payment]) -> None:
-        """Put the players of all events that earn something into their lines."""
+    def _find_players(self, payments: Sequence[Payment]) -> list[Player]:
+        """Put the players of all events that earn something into their lines; those made for them."""
         if self._recipients.asks_plugins:
             for payment in payments:
                 if payment.outcome is None:
@@ -91,12 +92,23 @@ class Payer:
             for line in payment.lines
             if payment.outcome is None and line.gifts and line.player is None
         ]
-        answers = self._recipients.search([line.event for _, line in wanted])
+        made: list[Player] = []
+        answers = self._recipients.search([line.event for _, line in wanted], made)
         for (payment, line), answer in zip(wanted, answers, strict=True):
             if isinstance(answer, Player):
                 line.player = answer
             elif payment.outcome is None or answer.state == "waiting":
                 payment.outcome = answer
+        return made
+
+    def _unmake(self, made: Sequence[Player], paid: Sequence[Payment]) -> None:
+        """A player who was made for payments that all failed goes with them."""
+        if not made:
+            return
+        lines = [line for payment in paid for line in payment.lines]
+        needed = {line.player.key for line in lines if line.player is not None}
+        if orphans := [player for player in made if player.key not in needed]:
+            self._recipients.unmake(orphans)
 
     def _ask_for_players(self, payment: Payment) -> None:
         for line in payment.lines:

@@ -5,7 +5,7 @@ stand. The database narrows down by its own rules (collation, padding), which di
 made here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -105,8 +105,8 @@ class PlayerFinder:
         """What this name has in common with all that mean the same player."""
         return fold_name(name, self._players.match)
 
-    def create_player(self, nickname: str, now: int) -> None:
-        """Inside: a new row of our own table, unless casefold finds one that came meanwhile.
+    def create_player(self, nickname: str, now: int) -> bool:
+        """Inside: a new row of our own table; False where casefold finds one that came meanwhile.
 
         A nickname that is taken fails as the database's unique error.
         """
@@ -114,12 +114,18 @@ class PlayerFinder:
         if self._players.match == "casefold":
             self._hold_name(nickname.casefold()[:255])
             if self.is_taken(nickname):
-                return
+                return False
         self._database.execute_sql(
             f"INSERT INTO players (nickname, folded, gold, created_at)"
             f" VALUES ({mark}, {mark}, 0, {mark})",
             (nickname, nickname.casefold()[:255], now),
         )
+        return True
+
+    def remove_players(self, ids: Sequence[Any]) -> None:
+        """Inside: rows of our own table that this transaction has made."""
+        marks = ", ".join([self._database.param] * len(ids))
+        self._database.execute_sql(f"DELETE FROM players WHERE id IN ({marks})", list(ids))
 
     def _hold_name(self, folded: str) -> None:
         """Make whoever creates a player of the same folded name wait for our commit."""

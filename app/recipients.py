@@ -1,6 +1,6 @@
 """Who is paid: the player of each event, as a plugin knows him, from the table, or newly created."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from peewee import IntegrityError
@@ -47,28 +47,40 @@ class Recipients:
             raise NotReady(f"find_player of {self._plugins_asked} returned no Player")
         return player
 
-    def search(self, events: Sequence[Event]) -> list[Player | Outcome]:
-        """Inside: for each event its player from the table, or the outcome of an event without one."""
+    def search(
+        self, events: Sequence[Event], made: list[Player] | None = None
+    ) -> list[Player | Outcome]:
+        """Inside: for each event its player from the table, or the outcome of an event without one.
+
+        Those whom this transaction has made are added to `made`.
+        """
         if not events:
             return []
         found = self._finder.find_players(events)
         if self._unknown == "create":
             missing = [place for place, one in enumerate(found) if type(one) is UnknownPlayer]
             if missing:
-                refused = self._create({place: events[place] for place in missing})
+                refused, inserted = self._create({place: events[place] for place in missing})
                 found = self._finder.find_players(events)
                 for place, reason in refused.items():
                     if isinstance(found[place], UnknownPlayer):
                         found[place] = reason
+                if made is not None:
+                    made += [one for n in inserted if isinstance(one := found[n], Player)]
         return [
             answer if isinstance(answer, Player) else judge_unknown(answer, self._unknown)
             for answer in found
         ]
 
-    def _create(self, events: Mapping[int, Event]) -> dict[int, RefusedName]:
-        """Make players of these events' nicknames; for those of which none may be made, why."""
+    def unmake(self, players: Iterable[Player]) -> None:
+        """Inside: remove players whom `search` has made, and whom nobody is paid for."""
+        self._finder.remove_players([player.id for player in players])
+
+    def _create(self, events: Mapping[int, Event]) -> tuple[dict[int, RefusedName], list[int]]:
+        """Make players of these events' nicknames: why some may not be made, and which are ours."""
         now, made = self._now(), set()
         refused: dict[int, RefusedName] = {}
+        inserted: list[int] = []
         for place, event in events.items():
             try:
                 name = self._finder.name_new_player(event)
@@ -80,8 +92,9 @@ class Recipients:
                 # Taken: by somebody who was quicker, and then he is found now; or it is not what
                 # the table finds, and his event waits.
                 with suppress(IntegrityError), self._database.atomic():
-                    self._finder.create_player(name, now)
-        return refused
+                    if self._finder.create_player(name, now):
+                        inserted.append(place)
+        return refused, inserted
 
 
 def judge_unknown(reason: NotReady, unknown: str) -> Outcome:

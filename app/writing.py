@@ -7,6 +7,7 @@ from peewee import PeeweeException
 
 from app.complaints import name_reason
 from app.database import Database
+from app.errors import DatabaseUnavailable
 
 WRITES = {
     "INSERT": "INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0",
@@ -26,12 +27,17 @@ def list_writes(database: Database, models: Iterable[Any]) -> Iterator[tuple[str
 
 
 def inspect_writes(database: Database, models: Iterable[Any]) -> Iterator[str]:
-    """What kinds of writes are refused, on which tables and why: a sentence for those that go together."""
+    """What kinds of writes are refused, on which tables and why: a sentence for those that go together.
+
+    A SQLite file that somebody holds for long refuses nothing; readiness says that it is held.
+    """
     refused: dict[tuple[str, str], list[str]] = {}  # kinds by table and reason
     for kind, table, sql in list_writes(database, models):
         try:
             with database.atomic():
                 database.execute_sql(sql)
+        except DatabaseUnavailable:
+            return
         except PeeweeException as error:
             reason = name_reason(error) or type(error).__name__
             refused.setdefault((table, reason), []).append(kind)
