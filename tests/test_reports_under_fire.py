@@ -540,6 +540,7 @@ def cut(proxy: Proxy, at: str, forwarded: bool, times: int = 1) -> None:
 def test_a_connection_lost_while_an_event_is_settled_leaves_it_with_its_report_or_neither(
     times: int, at: str, forwarded: bool, behind_proxy: Guerdon, proxy: Proxy, platform: Platform,
 ) -> None:  # fmt: skip
+    behind_proxy.require_fit_database()  # its trial writes are not what is cut
     cut(proxy, at, forwarded, times)
 
     status, _ = post(behind_proxy, make_level("p1"))
@@ -547,8 +548,10 @@ def test_a_connection_lost_while_an_event_is_settled_leaves_it_with_its_report_o
     cuts_left = proxy.cuts_left
     books = read_books(behind_proxy)
     assert books in ([], [("p1:s1:1", "g123")])
-    assert (status, cuts_left) == (200 if times == 1 else 503, 0)
-    assert bool(books) == (times == 1 or (forwarded and at == "COMMIT"))
+    is_kept = times == 1 or (forwarded and at == "COMMIT")
+    # What the database hangs up on each time waits in the inbox.
+    assert (status, cuts_left) == (200 if is_kept else 202, 0)
+    assert bool(books) == is_kept
     assert post(behind_proxy, make_level("p1"))[0] == 200
     (report,) = read_reports(behind_proxy)
     assert [report.state, len(report.sends), len(platform.requests)] == ["delivered", 1, 1]
