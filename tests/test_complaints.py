@@ -54,7 +54,8 @@ def test_it_works(open_service: Open) -> None:
 def test_a_full_integer_is_named_too(open_service: Open) -> None:
     guerdon = open_users(open_service, "SMALLINT UNSIGNED", "65500")
 
-    assert "users.balance (smallint(5) unsigned) has no room" in settle_reason(guerdon)
+    reason = settle_reason(guerdon).replace("(5)", "")  # MySQL tells no display width
+    assert "users.balance (smallint unsigned) has no room" in reason
 
 
 def test_a_condition_of_a_studios_own_is_named(open_service: Open) -> None:

@@ -13,7 +13,7 @@ from app.cli import main
 from app.database_words import explain_cause, explain_database_error
 from app.errors import DatabaseUnavailable, GuerdonError
 from app.guerdon import Guerdon
-from tests.servers import MariaDBServer, find_free_port
+from tests.servers import DatabaseServer, find_free_port
 
 PASSWORD = "sesame-0pen"
 
@@ -28,22 +28,22 @@ def run(config: Path, *words: str) -> Result:
 
 
 @pytest.fixture
-def mariadb_user(mariadb: MariaDBServer) -> str:
+def clerk(database_server: DatabaseServer) -> str:
     """A user who may connect and no more."""
-    mariadb.run(f"CREATE USER IF NOT EXISTS weak@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
-    return f"mysql://weak:{PASSWORD}@127.0.0.1:{mariadb.port}"
+    database_server.run(f"CREATE USER IF NOT EXISTS weak@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
+    return f"mysql://weak:{PASSWORD}@127.0.0.1:{database_server.port}"
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.on_servers
 def test_it_works(
-    write_config: Callable[..., Path], mariadb: MariaDBServer, mariadb_user: str
+    write_config: Callable[..., Path], database_server: DatabaseServer, clerk: str
 ) -> None:
-    name, port = mariadb.create_database(), find_free_port()
-    there = mariadb_user.rpartition("@")[2]
+    name, port = database_server.create_database(), find_free_port()
+    there = clerk.rpartition("@")[2]
     for url, words in {
         f"mysql://game:{PASSWORD}@{there}/{name}": "it refuses this user or password (1045)",
-        f"{mariadb_user}/{name}": "its user has no rights on this database: GRANT them (1044)",
-        mariadb.url(
+        f"{clerk}/{name}": "its user has no rights on this database: GRANT them (1044)",
+        database_server.url(
             "none"
         ): "there is no database of this name: create it, or mend the name (1049)",
         f"mysql://game:x@127.0.0.1:{port}/x": "nobody listens at its host and port (2003)",
@@ -59,17 +59,17 @@ def test_it_works(
         assert words in run(config, "migrate").stderr
 
 
-@pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
+@pytest.mark.on_servers
 def test_a_privilege_that_is_missing_is_told(
-    open_service: Callable[..., Guerdon], mariadb: MariaDBServer, mariadb_user: str,
+    open_service: Callable[..., Guerdon], database_server: DatabaseServer, clerk: str,
     write_config: Callable[..., Path],
 ) -> None:  # fmt: skip
     guerdon = open_service()
     name = guerdon.database.database
     guerdon.close()
-    mariadb.run(f"GRANT SELECT ON {name}.* TO weak@'127.0.0.1'")
+    database_server.run(f"GRANT SELECT ON {name}.* TO weak@'127.0.0.1'")
 
-    result = run(write_config(url=f"{mariadb_user}/{name}"), "players", "add", "Eve")
+    result = run(write_config(url=f"{clerk}/{name}"), "players", "add", "Eve")
 
     assert result.exit_code == 1
     assert result.stderr == "the database failed: our database user may not do that\n"
