@@ -13,7 +13,7 @@ from app.hookspecs import Event, Outcome
 from app.ledger import ROWS_AT_ONCE
 from app.settling import Work
 from tests.books import read_books
-from tests.conftest import ALL_PLUGINS, add_player
+from tests.conftest import ALL_PLUGINS, REWARDS, add_player
 from tests.servers import DatabaseServer
 
 ALL_GIFTS = """
@@ -198,6 +198,23 @@ def test_an_unknown_player_costs_nobody_else_not_even_a_second_try(
     assert [outcome.state for outcome in outcomes] == ["settled", "waiting", "settled"]
     assert "Nobody" in outcomes[1].reason
     assert read_gold() == "200.00"
+
+
+def test_a_player_made_for_what_cannot_be_paid_goes_with_it_and_stays_for_what_can(
+    open_service: Callable[..., Guerdon], add_plugin: Callable[..., str]
+) -> None:
+    create = '[players]\nunknown = "create"'
+    guerdon = open_service(REWARDS + TRAP_RULE, create + add_plugin(TRAPS))
+    failing = make_work("waits", "Eve", server_id="trap")
+
+    for turn in range(2):  # the second time it is handled with care
+        assert settle_states(guerdon, [make_work(f"b{turn}"), failing]) == ["settled", "waiting"]
+    assert ask(guerdon, "SELECT nickname FROM players") == [("Bob",)]
+
+    assert settle_states(guerdon, [failing, make_work("e1", "Eve")]) == ["waiting", "settled"]
+    assert ask(guerdon, "SELECT nickname, gold FROM players WHERE nickname <> 'Bob'") == [
+        ("Eve", 100)
+    ]
 
 
 def test_the_events_of_one_delivery_are_paid_together_or_not_at_all(guerdon: Guerdon) -> None:
