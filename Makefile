@@ -37,7 +37,7 @@ MEETS_STRANGERS = $(addprefix tests/test_,raw_sockets.py network.py tokens.py bo
 PAYS = $(addprefix tests/test_,database.py transactions.py migrating.py ledger.py settling.py \
 	lost_connections.py sending.py under_fire.py logs.py config.py cli.py)
 
-.PHONY: run test test-mysql test-lowest lint lock bench bench-growth bench-reports \
+.PHONY: run test test-mysql test-lowest mutants lint lock bench bench-growth bench-reports \
 	debian debian-bench mysql clean
 
 run: .venv/.for-run
@@ -57,6 +57,10 @@ test-lowest: .venv/.for-test debian mysql
 	@.venv-lowest/bin/pip install --quiet --disable-pip-version-check \
 		-c .venv-lowest/lowest.txt -e '.[mysql,test]'
 	.venv-lowest/bin/pytest -n 3 --dist loadfile $(or $(ARGS),$(MEETS_STRANGERS) $(PAYS))
+
+# Whether a test notices each of the dangerous changes that tests/mutants lists; ARGS: words of some.
+mutants: .venv/.for-test debian
+	.venv/bin/python -m tests.mutants $(ARGS)
 
 lint: .venv/.for-test
 	.venv/bin/ruff check .

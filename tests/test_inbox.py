@@ -308,6 +308,50 @@ def test_a_redelivered_dead_vote_has_its_chances_anew(
     assert house.gold() == "100.00"
 
 
+SLOW = """
+    import time
+    from app import hookimpl
+
+    @hookimpl(wrapper=True)
+    def grant_reward():
+        time.sleep(1.5)
+        return (yield)
+"""
+
+
+def test_a_vote_that_is_paid_too_slowly_is_stored_and_its_retry_finds_it_paid(
+    move_in: Callable[..., House],
+    add_plugin: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = move_in(more=add_plugin(SLOW))
+    monkeypatch.setattr("app.deliveries.ANSWER_TIMEOUT", 0.3)
+
+    response = house.deliver()
+
+    assert (response.status_code, response.text) == (503, "the database answers too slowly\n")
+    assert house.row().state == "ready"
+    wait_until(lambda: house.gold() == "100.00")
+    monkeypatch.undo()
+    house.serve(5)
+    assert (house.row().state, house.gold()) == ("settled", "100.00")
+
+
+def test_a_vote_that_cannot_be_stored_is_never_answered_as_held(
+    move_in: Callable[..., House], vote_api: VoteApi
+) -> None:
+    house = move_in(more='[players]\nunknown = "hold"')
+    vote_api.nickname = lambda id: "Eve"
+    assert house.deliver("v0").status_code == 204
+    with house.guerdon.database.connection_context():
+        house.guerdon.database.execute_sql("ALTER TABLE guerdon_attempts RENAME COLUMN what TO was")
+
+    response = house.deliver("v1")
+
+    assert response.status_code == 503
+    assert response.text.startswith("it could not be stored: ")
+
+
 @pytest.mark.parametrize(("unknown", "status"), [("fail", 503), ("hold", 204)])
 def test_a_vote_waits_for_its_player(
     unknown: str, status: int, move_in: Callable[..., House], vote_api: VoteApi

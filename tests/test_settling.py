@@ -227,6 +227,21 @@ def test_the_events_of_one_delivery_are_paid_together_or_not_at_all(guerdon: Gue
     assert count(guerdon, "guerdon_events") == 2
 
 
+@pytest.mark.parametrize("names", [("Eve", "Mallory"), ("Mallory", "Eve")])
+def test_of_a_held_and_an_unsure_event_of_one_delivery_the_unsure_one_decides(
+    open_service: Callable[..., Guerdon], names: tuple[str, str]
+) -> None:
+    """Held is answered as done: that must not hide that something is wrong."""
+    guerdon = open_service(more='[players]\nmatch = "casefold"\nunknown = "hold"')
+    for twin in ("mallory", "MALLORY"):
+        add_player(guerdon, twin)
+    works = [make_work(f"v {name}", name) for name in names]
+
+    assert sorted(settle_states(guerdon, works)) == ["held", "waiting"]
+    both = Work([event for work in works for event in work.events])
+    assert settle_states(guerdon, [both]) == ["waiting"]
+
+
 def test_the_same_event_twice_in_one_batch_is_paid_once_and_in_the_same_commit(
     guerdon: Guerdon, request: pytest.FixtureRequest, read_gold: Callable[..., str]
 ) -> None:

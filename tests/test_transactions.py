@@ -206,6 +206,28 @@ def test_a_duplicate_undone_in_a_block_of_its_own_is_the_units_own_affair(
     assert read(database) == ([1, 1], ["there"])
 
 
+def test_another_error_than_a_duplicate_swallowed_in_a_block_of_its_own_commits_nothing(
+    database: Database,
+) -> None:
+    def unit(attempt: int) -> None:
+        add_one(database, 1)
+        with suppress(PeeweeException), database.atomic():
+            database.execute_sql("INSERT INTO no_such_table VALUES (1)")
+
+    with pytest.raises(PeeweeException):
+        database.transact(unit)
+    assert read(database) == ([0, 0], [])
+
+
+def test_a_duplicate_met_while_a_deadlock_was_handled_does_not_hide_it() -> None:
+    deadlock = OperationalError(1213, "Deadlock found")
+    duplicate = IntegrityError(1062, "Duplicate entry")
+    duplicate.__context__ = deadlock
+
+    assert classify_error(duplicate) == "rolled_back"
+    assert classify_error(IntegrityError(1062, "Duplicate entry")) == "duplicate"
+
+
 @pytest.mark.parametrize("ending", ["commit", "rollback", "close", "manual_close", "transact"])
 def test_a_unit_cannot_end_its_transaction(database: Database, ending: str) -> None:
     def unit(attempt: int) -> None:
