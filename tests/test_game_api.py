@@ -338,13 +338,14 @@ def test_the_name_of_the_key_is_kept_with_the_event(
     open_game: Callable[..., Game],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("EU_KEY", "key-of-eu")
+    monkeypatch.setenv("EU_KEY", "key-of-europe-4711")
     game = open_game(rewards=RULES)
-    keys = f'"{API_KEY}", {{ env = "EU_KEY" }}, {{ env = "EU_KEY_2", default = "b", name = "two" }}'
+    other = '{ env = "EU_KEY_2", default = "key-of-nobody-else", name = "two" }'
+    keys = f'"{API_KEY}", {{ env = "EU_KEY" }}, {other}'
     path: Path = game.guerdon.config.path
     path.write_text(path.read_text().replace(f'"{API_KEY}"', keys))
     game = Game(open_guerdon(path), game.platform)
-    names = {API_KEY: "key 1", "key-of-eu": "EU_KEY", "b": "two"}
+    names = {API_KEY: "key 1", "key-of-europe-4711": "EU_KEY", "key-of-nobody-else": "two"}
 
     for number, key in enumerate(names):
         header = {"Authorization": f"Bearer {key}"}
