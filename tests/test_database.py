@@ -49,8 +49,10 @@ def test_every_session_is_strict_utf8_read_committed_utc_and_impatient(guerdon: 
     def read_session(number: int) -> Any:
         with guerdon.database.connection_context():
             together.wait(10)
+            # MariaDB has had MySQL's name for it since version 11.1 alone.
+            isolation = "tx_isolation" if guerdon.database.returns_rows else "transaction_isolation"
             return guerdon.database.execute_sql(
-                "SELECT @@transaction_isolation, LOCATE('STRICT_ALL_TABLES', @@sql_mode) > 0, @@time_zone,"
+                f"SELECT @@{isolation}, LOCATE('STRICT_ALL_TABLES', @@sql_mode) > 0, @@time_zone,"
                 " @@innodb_lock_wait_timeout, @@character_set_client, @@character_set_connection"
             ).fetchone()
 

@@ -13,6 +13,7 @@ import structlog
 
 from app.logs import set_up_logs
 from app.secret import Secret
+from tests.conftest import Clock
 from tests.sending import TOKEN, post_vote
 from tests.servers import wait_until
 
@@ -143,6 +144,7 @@ def test_each_line_about_an_event_names_it_and_none_holds_a_secret(
     open_service: Callable[..., Any],
     add_plugin: Callable[..., str],
     vote_api: Any,
+    clock: Clock,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     section = add_plugin("""
@@ -165,7 +167,7 @@ def test_each_line_about_an_event_names_it_and_none_holds_a_secret(
     post_vote(guerdon, "test", is_test=True)
     post_vote(guerdon, "other", event_type="server.unvote")
     lease = guerdon.inbox.take_due(10)
-    guerdon.now.advance(1000)
+    clock.advance(1000)
     lease = guerdon.inbox.take_due(10)
     for id_ in lease.ids:
         guerdon.inbox.retry_one(id_, lease.token)
