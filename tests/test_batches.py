@@ -287,7 +287,8 @@ def meet(
         waits = "SELECT trx_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
         with ThreadPoolExecutor(1) as pool:
             ours = pool.submit(count_ends, guerdon, *works)
-            wait_until(lambda: database_server.run(waits), pause=0.01)
+            # InnoDB shows something new only to who has not asked for a tenth of a second.
+            wait_until(lambda: database_server.run(waits), pause=0.15)
             other.commit()
             ends, outcomes = ours.result()
         other.close()
