@@ -11,10 +11,8 @@ from playhouse.db_url import parse
 
 from app.errors import ConfigError
 
-SHAPE = (
-    "must be mysql://user:password@host:port/name; write / # ? @ : in the password as "
-    "%2F %23 %3F %40 %3A"
-)
+ESCAPES = "write / # ? @ : in the password as %2F %23 %3F %40 %3A"
+SHAPE = f"must be mysql://user:password@host:port/name; {ESCAPES}"
 # What we have to set ourselves, or what would change what a commit means.
 OURS = {"charset", "client_flag", "autocommit", "cursorclass", "conv", "init_command", "sql_mode",
         "use_unicode", "database", "db", "passwd", "defer_connect", "local_infile"}  # fmt: skip
@@ -96,7 +94,8 @@ def read_mysql_options(url: str, connect: Any) -> dict[str, Any]:
     named = set(inspect.signature(connect).parameters) - OURS
     unknown = sorted(set(options) - named - {"database"})
     if unknown:
-        raise fail(f"the option {unknown[0][:40]!a} is none that may stand there")
+        # It is not shown: it may be the rest of a password that holds a ?.
+        raise fail(f"behind the ? stands an option that is none of the driver's; {ESCAPES}")
     try:
         connect(**options, defer_connect=True)
     except Exception as error:  # whatever the driver makes of an option's value

@@ -1,5 +1,6 @@
 """Real servers for tests: MariaDB, MySQL and gunicorn, each on a free port, each ended by its test."""
 
+import itertools
 import json
 import os
 import shutil
@@ -8,7 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from tests import mysql
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 120.0  # seconds: what a quiet machine does at once takes long on a busy one
+LOWEST_PORT, PORTS_EACH, PORT_RANGES = 12_000, 2_000, 10
 REQUIRE_ALL = os.environ.get("GUERDON_REQUIRE_ALL") == "1"
 
 
@@ -29,10 +32,26 @@ def require(found: Any, what: str) -> None:
         (pytest.fail if REQUIRE_ALL else pytest.skip)(f"{what} is not installed")
 
 
+def list_ports() -> Iterator[int]:
+    """Ports of this process of pytest, below those that the system gives to whoever asks for any."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PORT_RANGES
+    first = LOWEST_PORT + number * PORTS_EACH
+    begin = os.getpid() % PORTS_EACH  # another run beside this one begins elsewhere
+    return itertools.cycle(
+        [*range(first + begin, first + PORTS_EACH), *range(first, first + begin)]
+    )
+
+
+PORTS = list_ports()
+
+
 def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that nobody else is about to take."""
+    for port in PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("it goes round")
 
 
 def wait_until(condition: Callable[[], Any], timeout: float = PATIENCE, pause: float = 0.05) -> Any:
