@@ -68,6 +68,9 @@ class Sqlite(Transactions, PooledSqliteDatabase):  # type: ignore[misc]
         finally:
             cursor.execute("PRAGMA busy_timeout = 5000")
 
+    def read_mark(self) -> Any:
+        return self._state.conn.total_changes
+
     def begin_long_statements(self) -> None:
         """SQLite's statements take as long as they take."""
 
@@ -189,6 +192,9 @@ class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[
             connection: Any = self.connection()
             if connection.made_at <= self._left_at:
                 self.drop_connection()
+
+    def read_mark(self) -> Any:
+        return self._state.conn._result  # PyMySQL 1.2: an object for each answer
 
     def begin_long_statements(self) -> None:
         """This thread's connection may wait and work for long, until it is dropped."""

@@ -35,7 +35,11 @@ class Part:
 
     has_savepoint: bool
     callbacks: int  # how many wait for the commit already
+    mark: Any  # of the connection, before
     is_touched: bool = False
+    is_hidden: bool = (
+        False  # a statement was made that we did not see, by a cursor kept from before
+    )
 
 
 class Block(_savepoint):
@@ -102,7 +106,8 @@ class Guarded:
         Without a savepoint that is only possible where it made no statement. Raises Inseparable where
         it cannot be undone, and what the whole unit has to run again for.
         """
-        part = self._unit.part = Part(with_savepoint, len(self._state.commit_callbacks))
+        callbacks = len(self._state.commit_callbacks)
+        part = self._unit.part = Part(with_savepoint, callbacks, self.read_mark())
         try:
             try:
                 act(*args)
@@ -121,7 +126,10 @@ class Guarded:
         return None
 
     def _undo(self, part: Part, error: Exception) -> None:
-        if not self._is_open() or (part.is_touched and not part.has_savepoint):
+        if not part.is_touched:
+            part.is_hidden = self._has_moved(part)
+        cannot = part.is_hidden or (part.is_touched and not part.has_savepoint)
+        if not self._is_open() or cannot:
             raise Inseparable(error)
         if part.is_touched:
             super().execute_sql(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")  # type: ignore[misc]
@@ -138,9 +146,17 @@ class Guarded:
         """A statement is about to be made: the first of a part, if it is one, has a savepoint before."""
         part: Part | None = getattr(self._unit, "part", None)
         if part is not None and not part.is_touched:
-            part.is_touched = True
+            part.is_touched, part.is_hidden = True, self._has_moved(part)
             if part.has_savepoint:
                 super().execute_sql(f"SAVEPOINT {SAVEPOINT}")  # type: ignore[misc]
+
+    def read_mark(self) -> Any:
+        """What is another after a statement that changed something, whoever made it."""
+        raise NotImplementedError
+
+    def _has_moved(self, part: Part) -> bool:
+        mark = self.read_mark()
+        return mark is not part.mark and mark != part.mark
 
     def cursor(self, *args: Any, **kwargs: Any) -> Any:
         """As Peewee's, by which every statement goes."""

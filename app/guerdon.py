@@ -175,10 +175,12 @@ class Guerdon:
             if self.finder.is_taken(name):  # also by casefold, where the config says so
                 return None
             try:
-                self.database.transact(lambda attempt: self.finder.create_player(name, self.now()))
+                is_new = self.database.transact(
+                    lambda attempt: self.finder.create_player(name, self.now())
+                )
             except IntegrityError:
                 return None
-        return name
+        return name if is_new else None
 
     @property
     def sources(self) -> list[str]:

@@ -8,8 +8,8 @@ the network may be used. No hook does both.
 
 `db` is the Peewee database of the running transaction. Use it, or your own Peewee models (see
 plugin_models), and let every exception pass: raising undoes the whole event, and only that event.
-Never commit, roll back or close. `settings["NAME"]` is the checked section of the plugin NAME, and
-`settings.players` tells which table the players live in.
+Never commit, roll back or close, and keep no cursor for a later call. `settings["NAME"]` is the
+checked section of the plugin NAME, and `settings.players` tells which table the players live in.
 
 Two payments for one player never run at the same time, on any host, also on a cluster: what
 grant_reward, a gathered write and build_report read of their players, they may change and save

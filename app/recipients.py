@@ -89,12 +89,20 @@ class Recipients:
                 continue
             if (meaning := self._finder.fold(name)) not in made:
                 made.add(meaning)
-                # Taken: by somebody who was quicker, and then he is found now; or it is not what
-                # the table finds, and his event waits.
-                with suppress(IntegrityError), self._database.atomic():
-                    if self._finder.create_player(name, now):
-                        inserted.append(place)
+                if self._insert(name, now):
+                    inserted.append(place)
         return refused, inserted
+
+    def _insert(self, name: str, now: int) -> bool:
+        """Whether we made a player of this name.
+
+        It may be taken: by somebody who was quicker, and then he is found now, or had to take his
+        player back, and then it is free again; or it is not what the table finds, and its event waits.
+        """
+        for _ in range(2):
+            with suppress(IntegrityError), self._database.atomic():
+                return self._finder.create_player(name, now)
+        return False
 
 
 def judge_unknown(reason: NotReady, unknown: str) -> Outcome:

@@ -217,6 +217,41 @@ def test_a_player_made_for_what_cannot_be_paid_goes_with_it_and_stays_for_what_c
     ]
 
 
+KEPT_CURSOR = """
+    from marshmallow import Schema
+    from app import NotReady, hookimpl
+
+    kept = []
+
+    @hookimpl
+    def reward_schemas():
+        return {"trap": Schema}
+
+    @hookimpl
+    def grant_reward(reward, event, db):
+        if reward.kind != "trap":
+            return None
+        if event.id == "keeps":
+            kept.append(db.cursor())
+            return {}
+        kept[-1].execute("INSERT INTO players (nickname, folded, gold, created_at)"
+                         " VALUES ('trace', '', 0, 0)")
+        raise NotReady("the shop is closed")
+"""
+
+
+def test_what_a_failed_payment_wrote_by_a_cursor_kept_from_another_is_undone_too(
+    open_service: Callable[..., Guerdon], add_plugin: Callable[..., str]
+) -> None:
+    guerdon = open_service(TRAP_RULE, add_plugin(KEPT_CURSOR))
+
+    for turn in range(2):  # the second time it is handled with care
+        keeps = make_work("keeps", server_id="trap") if not turn else make_work("other")
+        works = [keeps, make_work("uses", server_id="trap")]
+        assert settle_states(guerdon, works) == ["settled", "waiting"]
+    assert ask(guerdon, "SELECT nickname FROM players") == [("Bob",)]
+
+
 def test_the_events_of_one_delivery_are_paid_together_or_not_at_all(guerdon: Guerdon) -> None:
     both = Work([*make_work("v1").events, *make_work("v1b", "Nobody").events])
 
