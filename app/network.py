@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection
 from urllib3.util import create_urllib3_context
 
 from app.addresses import Address, split_address
@@ -28,10 +27,18 @@ from app.exchange import (
     is_quiet,
     write_request,
 )
-from app.resolving import Resolver
+from app.resolving import Resolver, reach_address
 
 PORTS = {"http": 80, "https": 443}
 KEPT_PER_HOST = 256  # connections
+
+
+class Unreached(OSError):
+    """There is no connection to be had; `is_late`: not in time."""
+
+    def __init__(self, is_late: bool) -> None:
+        super().__init__()
+        self.is_late = is_late
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Http:
         """With `only_to`, addresses as https://host: nothing leaves for anybody else."""
         self._resolver = resolver or Resolver()
         self._only_to = {split_address(address).origin for address in only_to}
-        self._kept: dict[str, list[HTTPConnection]] = defaultdict(list)
+        self._kept: dict[str, list[Any]] = defaultdict(list)
         self._trust: ssl.SSLContext | None = None  # made once: reading the certificates takes long
 
     def close(self) -> None:
@@ -117,7 +124,7 @@ class Http:
 
     def _exchange(
         self,
-        connection: HTTPConnection,
+        connection: Any,
         address: Address,
         request: bytes,
         deadline: float,
@@ -125,7 +132,7 @@ class Http:
     ) -> Answer:
         try:
             has_body = not request.startswith(b"HEAD ")
-            answer = exchange(connection.sock, request, deadline, limit, has_body)
+            answer = exchange(connection, request, deadline, limit, has_body)
         except BaseException:
             connection.close()  # in an unknown state, never used again
             raise
@@ -136,56 +143,55 @@ class Http:
             connection.close()
         return answer
 
-    def _find_kept(self, address: Address) -> HTTPConnection | None:
+    def _find_kept(self, address: Address) -> Any:
         kept = self._kept[address.origin]
         with suppress(IndexError):  # somebody else took the last one
             while kept:
                 connection = kept.pop(0)  # the oldest: those that have ended are all found
-                if is_quiet(connection.sock):
+                if is_quiet(connection):
                     return connection
                 connection.close()
         return None
 
-    def _connect(self, address: Address, deadline: float) -> HTTPConnection:
+    def _connect(self, address: Address, deadline: float) -> Any:
         parts = urlsplit(address.origin)
         if parts.scheme not in PORTS or not parts.hostname:
             raise ValueError("not an http or https address")
-        port = parts.port or PORTS[parts.scheme]
-        connection = self._reach(parts.hostname, port, deadline)
-        if parts.scheme == "https":
-            try:
-                self._secure(connection, parts.hostname, deadline)
-            except BaseException:
-                connection.close()
-                raise
-        return connection
+        connection = self._reach(parts.hostname, parts.port or PORTS[parts.scheme], deadline)
+        if parts.scheme == "http":
+            return connection
+        try:
+            return self._secure(connection, parts.hostname, deadline)
+        except BaseException:
+            connection.close()
+            raise
 
-    def _reach(self, host: str, port: int, deadline: float) -> HTTPConnection:
+    def _reach(self, host: str, port: int, deadline: float) -> Any:
         """A connection to the first of its addresses that takes one; each has its share of the time."""
         addresses = self._resolver.find(host, deadline)
-        for number, address in enumerate(addresses, 1):
-            share = find_left(deadline) / (len(addresses) - number + 1)
-            connection = HTTPConnection(address, port, timeout=share)
+        is_late = False
+        for number, address in enumerate(addresses):
             try:
-                connection.connect()
-            except (urllib3.exceptions.HTTPError, OSError):
-                connection.close()
-                if number == len(addresses):
-                    raise
-            else:
-                return connection
-        raise OSError("a name without addresses")
+                share = find_left(deadline) / (len(addresses) - number)
+                return reach_address(address, port, share)
+            except OSError as error:
+                is_late = isinstance(error, TimeoutError)
+        raise Unreached(is_late)
 
-    def _secure(self, connection: HTTPConnection, host: str, deadline: float) -> None:
+    def _secure(self, connection: Any, host: str, deadline: float) -> ssl.SSLSocket:
         if self._trust is None:
             trust = create_urllib3_context()
             trust.load_default_certs()
             self._trust = trust  # whole: other threads use it at once
         tls = self._trust.wrap_socket(
-            connection.sock, server_hostname=host, do_handshake_on_connect=False
+            connection, server_hostname=host, do_handshake_on_connect=False
         )
-        connection.sock = tls
-        insist(tls, tls.do_handshake, deadline)
+        try:
+            insist(tls, tls.do_handshake, deadline)
+        except BaseException:
+            tls.close()
+            raise
+        return tls
 
 
 def list_unused_proxies(environment: Mapping[str, str]) -> list[str]:
@@ -209,14 +215,10 @@ def read_body(answer: Answer, limit: int) -> bytes:
 
 def describe_failure(error: BaseException) -> str:
     """A short cause without addresses or secrets."""
-    # urllib3 derives the first from the next; the other says that there is no such name.
-    if (
-        isinstance(error, urllib3.exceptions.NewConnectionError)
-        or type(error).__name__ == "gaierror"
-    ):
+    if isinstance(error, Unreached):
+        return "no connection in time" if error.is_late else "no connection"
+    if type(error).__name__ == "gaierror":  # there is no such name
         return "no connection"
-    if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
-        return "no connection in time"
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, ssl.SSLCertVerificationError):

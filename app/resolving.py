@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable
 
 from app.exchange import find_left
+from app.pending import Pending
 
-MOST = 32  # names that are looked up at once; each waits as long as the system likes
+MOST = 32  # names that are looked up at once; each may take as long as the system likes
 
 
 def look_up(host: str) -> list[str]:
@@ -17,37 +18,41 @@ def look_up(host: str) -> list[str]:
 
 
 class Resolver:
-    """Asks `look_up` in a thread of its own, which is left to itself when time is up."""
+    """Asks `look_up` in a thread of its own, one a name, which is left to itself when time is up.
+
+    Whoever wants a name that is being looked up waits for that answer: under gevent the system's
+    resolver has ten threads for the whole process, and a dead name would soon have them all.
+    """
 
     def __init__(self, look_up: Callable[[str], list[str]] = look_up) -> None:
         self._look_up = look_up
-        self._places = threading.BoundedSemaphore(MOST)
+        self._running: dict[str, Pending[list[str]]] = {}
+        self._lock = threading.Lock()
 
     def find(self, host: str, deadline: float) -> list[str]:
         """The addresses of a host; raises TimeoutError at the deadline, OSError where there is none."""
         if is_address(host):
             return [host]
-        if not self._places.acquire(timeout=find_left(deadline)):
-            raise TimeoutError
-        ended = threading.Event()
-        found: list[list[str] | Exception] = []
+        return self._ask(host).wait(find_left(deadline))
 
-        def ask() -> None:
-            try:
-                found.append(self._look_up(host))
-            except Exception as error:
-                found.append(error)
-            finally:
-                self._places.release()
-                ended.set()
+    def _ask(self, host: str) -> Pending[list[str]]:
+        with self._lock:
+            if host in self._running:
+                return self._running[host]
+            if len(self._running) >= MOST:
+                raise TimeoutError
+            self._running[host] = pending = Pending[list[str]]()
+        threading.Thread(target=self._answer, args=(host, pending), daemon=True).start()
+        return pending
 
-        threading.Thread(target=ask, daemon=True).start()
-        if not ended.wait(max(0.0, find_left(deadline))):
-            raise TimeoutError
-        (answer,) = found
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+    def _answer(self, host: str, pending: Pending[list[str]]) -> None:
+        try:
+            pending.give(self._look_up(host))
+        except Exception as error:
+            pending.fail(error)
+        finally:
+            with self._lock:
+                del self._running[host]
 
 
 def is_address(host: str) -> bool:
@@ -56,3 +61,20 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def reach_address(address: str, port: int, seconds: float) -> socket.socket:
+    """A connection to an IP address, by a socket alone: the system's resolver may be busy.
+
+    Raises OSError.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(seconds)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.connect((address, port))
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,5 +1,7 @@
 """Names are looked up within an exchange's time, however long the system would take."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ import pytest
 from app.errors import NetworkFailed
 from app.network import Http
 from app.resolving import MOST, Resolver, look_up
+from tests.servers import ROOT
 from tests.test_network import Serve, length, serve
 from tests.test_raw_sockets import wait_until
 
@@ -80,9 +83,9 @@ def test_slow_names_leave_room_again_and_meanwhile_nobody_waits_for_long(
     http: Http, names: Names, serve: Serve
 ) -> None:
     port = urlsplit(serve(length(b"hello")).url).port or 0
-    for _ in range(MOST):
+    for number in range(MOST):
         with pytest.raises(NetworkFailed):
-            ask(http, "slow.example", port, connect=0.01)
+            ask(http, f"slow{number}.example", port, connect=0.01)
     with pytest.raises(NetworkFailed, match="in time"):
         ask(http, "one.example", port, connect=0.1)
     assert "one.example" not in names.asked
@@ -104,3 +107,46 @@ def test_a_name_without_addresses_is_no_connection(http: Http) -> None:
         http_ = http if host == "none.example" else Http()
         with pytest.raises(NetworkFailed):
             ask(http_, host, 80)
+
+
+def test_a_name_is_looked_up_once_for_all_who_wait_for_it(
+    http: Http, names: Names, serve: Serve
+) -> None:
+    """Or a dead one would take every thread that the system's resolver has."""
+    port = urlsplit(serve(length(b"hello")).url).port or 0
+    for _ in range(MOST + 1):
+        with pytest.raises(NetworkFailed):
+            ask(http, "slow.example", port, connect=0.01)
+
+    assert names.asked == ["slow.example"]
+    assert ask(http, "one.example", port) == b"hello"
+    names.known["slow.example"] = ["127.0.0.1"]
+    names.ended.set()
+    wait_until(lambda: "slow.example" not in http._resolver._running)
+    assert ask(http, "slow.example", port) == b"hello"
+
+
+BUSY = """
+from gevent import get_hub, monkey, sleep
+monkey.patch_all()
+import sys, time
+from app.network import Http
+native = monkey.get_original("time", "sleep")
+for _ in range(10):
+    get_hub().threadpool.spawn(native, 60)
+sleep(0.2)
+answer = Http().request("GET", sys.argv[1], connect=10, total=10)
+print(answer.body.decode(), flush=True)
+import os
+os._exit(0)
+"""
+
+
+def test_an_address_is_reached_while_all_threads_of_the_systems_resolver_hang(serve: Serve) -> None:
+    command = [sys.executable, "-c", BUSY, serve(length(b"hello")).url]
+
+    done = subprocess.run(
+        command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=50
+    )
+
+    assert done.stdout == "hello\n", done.stderr
