@@ -9,6 +9,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 from app.door import Door, read_to
 from app.errors import GuerdonError
 
+LONGEST_NUMBER = 9  # digits of a length that may be within any limit
 SHORT = "the body ended before its Content-Length"
 
 
@@ -44,7 +45,11 @@ class WholeRequest(Request):
         """
         environ, taken = self.environ, self.__dict__
         announced = environ.get("CONTENT_LENGTH", "")
-        is_number = announced.isascii() and announced.isdecimal() and len(announced) < 10
+        if len(announced) > LONGEST_NUMBER:  # noughts before a number leave it what it is
+            announced = announced.lstrip("0") or "0"
+        is_number = (
+            announced.isascii() and announced.isdecimal() and len(announced) <= LONGEST_NUMBER
+        )
         is_chunked = "HTTP_TRANSFER_ENCODING" in environ
         limit = self.max_content_length
         if limit is None or "stream" in taken:

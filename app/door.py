@@ -83,15 +83,15 @@ class Door:
             self._evict(oldest)
 
     def _grow(self, reading: Reading, size: int) -> None:
-        """It holds so many bytes more; whoever holds most goes, until all fit in."""
+        """It holds so many bytes more; of those that hold any the oldest goes, until all fit in."""
         with self._lock:
             if reading in self._readings:
                 reading.size += size
                 self._held += size
             is_full = self._held > self._most_bytes
-            largest = max(self._readings, key=lambda one: one.size) if is_full else None
-        if largest:
-            self._evict(largest)
+            oldest = next((one for one in self._readings if one.size), None) if is_full else None
+        if oldest:
+            self._evict(oldest)
 
     def _evict(self, reading: Reading) -> None:
         self._leave(reading)

@@ -89,24 +89,46 @@ def test_who_waits_longest_makes_room_for_who_comes() -> None:
     assert door.read(Stream(b"a", b"b"), 2) == b"ab"  # nothing is left of it
 
 
-def test_who_holds_most_makes_room_and_what_is_given_back_counts_no_more() -> None:
+def test_who_holds_bytes_for_longest_makes_room_and_what_is_given_back_counts_no_more() -> None:
     door = Door(most_bytes=100)
-    other = Stream(b"c" * 20, b"c")
-
-    def read_other() -> None:
-        assert door.read(other, 21) == b"c" * 21
-
-    large = Stream(b"b" * 80, read_other, b"b" * 9, b"b")
+    large = Stream(b"b" * 80, b"b" * 10)
 
     def read_large() -> None:
-        with pytest.raises(Crowded):
-            door.read(large, 90)
+        assert door.read(large, 90) == b"b" * 90
 
-    small = Stream(b"a" * 10, read_large, b"a")
-    assert door.read(small, 11) == b"a" * 11
-    assert (small.is_ended, large.is_ended, other.is_ended) == (False, True, False)
+    silent = Stream(b"a" * 30, read_large, b"a")
+
+    def read_silent() -> None:
+        with pytest.raises(Crowded):
+            door.read(silent, 31)
+
+    empty = Stream(read_silent, b"c")  # it holds nothing, so its going would make no room
+    assert door.read(empty, 1) == b"c"
+    assert (empty.is_ended, silent.is_ended, large.is_ended) == (False, True, False)
     for _ in range(5):
         assert len(door.read(Stream(b"d" * 60, b"d" * 30), 90)) == 90
+
+
+def test_a_large_body_gets_in_through_a_crowd_that_holds_all_there_is() -> None:
+    """However much more than each of the crowd it holds: it is quick, and they are not."""
+    door = Door(most=200, most_bytes=8 * MIB)
+    told: list[str] = []
+
+    def come(number: int) -> None:
+        parts = [lambda: come(number + 1)] if number < 128 else [read_honest]
+        try:
+            door.read(Stream(b"x" * 65536, *parts, b"x"), 65537)
+        except Crowded:
+            told.append("crowded")
+
+    def read_honest() -> None:
+        assert len(door.read(Stream(*[b"y" * 65536] * 16), MIB)) == MIB
+        told.append("honest")
+
+    come(0)
+
+    assert "honest" in told
+    assert told.count("crowded") >= 16
 
 
 # The whole of it, attacked.
@@ -126,11 +148,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 VOTES = b"POST /webhooks/gamemonitoring HTTP/1.1\r\nHost: x\r\n"
 ROUNDS = b"POST /webhooks/sud HTTP/1.1\r\nHost: x\r\nSud-Signature: " + b"0" * 40 + b"\r\n"
+NOUGHTS = ROUNDS + b"Content-Length: 0001048576\r\n\r\n"
 CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n"
 ATTACKS = {
     "1,500 bodies of one byte": (1500, count(60_000, b"{", VOTES)),
     "1,500 bodies of one byte, in chunks": (1500, VOTES + CHUNKS + b"1\r\n{\r\n"),
     "300 bodies of 1 MiB": (300, count(MIB, b"x" * (MIB - 1), ROUNDS)),
+    "300 bodies of 1 MiB, told with noughts": (300, NOUGHTS + b"x" * (MIB - 1)),
     "300 bodies of 1 MiB, in chunks": (300, ROUNDS + CHUNKS + b"100000\r\n" + b"x" * (MIB - 1)),
     "4,500 heads": (4500, VOTES),
 }
