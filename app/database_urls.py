@@ -5,7 +5,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from playhouse.db_url import parse
 
@@ -13,6 +13,7 @@ from app.errors import ConfigError
 
 ESCAPES = "write / # ? @ : in the password as %2F %23 %3F %40 %3A"
 SHAPE = f"must be mysql://user:password@host:port/name; {ESCAPES}"
+BEFORE_THE_NAME = {"user", "password", "passwd", "host", "port"}
 # What we have to set ourselves, or what would change what a commit means.
 OURS = {"charset", "client_flag", "autocommit", "cursorclass", "conv", "init_command", "sql_mode",
         "use_unicode", "database", "db", "passwd", "defer_connect", "local_infile"}  # fmt: skip
@@ -89,6 +90,8 @@ def read_mysql_options(url: str, connect: Any) -> dict[str, Any]:
         options["password"] = options.pop("passwd")
     if not options.get("database"):
         raise fail("has no database name after the host")
+    if not parse_qs(split.query).keys().isdisjoint(BEFORE_THE_NAME):
+        raise fail(SHAPE)
     if split.fragment or not has_port or "/" in options["database"]:
         raise fail(SHAPE)
     named = set(inspect.signature(connect).parameters) - OURS

@@ -69,14 +69,13 @@ def mask_tokens(value: Any, mask_string: Callable[[str], str] | None = None) -> 
     return top[0]
 
 
-def mask_text(text: str, hidden: Sequence[str]) -> str:
-    """A text, JSON or not, without the values of its credentials and without `hidden`.
+def mask_text(text: str, hidden: Sequence[str], ours: Iterable[str] = ()) -> str:
+    """A text, JSON or not, without the values of its credentials, without `hidden` and without `ours`.
 
-    What has no UTF-8 is escaped in it, so that any database takes it. Of more than MOST_HIDDEN texts
-    none is looked for: all is hidden.
+    What has no UTF-8 is escaped in it, so that any database takes it. Of more than MOST_HIDDEN
+    `hidden`, which strangers may bring, none is looked for: all is hidden. `ours` are the config's.
     """
-    hidden = list(set(hidden))
-    if len(hidden) > MOST_HIDDEN:
+    if len(set(hidden)) > MOST_HIDDEN:
         return MASK
     try:
         value = read_json(text.encode(), read_float)
@@ -85,7 +84,7 @@ def mask_text(text: str, hidden: Sequence[str]) -> str:
         text = json.dumps(mask_tokens(value, mask_named), ensure_ascii=False)
     except (ValueError, RecursionError):
         text = mask_named(text)
-    masked = str(mask_secrets(text, list_spellings(hidden)))
+    masked = str(mask_secrets(text, list_spellings({*hidden, *ours})))
     return masked.encode("utf-8", "backslashreplace").decode()
 
 

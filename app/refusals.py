@@ -11,6 +11,7 @@ log = structlog.get_logger()
 
 TOLD = 5  # a second, of each kind
 WINDOW = 1.0  # seconds
+LONGEST_SOURCE = 64  # characters
 
 
 class Refusals:
@@ -31,6 +32,7 @@ class Refusals:
             self._counts[kind] += 1
             count, is_first = self._counts[kind], self._is_first_untold(kind)
         if count <= self._told:
+            source = source[:LONGEST_SOURCE]  # of a 404 it is whatever stood in the path
             log.warning("refused", source=source, status=status, reason=reason, address=address)
         elif is_first:
             timer = threading.Timer(self._window, self.sum_up)

@@ -64,6 +64,7 @@ class HttpAddress(ReferableString):
         try:
             parts = urlsplit(address)
             is_whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            is_whole = is_whole and "@" not in parts.netloc  # a password has a setting of its own
         except ValueError:
             is_whole = False
         if not is_whole or "?" in address or "#" in address or not address.isprintable():

@@ -92,43 +92,56 @@ def send_one(
     `count_left` says, right before anything leaves, how many seconds are left for it to be answered.
     """
     recorder = RecordedHttp(http, count_left)
-    hidden = [*secrets, *find_body_credentials(report.body)]
+    quoted = find_body_credentials(report.body)
+
+    def hide(text: str) -> str:
+        return mask_text(text, [*quoted, *list_long(recorder.credentials)], secrets)
+
     began = time.monotonic()
-    result: dict[str, Any] = {}
+    try:
+        result = ask_reporter(plugins, recorder, report, now)
+    except (Exception, SystemExit) as error:
+        name = {"reporter": report.reporter, "report": report.id}
+        told = "".join(format_exception(error))  # it may quote a reply, or the report itself
+        log.error("send_report failed", **name, exception=hide(told))
+        result = {"error": f"send_report of {report.reporter} failed: {type(error).__name__}"}
+    if "is_unsent" in result:
+        return Sent(**result)
+    if recorder.is_late and not recorder.is_asked:
+        return Sent(error=TOO_LATE, is_late=True)
+    reach("sending: answered, not recorded")
+    last = recorder.last
+    if "error" in result:
+        result["error"] = hide(result["error"])[:LONGEST_ERROR] or "it failed"
+    return Sent(
+        **result,
+        is_down="reply" not in result and seems_down(recorder, result.get("is_permanent", False)),
+        status=last.status if last else None,
+        answer=cut_text(hide(read_text(last.body)), ANSWER_KEPT) if last else "",
+        latency=int((time.monotonic() - began) * 1000),
+    )
+
+
+def ask_reporter(
+    plugins: Plugins, recorder: RecordedHttp, report: Report, now: int
+) -> dict[str, Any]:
+    """What a plugin makes of a report: its reply, or why there is none, by the names of Sent."""
     try:
         reply = plugins.hook.send_report(
             report=report, http=recorder, settings=plugins.settings, now=now
         )
         if reply is None and not recorder.is_asked:
             error = f"no plugin that is switched on sends the reports of {report.reporter}"
-            return Sent(error=error, is_unsent=True)
-        result["reply"] = dump_reply(reply, recorder.last)
-    except DeliveryError as error:
-        result["error"] = str(error)
-        result["is_permanent"] = getattr(error, "permanent", False) is True
-        result["retry_in"] = read_seconds(getattr(error, "retry_in", None))
-    except NetworkFailed as error:
-        result["error"] = str(error)
-    except (Exception, SystemExit) as error:
-        name = {"reporter": report.reporter, "report": report.id}
-        hidden += list_long(recorder.credentials)
-        told = "".join(format_exception(error))  # it may quote a reply, or the report itself
-        log.error("send_report failed", **name, exception=mask_text(told, hidden))
-        result["error"] = f"send_report of {report.reporter} failed: {type(error).__name__}"
-    if recorder.is_late and not recorder.is_asked:
-        return Sent(error=TOO_LATE, is_late=True)
-    reach("sending: answered, not recorded")
-    last = recorder.last
-    hidden += list_long(recorder.credentials)
-    if "error" in result:
-        result["error"] = mask_text(result["error"], hidden)[:LONGEST_ERROR] or "it failed"
-    return Sent(
-        **result,
-        is_down="reply" not in result and seems_down(recorder, result.get("is_permanent", False)),
-        status=last.status if last else None,
-        answer=cut_text(mask_text(read_text(last.body), hidden), ANSWER_KEPT) if last else "",
-        latency=int((time.monotonic() - began) * 1000),
-    )
+            return {"error": error, "is_unsent": True}
+        return {"reply": dump_reply(reply, recorder.last)}
+    except DeliveryError as refused:
+        return {
+            "error": str(refused),
+            "is_permanent": getattr(refused, "permanent", False) is True,
+            "retry_in": read_seconds(getattr(refused, "retry_in", None)),
+        }
+    except NetworkFailed as failed:
+        return {"error": str(failed)}
 
 
 def read_seconds(value: Any) -> float | None:

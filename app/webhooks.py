@@ -26,6 +26,7 @@ LONGEST_BODY = 1 << 20  # bytes; a source may set less
 RETRY_AFTER = 30.0  # seconds, where nothing better is known
 CROWDED_FOR = 5.0  # seconds
 
+LONGEST_NAME = 255  # characters of a type or an id in a line of the log
 DOOR, REFUSALS = Door(), Refusals()  # of this process
 DONE = Response(status=204)
 ignored: Counter[str] = Counter()  # deliveries a source, in this worker since it started
@@ -123,7 +124,9 @@ def check_delivery(delivery: Delivery) -> None:
 
 
 def decide(guerdon: Guerdon, delivery: Delivery) -> Outcome:
-    name = {"source": delivery.source, "event_type": delivery.type, "event_id": delivery.id}
+    # Until it is stored, nobody has looked how long they are.
+    type_, id_ = delivery.type[:LONGEST_NAME], delivery.id[:LONGEST_NAME]
+    name = {"source": delivery.source, "event_type": type_, "event_id": id_}
     if delivery.is_test:
         log.info("test delivery", **name)
         return Outcome("test")

@@ -43,6 +43,7 @@ WRONG = [
     f"mysql://game:{SECRET}@host/game?autocommit=true", f"mysql://game:{SECRET}@host/game?init_command=x",
     f"mysql://game:{SECRET}@host/game?connect_timeout={SECRET}", f"mysql://game:{SECRET}@host/a/b",
     f"mysql://game:{SECRET}@host/game?ssl_ca={SECRET}", f"mysql://game:{SECRET}@host/game#{SECRET}",
+    f"mysql://game@host/game?password={SECRET}", f"mysql://game@host/game?passwd={SECRET}",
     f"mysql:game:{SECRET}@host/game", f"mysql://game:{SECRET}\n@host/game", f"mysql://[{SECRET}]/game",
     f"postgres://game:{SECRET}@host/game", f"//game:{SECRET}@host/game", f"mysql://\u2100{SECRET}/x",
 ]  # fmt: skip

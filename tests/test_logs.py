@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
+from app import create_app
 from app.logs import set_up_logs
 from app.secret import Secret
 from tests.conftest import Clock
@@ -137,6 +138,22 @@ def test_a_word_too_short_for_a_secret_stays(stream: io.StringIO) -> None:
     [line] = read_lines(stream.getvalue())
     assert line["event"] == "a short line"
     assert (line["number"], line["nothing"], line["yes"]) == (1.5, None, True)
+
+
+@on_sqlite
+def test_nothing_unverified_makes_a_long_line(
+    open_service: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    guerdon = open_service(more="[plugins.sud]\nunsigned = true")
+    client = create_app(guerdon).test_client()
+    capsys.readouterr()
+
+    client.post("/webhooks/sud", data=json.dumps({"report_type": "x" * 100_000}))
+    client.post(f"/webhooks/{'y' * 4000}", data=b"")
+
+    lines = [(line["event"], len(json.dumps(line))) for line in read_lines(capsys.readouterr().err)]
+    assert [event for event, _ in lines] == ["ignored", "refused"]
+    assert max(length for _, length in lines) < 1000
 
 
 @on_sqlite

@@ -144,6 +144,10 @@ def test_many_credentials_cost_no_more_than_few_and_none_is_shown() -> None:
     assert spent < 0.25  # each of them was looked for: 0.8 s, several times a report
     few = [f"token-number-{number}" for number in range(100)]
     assert mask_text("token-number-99 is old", few) == "*** is old"
+    ours = [f"key-of-game-server-{number}" for number in range(500)]
+    assert mask_text("token-number-99, key-of-game-server-499: it answered 500", few, ours) == (
+        "***, ***: it answered 500"
+    )
 
 
 def test_of_two_secrets_that_overlap_nothing_is_left() -> None:

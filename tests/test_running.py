@@ -20,6 +20,7 @@ from app.errors import GuerdonError
 from app.guerdon import Guerdon, open_guerdon
 from app.models import Report
 from app.playground.actions import list_targets
+from app.playground.commands import require_harmless
 from app.playground.own_database import make_database
 from app.playground.sections import write_config
 from tests.books import make_work, settle
@@ -252,6 +253,31 @@ def test_a_config_of_a_studios_own_is_tried_with_what_it_changed(tmp_path: Path)
     guerdon.close()
     again, _ = read_config(path)
     assert write_config(again, ADDRESS, tmp_path / "playground.db") == path
+
+
+def test_a_config_that_takes_unsigned_rounds_is_tried_with_signed_ones(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text("[plugins.sud]\nunsigned = true\n[plugins.gold]\n")
+    (tmp_path / "rewards.toml").write_text("")
+    config, _ = read_config(tmp_path / "own.toml")
+
+    guerdon = open_guerdon(write_config(config, ADDRESS, tmp_path / "playground.db"))
+
+    section = guerdon.plugins.settings["sud"]
+    assert (section["unsigned"], bool(section["app_secret"])) == (False, True)
+    guerdon.close()
+
+
+def test_the_stand_ins_alone_press_no_button_that_tells_a_studios_own_url(tmp_path: Path) -> None:
+    section = '[plugins.webhook]\nurl = "https://studio.example/told"\nsecret = "whsec_AAAA"\n'
+    (tmp_path / "own.toml").write_text(
+        f'[database]\nurl = "sqlite:///{tmp_path}/own.db"\n{section}'
+    )
+    (tmp_path / "rewards.toml").write_text("")
+    guerdon = open_guerdon(tmp_path / "own.toml")
+
+    with pytest.raises(GuerdonError, match=r"reports to https://studio\.example/told"):
+        require_harmless(guerdon, ADDRESS)
+    guerdon.close()
 
 
 def test_a_config_that_somebody_else_wrote_there_is_left_alone(tmp_path: Path) -> None:

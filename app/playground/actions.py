@@ -6,7 +6,7 @@ from typing import Any
 
 from app.errors import ConfigError
 from app.guerdon import Guerdon
-from app.playground import sud
+from app.playground import sud, webhook
 from app.playground.behaviour import StandIn
 from app.playground.choice import Choice
 from app.playground.claims import ClaimDesk
@@ -118,4 +118,6 @@ def list_targets(guerdon: Guerdon, own_address: str) -> dict[str, str]:
         "G123": (settings.get("g123", {}).get("host", ""), own_address),
         "Sud": (settings.get("sud", {}).get("report_url", ""), own_address + sud.PATH),
     }
+    if "webhook" in settings:
+        there["the webhook"] = (settings["webhook"]["url"], own_address + webhook.PATH)
     return {name: target for name, (target, own) in there.items() if target.rstrip("/") != own}

@@ -31,7 +31,7 @@ def build_sections(address: str) -> dict[str, dict[str, Any]]:
     return {
         "gamemonitoring": {"api_url": address, "tokens": [refer("GAMEMONITORING_TOKEN")]},
         "g123": {"host": address, **app},
-        "sud": {"report_url": address + sud.PATH, **app},
+        "sud": {"report_url": address + sud.PATH, "unsigned": False, **app},
     }
 
 

@@ -985,6 +985,7 @@ FAULTS = [
     ('app_secret = { env = "NOT_SET" }', "app_secret: the environment variable NOT_SET"),
     ('report_url = "app.example/report"', "report_url: must be an address"),
     ('report_url = "https://app.example/r?x=1"', "report_url: must be an address"),
+    ('report_url = "https://user:password@app.example/r"', "report_url: must be an address"),
     ("retry_delays = 60", "retry_delays: must be a list"),
     ("retry_delays = [60, -1]", "retry_delays[1]"),
     ("timeout = 0", "timeout"),
