@@ -79,7 +79,7 @@ class Sqlite(Transactions, PooledSqliteDatabase):  # type: ignore[misc]
         return super().rollback() if self.is_in_transaction() else None
 
     def is_in_transaction(self) -> bool:
-        return bool(self.connection().in_transaction)
+        return bool(self._state.conn.in_transaction)
 
     def list_generated_columns(self, table: str) -> set[str]:
         """The columns of a table that are computed from others, and cannot be written."""
@@ -203,8 +203,7 @@ class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[
         self.execute_sql(f"SET SESSION lock_wait_timeout = {MIGRATION_TIMEOUT}")
 
     def is_in_transaction(self) -> bool:
-        connection: Any = self.connection()
-        return bool(connection.server_status & IN_TRANSACTION)
+        return bool(self._state.conn.server_status & IN_TRANSACTION)
 
 
 Database = Sqlite | MariaDB

@@ -86,6 +86,7 @@ class Guarded:
     def _require_whole(self) -> None:
         if self._unit.doomed is not None:
             raise self._unit.doomed
+        self._ask_driver()
         if not self._is_open():
             raise TransactionBroken("a plugin ended the transaction that pays, or left one open")
 
@@ -132,7 +133,7 @@ class Guarded:
         if not self._is_open() or cannot:
             raise Inseparable(error)
         if part.is_touched:
-            super().execute_sql(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")  # type: ignore[misc]
+            self._execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
             self._release_savepoint()
         self._unit.doomed, self._unit.blocks = None, 0
         del self._state.commit_callbacks[part.callbacks :]
@@ -140,7 +141,7 @@ class Guarded:
     def _release_savepoint(self) -> None:
         """On MySQL the next one of its name takes its place; SQLite would keep both."""
         if self.family == "sqlite":
-            super().execute_sql(f"RELEASE SAVEPOINT {SAVEPOINT}")  # type: ignore[misc]
+            self._execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
 
     def _touch(self) -> None:
         """A statement is about to be made: the first of a part, if it is one, has a savepoint before."""
@@ -148,7 +149,7 @@ class Guarded:
         if part is not None and not part.is_touched:
             part.is_touched, part.is_hidden = True, self._has_moved(part)
             if part.has_savepoint:
-                super().execute_sql(f"SAVEPOINT {SAVEPOINT}")  # type: ignore[misc]
+                self._execute(f"SAVEPOINT {SAVEPOINT}")
 
     def read_mark(self) -> Any:
         """What is another after a statement that changed something, whoever made it."""
@@ -161,12 +162,35 @@ class Guarded:
     def cursor(self, *args: Any, **kwargs: Any) -> Any:
         """As Peewee's, by which every statement goes."""
         self._touch()
+        self._note_driver()
         return super().cursor(*args, **kwargs)  # type: ignore[misc]
 
     def connection(self) -> Any:
         """As Peewee's; who takes the driver's own makes statements that we do not see."""
         self._touch()
+        self._note_driver()
         return super().connection()  # type: ignore[misc]
+
+    def _note_driver(self) -> None:
+        """From now on this thread may have something of the driver's, which it may also keep."""
+        if self.is_guarded and not getattr(self._unit, "is_ours", False):
+            self._unit.has_driver = True
+
+    def _execute(self, sql: str, params: Any = None) -> Any:
+        before = getattr(self._unit, "is_ours", False)
+        self._unit.is_ours = True
+        try:
+            return super().execute_sql(sql, params)  # type: ignore[misc]
+        finally:
+            self._unit.is_ours = before
+
+    def _ask_driver(self) -> None:
+        """After an error that a plugin swallowed, PyMySQL does not know that the transaction is gone.
+
+        Whatever came next would be kept by itself.
+        """
+        if self.family == "mysql" and getattr(self._unit, "has_driver", False):
+            self._execute("DO 0")  # the answer says whether there is a transaction
 
     @property
     def is_guarded(self) -> bool:
@@ -184,8 +208,10 @@ class Guarded:
             raise self._unit.doomed  # the server may have rolled back: this would be kept by itself
         if not HARMLESS.match(sql):
             self.refuse_in_unit(" ".join(sql.split())[:40])
+        self._ask_driver()
+        self._refuse_ended()
         try:
-            cursor = super().execute_sql(sql, params)  # type: ignore[misc]
+            cursor = self._execute(sql, params)
         except PeeweeException as error:
             keep_statement(error, sql)
             keep_column_type(error, self.describe_column)
@@ -193,10 +219,13 @@ class Guarded:
             if not undone or not self.is_in_transaction():
                 self._unit.doomed = error
             raise
+        self._refuse_ended()
+        return cursor
+
+    def _refuse_ended(self) -> None:
         if not self.is_in_transaction():
             self._unit.doomed = TransactionBroken("a plugin ended the transaction that pays")
             raise self._unit.doomed
-        return cursor
 
     def describe_column(self, table: str, column: str) -> str:
         """The type of a column as it was declared; "" where that cannot be found out."""

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
+import pymysql
 import pytest
 from peewee import IntegrityError, OperationalError, PeeweeException
 
@@ -131,6 +132,37 @@ def test_a_deadlock_in_a_nested_block_runs_the_whole_unit_again(
     assert numbers == [2, 2]
     # Nothing is kept of the attempt that was rolled back, nor what it wrote after that.
     assert [word[:6] for word in words] == ["late 1", "late 2", "paid 1", "paid 2"]
+
+
+@pytest.mark.on_servers
+def test_a_deadlock_that_a_unit_swallows_on_the_drivers_own_cursor_keeps_nothing(
+    database: Database,
+) -> None:
+    """PyMySQL goes on believing in a transaction that the server has rolled back."""
+    together = threading.Barrier(2)
+    swallowed: list[int] = []
+
+    def pay(first: int, second: int) -> None:
+        def unit(attempt: int) -> None:
+            cursor = database.cursor()
+            cursor.execute(f"UPDATE counters SET n = n + 1 WHERE id = {first}")
+            together.wait(10)
+            try:
+                cursor.execute(f"UPDATE counters SET n = n + 1 WHERE id = {second}")
+            except pymysql.err.OperationalError as error:
+                swallowed.append(error.args[0])
+            write(database, f"late {first}")
+
+        with suppress(TransactionBroken):
+            database.transact(unit)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(pay, (1, 2), (2, 1)))
+
+    assert swallowed == [1213]
+    numbers, words = read(database)
+    assert numbers == [1, 1]
+    assert len(words) == 1  # of the one whose transaction was kept
 
 
 @on_sqlite
