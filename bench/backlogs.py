@@ -26,7 +26,6 @@ def work_off(side: Guerdon, open_states: str) -> None:
 def measure_reports(side: Guerdon, count: int, first: int) -> float:
     """Reports a second, from the first send to the last delivery; `first` is its first player."""
     (last,) = side.ask("SELECT COALESCE(MAX(id), 0) FROM guerdon_sends")
-    side.bind()
     queue_reports(side.inside, count, first)
     work_off(side, "SELECT COUNT(*) FROM guerdon_reports WHERE state IN ('ready', 'leased')")
     sends, delivered, took = side.ask(
@@ -61,7 +60,6 @@ def wait_in_inbox(side: Guerdon, count: int) -> None:
             "lease_token": "", "lease_until": 0, "takes": 0, "attempts": 1, "retries": 0,
             "last_error": "the vote API: no connection", "received_at": now, "waiting_since": now,
         })  # fmt: skip
-    side.bind()
     with side.inside.database.connection_context(), side.inside.database.atomic():
         for start in range(0, count, 500):
             Waiting.insert_many(rows[start : start + 500]).execute()

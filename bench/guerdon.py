@@ -1,10 +1,11 @@
 """The Guerdon side: gunicorn as `guerdon serve` starts it, on SQLite or MariaDB."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from app.guerdon import Guerdon as Service
 from app.guerdon import open_guerdon
-from app.models import LEDGER, OWN, OwnPlayer, bind_models
+from app.models import OwnPlayer
 from bench.load import list_family
 from tests.sending import TOKEN
 from tests.servers import Gunicorn
@@ -35,6 +36,8 @@ COUNT = (
 class Guerdon:
     """Two workers, Guerdon's own table of players, one gold a vote."""
 
+    _looked_into: ClassVar["Guerdon | None"] = None  # a process has one database open at a time
+
     def __init__(self, name: str, folder: Path, database_url: str, api_url: str, more: str = ""):
         """`more` is added to the config."""
         self.name = name
@@ -43,17 +46,26 @@ class Guerdon:
         text = CONFIG.format(url=database_url, api_url=api_url, token=TOKEN)
         self.config.write_text(text + more)
         (folder / "rewards.toml").write_text(REWARDS)
-        self.inside = open_guerdon(self.config)  # to look into the database
+        self._inside: Service | None = None
         self.server = Gunicorn(self.config, WORKERS)
         self.url = self.server.url
 
-    def bind(self) -> None:
-        """From now on the models mean this side's tables: a process has them once."""
-        bind_models(self.inside.database, [*LEDGER, *OWN, *self.inside.plugins.models])
+    @property
+    def inside(self) -> Service:
+        """To look into this side's database; another side's is closed."""
+        if self._inside is None:
+            if Guerdon._looked_into is not None:
+                Guerdon._looked_into.look_away()
+            self._inside, Guerdon._looked_into = open_guerdon(self.config), self
+        return self._inside
+
+    def look_away(self) -> None:
+        if self._inside is not None:
+            self._inside.close()
+            self._inside = Guerdon._looked_into = None
 
     def fill(self, players: list[str]) -> None:
         """The tables and the players."""
-        self.bind()
         self.inside.migrate()
         rows = [{"nickname": one, "folded": one, "gold": 0, "created_at": 0} for one in players]
         with self.inside.database.connection_context():
@@ -65,7 +77,7 @@ class Guerdon:
 
     def stop(self) -> None:
         self.server.stop()
-        self.inside.close()
+        self.look_away()
 
     def read_logs(self) -> str:
         return self.server.log.read_text()[-4000:]

@@ -1,12 +1,14 @@
 """What the benchmark's figures rest on: the PHP sample as it is, honest ratios, a vote API that lets go."""
 
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench import sample
 from bench.comparing import run_vote_api
+from bench.guerdon import Guerdon
 from bench.table import judge, summarize
 
 SAMPLE = b"""<?php
@@ -152,3 +154,20 @@ def ask(url: str, request: str) -> tuple[str, bool]:
             return received.decode(), connection.recv(1) == b""
         except TimeoutError:
             return received.decode(), False
+
+
+def test_two_sides_are_filled_and_looked_into_in_turn(tmp_path: Path) -> None:
+    sides = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        url = f"sqlite:///{tmp_path}/{name}/guerdon.db"
+        sides.append(Guerdon(name, tmp_path / name, url, "http://127.0.0.1:1"))
+
+    for number, side in enumerate(sides, 1):
+        side.fill([f"player{n}" for n in range(number)])
+
+    for number, side in (*enumerate(sides, 1), *enumerate(sides, 1)):
+        assert side.ask("SELECT COUNT(*) FROM players") == (number,)
+        assert side.count_paid() == (0, 0)
+    for side in sides:
+        side.look_away()
