@@ -16,7 +16,7 @@ from app.ledger import (
     insert_grants,
     insert_parts,
 )
-from app.payments import Line, Payment, Spoilt, explain_failure
+from app.payments import Line, NothingPaid, Payment, Spoilt, explain_failure
 from app.plugin_manager import Plugins
 from app.recipients import Recipients
 from app.reporting import build_reports, insert_reports
@@ -50,7 +50,8 @@ class Payer:
         """Inside: all that one commit holds. Each payment gets its outcome, true once that is kept.
 
         `look_first`: some events may be settled already. Without, one that is fails as the database's
-        unique error. Raises Spoilt where a payment that failed cannot be undone alone.
+        unique error. Raises Spoilt where a payment that failed cannot be undone alone, and NothingPaid
+        where no payment is left.
         """
         reach("settling: began")
         now = self._now()
@@ -60,6 +61,8 @@ class Payer:
         self._take_turns(payments)
         self._give_all(payments, now)
         paid = [payment for payment in payments if payment.outcome is None]
+        if not paid:
+            raise NothingPaid
         self._unmake(made, paid)
         self._finish_lines(paid, now)
         self._write_books(paid, now, look_first)

@@ -84,6 +84,10 @@ class Spoilt(GuerdonError):
         self.culprits = culprits
 
 
+class NothingPaid(GuerdonError):
+    """No payment of a transaction is left, each has its outcome: it is undone rather than kept."""
+
+
 def repeat_outcome(first: Outcome) -> Outcome:
     """The outcome of a second delivery of the same event in one batch."""
     return Outcome("known", events=first.events) if first.state == "settled" else first

@@ -14,7 +14,7 @@ from app.errors import ConnectionLost, DatabaseUnavailable
 from app.faults import classify_error
 from app.hookspecs import Outcome
 from app.paying import Payer
-from app.payments import LOCKED, Payment, Spoilt, Work, explain_failure, repeat_outcome
+from app.payments import LOCKED, NothingPaid, Payment, Spoilt, Work, explain_failure, repeat_outcome
 from app.plugin_manager import Plugins
 from app.recipients import Recipients
 from app.rules import Rules
@@ -101,6 +101,8 @@ class Settler:
         for tries_left in reversed(range(DUPLICATE_TRIES)):
             try:
                 self._database.transact(partial(self._pay, payments, look_first))
+                break
+            except NothingPaid:
                 break
             except IntegrityError as error:
                 if classify_error(error) != "duplicate" or not tries_left:

@@ -22,8 +22,6 @@ RETRY_DELAYS = (5, 30, 120, 600, 3600)  # seconds
 GIVE_UP_AFTER = 150_000
 INBOX_LEASE = 60_000
 AT_ONCE = 16  # events that one look at the inbox takes
-# Reasons that a transaction finds out which then ends, by a commit of nothing, before this is stored.
-LOOKED_FIRST = ("no player is called", "players are called", "could be mistaken for the player")
 INSIDE = re.compile("[A-Za-z0-9_.-]{1,48}")  # a nickname within a longer text of a claim
 # What the vote API does: seconds it takes, and why its answer is of no use ("" where it is).
 VOTE_API = {
@@ -212,7 +210,7 @@ class Model:
             return UNAVAILABLE
         if state in ("waiting", "held"):
             row = self.park(event, reason)
-            if is_unsure and reason not in LOOKED_FIRST:
+            if is_unsure:
                 row = self.park(event, reason)  # noted once more: harmless
             seconds = math.ceil(max(1.0, (row.due - self.now) / 1000))
             return DONE if state == "held" else Answer(503, seconds, reason)
@@ -227,9 +225,6 @@ class Model:
         if is_known and not self.is_open(event.key):
             return None
         self.accept(event)
-        row = self.inbox.get(event.key)
-        if row is not None and row.state != "settled" and row.reason in LOOKED_FIRST:
-            is_kept = False
         asked, now = self.asked, self.now
         if not is_kept:
             vars(self).update(vars(before))
