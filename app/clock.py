@@ -44,7 +44,8 @@ class Clock:
         self._lead: int | None = None  # ms that its time is ahead of the ticks
         self._before = (0, 0)  # when it was last set forward: that time, and its lead until then
         self._next_ask = 0  # by the ticks
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of whoever asks
+        self._setting = threading.Lock()
 
     def __call__(self) -> int:
         if self._ask is None:
@@ -77,7 +78,8 @@ class Clock:
         while True:
             ticks, wall = self.ticks(), self._read_wall()
             if self.ticks() - ticks < TOLERANCE:  # nobody stopped us between
-                self._set(wall - ticks, ticks)
+                with self._setting:
+                    self._set(wall - ticks, ticks)
                 return wall
 
     def _refresh(self, pause: int) -> None:
@@ -92,7 +94,8 @@ class Clock:
             ended = self.ticks()
             self._next_ask = ended + (pause if pause and told is None else ASK_EVERY)
             if told is not None and (self._lead is None or ended - began < JUMP):
-                self._set(told - (began + ended) // 2, ended)
+                with self._setting:
+                    self._set(told - (began + ended) // 2, ended)
         finally:
             self._lock.release()
 

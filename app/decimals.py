@@ -7,6 +7,7 @@ from typing import Any
 
 DIGITS = 15  # what SQLite's REAL keeps of a decimal number (sqlite.org, Datatypes, 3)
 LARGEST = Decimal(10) ** 15
+LARGEST_WHOLE = 2**53  # up to it each whole number has a float of its own
 # How far floats are off after some sums, in units of their last place; after many, in a share of the
 # column's last decimal. Where no decimals were declared, less is taken for noise.
 NOISE, LITTLE_NOISE = 64, 8
@@ -28,6 +29,8 @@ def add_decimals(balance: Any, amount: str, places: int | None = None) -> int | 
     Raises ValueError for more digits than SQLite keeps.
     """
     total = mean_decimal(balance, places) + Decimal(amount)
+    if isinstance(balance, float) and abs(total) > LARGEST_WHOLE:
+        raise ValueError("more digits than a column of floats keeps")
     if total == total.to_integral_value() and abs(total) < 2**63:
         return int(total)
     if len(total.normalize().as_tuple().digits) > DIGITS:
@@ -44,7 +47,9 @@ def mean_decimal(balance: Any, places: int | None) -> Decimal:
     if not isinstance(balance, float) or not math.isfinite(balance):
         return Decimal(str(balance or 0))
     exact, last_place = Decimal(repr(balance)), Decimal(math.ulp(balance))
-    if places is not None and abs(exact) < LARGEST:
+    if abs(exact) >= LARGEST:
+        return exact  # what 15 digits would round away is no noise there
+    if places is not None:
         unit = Decimal(1).scaleb(-places)
         meant = exact.quantize(unit)
         if abs(exact - meant) <= min(max(unit / SHARE, last_place * NOISE), unit / 4):

@@ -82,6 +82,7 @@ def bring_up_to_date(
         keep()
         for name in create_missing_indexes(database, model):
             yield f"index {name}"
+            keep()
 
 
 @contextmanager
@@ -139,7 +140,12 @@ def take_lock(database: Database, now: Callable[[], int], holder: str, seen: Any
     mine, as_seen = MigrationLock.holder == holder, MigrationLock.until == seen.until
     free = (MigrationLock.id == 1) & (mine | (as_seen & (MigrationLock.holder == seen.holder)))
     changes = MigrationLock.update(holder=holder, until=now() + LEASE)
-    return bool(database.transact(lambda attempt: changes.where(free).execute()))
+    try:
+        return bool(database.transact(lambda attempt: changes.where(free).execute()))
+    except DatabaseUnavailable:
+        # On SQLite a step that writes holds us up, as it does whoever would renew. Where there is no
+        # database any more, the next look at the lock says so.
+        return False
 
 
 def renew(database: Database, now: Callable[[], int], holder: str) -> bool:

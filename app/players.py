@@ -5,7 +5,7 @@ stand. The database narrows down by its own rules (collation, padding), which di
 made here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -100,6 +100,11 @@ class PlayerFinder:
     def is_taken(self, name: str) -> bool:
         """Whether there is a player of just this name, or under casefold of one that means the same."""
         return bool(self._search.find_names({name})[fold_name(name, self._players.match)])
+
+    def list_named(self, names: Collection[str]) -> list[Player]:
+        """The players who are called just so, whoever else may be meant by the same name."""
+        known = self._search.find_names(names) if names else {}
+        return [one for some in known.values() for one in some if one.nickname in names]
 
     def fold(self, name: str) -> str:
         """What this name has in common with all that mean the same player."""

@@ -66,21 +66,27 @@ class Recipients:
                     if isinstance(found[place], UnknownPlayer):
                         found[place] = reason
                 if made is not None:
-                    made += [one for n in inserted if isinstance(one := found[n], Player)]
+                    made += self._list_made(inserted, found)
         return [
             answer if isinstance(answer, Player) else judge_unknown(answer, self._unknown)
             for answer in found
         ]
 
+    def _list_made(self, names: Sequence[str], found: Sequence[object]) -> list[Player]:
+        """Those whom we have called so; also where somebody else may be meant as well by now."""
+        sole = {one.nickname: one for one in found if isinstance(one, Player)}
+        others = [name for name in names if name not in sole]
+        return [sole[name] for name in names if name in sole] + self._finder.list_named(others)
+
     def unmake(self, players: Iterable[Player]) -> None:
         """Inside: remove players whom `search` has made, and whom nobody is paid for."""
         self._finder.remove_players([player.id for player in players])
 
-    def _create(self, events: Mapping[int, Event]) -> tuple[dict[int, RefusedName], list[int]]:
-        """Make players of these events' nicknames: why some may not be made, and which are ours."""
+    def _create(self, events: Mapping[int, Event]) -> tuple[dict[int, RefusedName], list[str]]:
+        """Make players of these events' nicknames: why some may not be made, and who is ours."""
         now, made = self._now(), set()
         refused: dict[int, RefusedName] = {}
-        inserted: list[int] = []
+        inserted: list[str] = []
         for place, event in events.items():
             try:
                 name = self._finder.name_new_player(event)
@@ -90,7 +96,7 @@ class Recipients:
             if (meaning := self._finder.fold(name)) not in made:
                 made.add(meaning)
                 if self._insert(name, now):
-                    inserted.append(place)
+                    inserted.append(name)
         return refused, inserted
 
     def _insert(self, name: str, now: int) -> bool:

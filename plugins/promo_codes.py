@@ -60,17 +60,22 @@ def grant_reward(
     if reward.kind != "promo_code":
         return None
     pool = reward.params["pool"]
-    free = (PromoCode.pool == pool) & (PromoCode.player_id == "")
-    while row := find_free_code(free, db):
-        taken = PromoCode.update(
-            player_id=player.key, event_type=event.type, event_id=event.id, given_at=now
-        ).where((PromoCode.id == row.id) & free)
-        if taken.execute():  # the row was still free: this decides, on every database
+    while row := find_free_code(pool, db):
+        if take_code(row.id, event, player, now):
             return {"pool": pool, "code": row.code}
     raise NotReady(f'no promo code is left in the pool "{pool}"')
 
 
-def find_free_code(free: Any, db: Database) -> PromoCode | None:
+def take_code(id_: int, event: Event, player: Player, now: int) -> bool:
+    """Whether the code was still free and is the player's now: this decides, on every database."""
+    changes = PromoCode.update(
+        player_id=player.key, event_type=event.type, event_id=event.id, given_at=now
+    )
+    return bool(changes.where((PromoCode.id == id_) & (PromoCode.player_id == "")).execute())
+
+
+def find_free_code(pool: str, db: Database) -> PromoCode | None:
+    free = (PromoCode.pool == pool) & (PromoCode.player_id == "")
     query = PromoCode.select().where(free).order_by(PromoCode.id).limit(1)
     if db.for_update:  # do not stand in line behind others' codes
         query = query.for_update(skip_locked=True)

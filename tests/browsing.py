@@ -20,6 +20,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.servers import PATIENCE, ROOT, find_free_port, require
 
+GUERDON = Path(sys.executable).with_name("guerdon")
 WINDOW = "--window-size=1280,1000"
 FLAGS = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -77,7 +78,7 @@ def run_guerdon(directory: Path, **environment: str) -> Iterator[Running]:
     log = directory / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "run"], cwd=ROOT, env=env,
+            [GUERDON, "run"], cwd=ROOT, env=env,
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
     try:

@@ -89,7 +89,8 @@ FIRST = (
     "test_hostile", "test_galera", "test_machine", "test_slow_database", "test_lost_connections",
     "test_outbox", "test_storms", "test_interrupting", "test_running", "test_game_api",
     "test_settling", "test_reporting", "test_playground", "test_playground_reports",
-    "test_migrating", "test_plugin_manager", "test_inbox", "test_galera_races", "test_players",
+    "test_two_hosts", "test_turns", "test_batches", "test_migrating", "test_plugin_manager",
+    "test_inbox", "test_galera_races", "test_players",
 )  # fmt: skip
 
 

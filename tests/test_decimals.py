@@ -133,3 +133,18 @@ def test_a_studios_column_of_other_decimals_is_understood_too(
     assert settle(guerdon, make_event("v1")) == ["settled"]
 
     assert run(guerdon, "SELECT balance FROM users") == [(100.1003,)]
+
+
+@on_sqlite
+def test_a_column_of_floats_takes_no_whole_sum_that_it_cannot_hold(guerdon: Guerdon) -> None:
+    assert add_decimals(1234567890123456.0, "1") == 1234567890123457
+    with pytest.raises(ValueError, match="more digits"):
+        add_decimals(10.0**15 + 0.25, "1")
+    largest = 2**53
+    assert add_decimals(float(largest - 1), "1") == largest
+    with pytest.raises(ValueError, match="a column of floats"):
+        add_decimals(float(largest), "1")
+    assert add_decimals(largest, "1") == largest + 1
+    run(guerdon, "CREATE TABLE sums (whole INTEGER, float REAL)")
+    run(guerdon, "INSERT INTO sums VALUES (?, ?)", largest + 1, largest + 1)
+    assert run(guerdon, "SELECT * FROM sums") == [(largest + 1, float(largest))]

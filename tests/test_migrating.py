@@ -3,8 +3,10 @@
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from importlib import import_module
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from app import migrating
+from app import database, migrating
 from app.clock import Clock
 from app.errors import DatabaseUnavailable
 from app.guerdon import Guerdon, open_guerdon
@@ -271,6 +273,26 @@ def test_a_migration_that_takes_longer_than_a_lease_is_waited_for(
     ):  # fmt: skip
         output, errors = process.communicate(timeout=60)
         assert (output, process.returncode) == (said, 0), errors
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_step_that_writes_for_longer_than_the_lock_lasts_is_waited_for(
+    bare: Guerdon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite nobody can renew the lock beside it, and nobody take it."""
+    bare.migrate()
+    with bare.database.connection_context():
+        MigrationLock.update(holder="who writes", until=0).execute()
+    monkeypatch.setattr(database, "LOCK_PATIENCE", 0.01)
+    writer = sqlite3.connect(bare.database.database, isolation_level=None, check_same_thread=False)
+    writer.execute("BEGIN IMMEDIATE")
+    ended = threading.Timer(2, writer.rollback)
+    ended.start()
+
+    assert bare.migrate() == []
+
+    ended.join()
+    writer.close()
 
 
 def test_who_lost_the_lock_does_nothing_more(bare: Guerdon, clock: Any) -> None:

@@ -12,10 +12,12 @@ from app.guerdon import Guerdon
 from app.hookspecs import Event, Player
 from app.models import Claim, OwnPlayer
 from app.settling import Work
+from tests.books import make_work, settle
 from tests.conftest import REWARDS, add_player
 from tests.sending import API_KEY, get_v1, post_vote
 
 Open = Callable[..., Guerdon]
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 # stored, asked for, found by "exact", found by "casefold"
 PAIRS = [
@@ -397,6 +399,28 @@ def test_whoever_is_made_gets_the_first_prefix(open_service: Open, vote_api: Any
         assert [row.payload for row in Claim.select()] == [
             '{"to":"*New"}', '{"to":"*New"}', '{"to":"Bob"}',
         ]  # fmt: skip
+
+
+@on_sqlite
+def test_whoever_was_made_and_is_not_the_only_one_meant_does_not_stay(open_service: Open) -> None:
+    """Somebody makes ".New" at the same moment: seen only after we have made "New"."""
+    more = players("own", "exact", unknown="create") + 'prefixes = ["", "."]\n'
+    guerdon = open_service(more=more)
+    rival = "SELECT '.New', '.new', 0, 0 WHERE NEW.nickname = 'New'"
+    with guerdon.database.connection_context():
+        guerdon.database.execute_sql(
+            "CREATE TRIGGER quicker AFTER INSERT ON players BEGIN"
+            f" INSERT INTO players (nickname, folded, gold, created_at) {rival}; END"
+        )
+
+    works = [make_work("v1"), make_work("v2", nickname="New"), make_work("v3", nickname="Other")]
+    outcomes = settle(guerdon, *works)
+
+    assert [one.state for one in outcomes] == ["settled", "waiting", "settled"]
+    assert outcomes[1].reason == '2 players are called "New"'
+    with guerdon.database.connection_context():
+        names = [row.nickname for row in OwnPlayer.select().order_by(OwnPlayer.id)]
+    assert names == ["Bob", ".New", "Other"]
 
 
 # User ids are opaque: what they are is somebody else's to say.

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import sqlite3
 import stat
 import subprocess
@@ -151,6 +152,15 @@ def vote(running: Running, nickname: str = "Alice") -> Any:
     return read_v1(running, f"players/{nickname}")
 
 
+def run_as_told(running: Running, environment: dict[str, str]) -> str:
+    """What the command prints that the welcome shows, typed where it was shown."""
+    [command] = re.findall(r"Commands +(.*)", running.log.read_text())
+    return subprocess.run(
+        ["sh", "-c", command], cwd=ROOT, env=environment, check=True,
+        stdout=subprocess.PIPE, text=True, timeout=60,
+    ).stdout  # fmt: skip
+
+
 def read_v1(running: Running, path: str) -> Any:
     headers = {"Authorization": "Bearer playground-api-key"}
     return requests.get(f"{running.service}/v1/{path}", headers=headers, timeout=30).json()
@@ -175,9 +185,11 @@ def test_it_works(production: Production, platform: Platform, tmp_path: Path) ->
             lambda: [read_v1(running, f"reports/{id_}")["sends"] for id_ in (1, 2)] >= [1, 1]
         )
         reports = [read_v1(running, f"reports/{id_}") for id_ in (1, 2)]
+        listed = run_as_told(running, os.environ | yours)
 
     assert read_books(guerdon) == before
     assert platform.requests == []
+    assert "server.vote" in listed
     [chat], [webhook] = (
         [one for one in reports if one["reporter"] == name] for name in ("chat", "webhook")
     )

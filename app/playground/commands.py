@@ -2,6 +2,8 @@
 
 import logging
 import os
+import shutil
+import sys
 import threading
 import time
 from pathlib import Path
@@ -39,7 +41,7 @@ WELCOME = """
   Players     {players}, and whom you add
   Database    {database}, the playground's own: nothing else is touched, nobody else is told
   Ask it      curl -H "Authorization: Bearer {key}" {service}/v1/players/Alice
-  Commands    GUERDON_CONFIG={config} guerdon events list
+  Commands    GUERDON_CONFIG={config} {guerdon} events list
 
   Ctrl-C ends both.
 """
@@ -81,6 +83,7 @@ def run() -> None:
         players=", ".join(DEMO_PLAYERS),
         database=shorten(database),
         config=shorten(config),
+        guerdon=find_command(),
         key=key if key in SECRETS.values() else "$GUERDON_API_KEY",
     )
     answering = [f"{service}/readyz", format_address(bind)]
@@ -115,6 +118,13 @@ def add_demo_players(source: Path, config: Path) -> None:
     for nickname in DEMO_PLAYERS:
         guerdon.add_player(nickname)
     guerdon.close()
+
+
+def find_command() -> str:
+    """`guerdon` as one would type it here: a .venv need not be activated."""
+    started = Path(sys.argv[0]).absolute()
+    is_known = shutil.which("guerdon") or started.name != "guerdon"
+    return "guerdon" if is_known else str(shorten(started))
 
 
 def shorten(path: Path) -> Path:

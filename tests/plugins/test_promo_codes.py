@@ -10,9 +10,9 @@ import pytest
 
 from app.errors import GuerdonError
 from app.guerdon import Guerdon
-from app.hookspecs import Event
+from app.hookspecs import Event, Player
 from app.settling import Work
-from plugins.promo_codes import PromoCode, import_codes
+from plugins.promo_codes import PromoCode, import_codes, take_code
 from tests.conftest import add_player
 from tests.sending import get_v1, post_vote
 
@@ -132,6 +132,18 @@ def test_never_the_same_code_twice_and_none_is_left_over(
     receipts = [row["receipt"]["code"] for row in rows if row["reward"] == "promo_code"]
     assert sorted(receipts) == sorted(given)
     assert list_codes(guerdon, PromoCode.player_id == "") == []
+
+
+def test_a_code_that_somebody_took_since_it_was_found_is_not_given_again(
+    guerdon: Guerdon, fill: Any
+) -> None:
+    fill("ONE")
+    event = Event("t", "server.vote", "v1")
+    with guerdon.database.connection_context():
+        id_ = PromoCode.get().id
+        assert take_code(id_, event, Player(1, "Bob"), 5)
+        assert not take_code(id_, event, Player(2, "Ann"), 6)
+        assert (PromoCode.get().player_id, PromoCode.get().given_at) == ("1", 5)
 
 
 def test_codes_are_imported_once(guerdon: Guerdon, fill: Any) -> None:
