@@ -53,9 +53,14 @@ def make_app() -> Any:
 
 
 def post_at_once(hosts: Sequence[Gunicorn], ids: Sequence[str], at_once: int = 40) -> list[int]:
-    """Each vote to one host in turn, `at_once` at the same time; the status of each."""
+    """Each vote to one host in turn, `at_once` at the same time; the status of each.
+
+    A kept connection on which nothing was said for a while may be closed just as it is used again; then
+    a delivery is posted once more, as a platform does.
+    """
+    again = urllib3.Retry(20, allowed_methods=None, backoff_factor=0.05)
     doors = [
-        urllib3.connection_from_url(host.url, maxsize=at_once, retries=False, timeout=60)
+        urllib3.connection_from_url(host.url, maxsize=at_once, retries=again, timeout=60)
         for host in hosts
     ]
 
