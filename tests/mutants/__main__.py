@@ -20,6 +20,7 @@ COPIED = ("app", "plugins", "config", "tests", "docs", "deploy", "bench", "requi
           "pyproject.toml", "setup.cfg", "README.md", "Makefile")  # fmt: skip
 AT_ONCE = 2
 LONGEST = 600  # seconds of one run
+LONGEST_UNCHANGED = 3600  # seconds of all tests there are
 FAILED = 1  # pytest's exit code where a test failed
 
 
@@ -52,16 +53,18 @@ class Copies:
         return copy
 
 
-def run_tests(root: Path, tests: Sequence[str], database: str) -> tuple[int, str]:
+def run_tests(
+    root: Path, tests: Sequence[str], database: str, longest: int, *options: str
+) -> tuple[int, str]:
     """pytest's exit code on one database, and the test that failed first."""
     others = [other for other in (*DATABASES, "mysql") if other != database]
     command = [
         sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout=120",
-        "-k", " and ".join(f"not {other}" for other in others), *tests,
+        "-k", " and ".join(f"not {other}" for other in others), *options, *tests,
     ]  # fmt: skip
     try:
         done = subprocess.run(
-            command, check=False, cwd=root, capture_output=True, text=True, timeout=LONGEST
+            command, check=False, cwd=root, capture_output=True, text=True, timeout=longest
         )
     except subprocess.TimeoutExpired:
         return FAILED, "a test hung"
@@ -76,7 +79,7 @@ def try_mutant(copies: Copies, mutant: Mutant) -> list[str]:
         source = mutant.apply(root)
         try:
             for database in mutant.on:
-                code, told = run_tests(root, mutant.tests, database)
+                code, told = run_tests(root, mutant.tests, database, LONGEST)
                 if code == 0:
                     survived.append(f"SURVIVED on {database}: {mutant}")
                 elif code != FAILED:
@@ -94,7 +97,9 @@ def check_unchanged(copies: Copies, mutants: Sequence[Mutant]) -> list[str]:
     faults = []
     with copies.borrow() as root:
         for database in DATABASES:
-            code, told = run_tests(root, tests, database)
+            side_by_side = ("-n", "3", "--dist", "loadfile")
+            code, told = run_tests(root, tests, database, LONGEST_UNCHANGED, *side_by_side)
+            print(f"unchanged on {database}: {'a failure' if code else 'all pass'}", flush=True)
             if code:
                 faults.append(f"the tests fail unchanged on {database}: {told}")
     return faults
