@@ -87,36 +87,58 @@ def take_leases(
     names the rows by their ids. `longest` (ms): what a lease of this box may be, where not `length`;
     `running`: Clock.find_running() of that.
     """
-    token, until = secrets.token_hex(16), now + length
     # Wrapped, it keeps SQLite from walking through all ready rows where it is told the ids.
     still = (fn.COALESCE(model.state, "") == "ready") & where
-    wanted = still if by_id else (model.state == "ready") & where
-    astray = find_astray(model, now, longest or length, running)
+    taking = Taking(
+        database, model, still, still if by_id else (model.state == "ready") & where, order, limit,
+        find_astray(model, now, longest or length, running),
+        secrets.token_hex(16), now + length, max_takes, death or {}, note,
+    )  # fmt: skip
+    rows = database.transact(taking.take) if database.ask(taking.is_worth_it) else []
+    return Lease(taking.token, tuple(rows), taking.until)
 
-    def look(attempt: int) -> bool:
-        return any(
-            list_first(model, where, by, 1)
-            for where, by in ((wanted, order), (astray.any, model.lease_until))
-        )
 
-    def take(attempt: int) -> list[Any]:
-        ours = (model.lease_token == token) & (model.state == "leased")
-        if attempt and (mine := list_leased(model, ours)):
+@dataclass(frozen=True)
+class Taking:
+    """One taking of leases; see take_leases."""
+
+    database: Database
+    model: Any
+    still: Any  # what a row must be that is leased now
+    wanted: Any  # the same, as rows are looked for
+    order: Any
+    limit: int
+    astray: Astray
+    token: str
+    until: int
+    max_takes: int
+    death: Mapping[str, Any]
+    note: Callable[[list[Any]], list[Any]]
+
+    def is_worth_it(self, attempt: int) -> bool:
+        """Whether there is a row to lease or to bring back: a look, and no transaction."""
+        looks = ((self.wanted, self.order), (self.astray.any, self.model.lease_until))
+        return any(list_first(self.model, where, by, 1) for where, by in looks)
+
+    def take(self, attempt: int) -> list[Any]:
+        """Inside: the rows that are ours now."""
+        ours = (self.model.lease_token == self.token) & (self.model.state == "leased")
+        if attempt and (mine := list_leased(self.model, ours)):
             return mine  # the reply to an earlier COMMIT of ours was lost
-        bring_back(database, model, astray, max_takes, death or {})
-        # One that may end its worker takes nobody along, and lets the others go first.
-        is_risky = (model.takes >= RISKY) & (max_takes <= MAX_TAKES)
+        bring_back(self.database, self.model, self.astray, self.max_takes, self.death)
         for turn in range(TURNS):
-            candidates = list_first(model, wanted & ~is_risky, order, limit, turn)
-            candidates = candidates or list_first(model, wanted, order, 1, turn)
+            candidates = self.list_candidates(turn)
             if not candidates:
                 break
-            if leased := lease_listed(model, candidates, still, token, until):
-                return note(leased)
+            if leased := lease_listed(self.model, candidates, self.still, self.token, self.until):
+                return self.note(leased)
         return []
 
-    rows = database.transact(take) if database.ask(look) else []
-    return Lease(token, tuple(rows), until)
+    def list_candidates(self, turn: int) -> list[int]:
+        """One that may end its worker takes nobody along, and lets the others go first."""
+        is_risky = (self.model.takes >= RISKY) & (self.max_takes <= MAX_TAKES)
+        calm = list_first(self.model, self.wanted & ~is_risky, self.order, self.limit, turn)
+        return calm or list_first(self.model, self.wanted, self.order, 1, turn)
 
 
 def lease_listed(model: Any, ids: list[int], still: Any, token: str, until: int) -> list[Any]:

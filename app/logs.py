@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
 import structlog
@@ -16,6 +16,32 @@ ENCODER = json.JSONEncoder(default=str)
 
 def set_up_logs(secrets: Iterable[Secret], stream: Any = None) -> None:
     """Send structlog and the standard library's logging to `stream` as JSON lines."""
+    write_line = make_writer(secrets)
+    shared: list[Any] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        structlog.processors.StackInfoRenderer(),
+    ]
+    structlog.configure(
+        processors=[*shared, write_line],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, write_line],
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+
+
+def make_writer(secrets: Iterable[Secret]) -> Callable[[Any, str, MutableMapping[str, Any]], str]:
+    """The last processor: an event's line, with these secrets masked."""
     known = [s.reveal() for s in secrets if len(s.reveal()) >= SHORTEST_MASKED]
     # As they stand in a line of JSON; the longest first: one may be a part of another.
     plain = sorted((ENCODER.encode(one)[1:-1] for one in known), key=len, reverse=True)
@@ -31,31 +57,7 @@ def set_up_logs(secrets: Iterable[Secret], stream: Any = None) -> None:
             text = text.replace(secret, MASK)
         return text
 
-    shared: list[Any] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        structlog.processors.StackInfoRenderer(),
-    ]
-    structlog.configure(
-        processors=[*shared, write_line],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
-        cache_logger_on_first_use=False,
-    )
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                write_line,
-            ],
-        )
-    )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(logging.WARNING)
+    return write_line
 
 
 def find_secrets(value: Any) -> Iterable[Secret]:

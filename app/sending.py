@@ -98,21 +98,13 @@ def send_one(
         return mask_text(text, [*quoted, *list_long(recorder.credentials)], secrets)
 
     began = time.monotonic()
-    try:
-        result = ask_reporter(plugins, recorder, report, now)
-    except (Exception, SystemExit) as error:
-        name = {"reporter": report.reporter, "report": report.id}
-        told = "".join(format_exception(error))  # it may quote a reply, or the report itself
-        log.error("send_report failed", **name, exception=hide(told))
-        result = {"error": f"send_report of {report.reporter} failed: {type(error).__name__}"}
+    result = try_to_send(plugins, recorder, report, now, hide)
     if "is_unsent" in result:
         return Sent(**result)
     if recorder.is_late and not recorder.is_asked:
         return Sent(error=TOO_LATE, is_late=True)
     reach("sending: answered, not recorded")
     last = recorder.last
-    if "error" in result:
-        result["error"] = hide(result["error"])[:LONGEST_ERROR] or "it failed"
     return Sent(
         **result,
         is_down="reply" not in result and seems_down(recorder, result.get("is_permanent", False)),
@@ -120,6 +112,22 @@ def send_one(
         answer=cut_text(hide(read_text(last.body)), ANSWER_KEPT) if last else "",
         latency=int((time.monotonic() - began) * 1000),
     )
+
+
+def try_to_send(
+    plugins: Plugins, recorder: RecordedHttp, report: Report, now: int, hide: Callable[[str], str]
+) -> dict[str, Any]:
+    """As ask_reporter, whatever the plugin does wrong; `hide` masks what an error may quote."""
+    try:
+        result = ask_reporter(plugins, recorder, report, now)
+    except (Exception, SystemExit) as error:
+        name = {"reporter": report.reporter, "report": report.id}
+        told = "".join(format_exception(error))  # it may quote a reply, or the report itself
+        log.error("send_report failed", **name, exception=hide(told))
+        result = {"error": f"send_report of {report.reporter} failed: {type(error).__name__}"}
+    if "error" in result and "is_unsent" not in result:
+        result["error"] = hide(result["error"])[:LONGEST_ERROR] or "it failed"
+    return result
 
 
 def ask_reporter(

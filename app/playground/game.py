@@ -14,58 +14,62 @@ LEASES = (30, 5, 300)  # seconds, to choose from
 
 def build_game(playground: Playground) -> Blueprint:
     """GET /game and a POST for each button; every POST answers with the way back to the page."""
-    game = Blueprint("game", __name__, url_prefix="/game")
+    game, buttons = Blueprint("game", __name__, url_prefix="/game"), GameButtons(playground)
+    game.get("", endpoint="show")(lambda: render_game(playground, read_choice()))
+    game.post("/level")(buttons.reach_level)
+    game.post("/start")(buttons.start_round)
+    game.post("/settle")(buttons.settle_round)
+    game.post("/claims")(buttons.fetch_claims)
+    game.post("/claims/ack")(buttons.acknowledge_claim)
+    game.post("/again")(buttons.tell_again)
+    game.post("/behave")(buttons.behave)
+    return game
 
-    @game.get("")
-    def show() -> str:
-        return render_game(playground, read_choice())
 
-    @game.post("/level")
-    def reach_level() -> Response:
+class GameButtons:
+    """What each button of the page does."""
+
+    def __init__(self, playground: Playground) -> None:
+        self._playground = playground
+
+    def reach_level(self) -> Response:
         choice, level = read_choice(), request.form.get("level", type=int)
         if level is None or not 0 <= level <= HIGHEST_LEVEL:
             abort(400, f"a level is a whole number from 0 to {HIGHEST_LEVEL}")
-        playground.reach_level(choice, level)
+        self._playground.reach_level(choice, level)
         return go_back(choice, "game.show")
 
-    @game.post("/start")
-    def start_round() -> Response:
+    def start_round(self) -> Response:
         choice = read_choice()
-        playground.start_round(choice)
+        self._playground.start_round(choice)
         return go_back(choice, "game.show")
 
-    @game.post("/settle")
-    def settle_round() -> Response:
+    def settle_round(self) -> Response:
         choice, rank = read_choice(), request.form.get("rank", type=int)
-        playground.settle_round(choice, rank if rank in RANKS else RANKS[0])
+        self._playground.settle_round(choice, rank if rank in RANKS else RANKS[0])
         return go_back(choice, "game.show")
 
-    @game.post("/claims")
-    def fetch_claims() -> Response:
+    def fetch_claims(self) -> Response:
         choice, seconds = read_choice(), request.form.get("lease", type=int)
-        playground.claims.fetch(choice.server, seconds if seconds in LEASES else LEASES[0])
+        self._playground.claims.fetch(choice.server, seconds if seconds in LEASES else LEASES[0])
         return go_back(choice, "game.show")
 
-    @game.post("/claims/ack")
-    def acknowledge_claim() -> Response:
-        playground.claims.acknowledge(request.form.get("claim", type=int))
+    def acknowledge_claim(self) -> Response:
+        self._playground.claims.acknowledge(request.form.get("claim", type=int))
         return go_back(read_choice(), "game.show")
 
-    @game.post("/again")
-    def tell_again() -> Response:
-        told = playground.telling.find(request.form.get("number", type=int))
-        return go_back(playground.tell_again(told) if told else read_choice(), "game.show")
+    def tell_again(self) -> Response:
+        told = self._playground.telling.find(request.form.get("number", type=int))
+        choice = self._playground.tell_again(told) if told else read_choice()
+        return go_back(choice, "game.show")
 
-    @game.post("/behave")
-    def behave() -> Response:
-        for name, stand_in in playground.stand_ins.items():
+    def behave(self) -> Response:
+        for name, stand_in in self._playground.stand_ins.items():
             way = request.form.get(name, stand_in.way)
             if way not in stand_in.ways:
                 abort(400, f"{name} has no such way to answer")
             stand_in.behave(way)
         return go_back(read_choice(), "game.show")
-
-    return game
 
 
 def render_game(playground: Playground, choice: Choice) -> str:

@@ -66,49 +66,53 @@ def set_policy(response: Response) -> Response:
 
 def build_page(playground: Playground) -> Blueprint:
     """GET / and a POST for each button; every POST answers with the way back to the page."""
-    page = Blueprint("page", __name__)
+    page, buttons = Blueprint("page", __name__), Buttons(playground)
+    page.get("/", endpoint="show")(lambda: render_page(playground, read_choice()))
+    page.post("/vote")(buttons.vote)
+    page.post("/forged")(buttons.vote_forged)
+    page.post("/test")(buttons.send_test)
+    page.post("/stranger")(buttons.vote_as_stranger)
+    page.post("/outage")(buttons.vote_in_outage)
+    page.post("/again")(buttons.deliver_again)
+    page.post("/players")(buttons.add)
+    return page
 
-    @page.get("/")
-    def show() -> str:
-        return render_page(playground, read_choice())
 
-    @page.post("/vote")
-    def vote() -> AnyResponse:
-        return go_back(playground.vote("A vote", read_choice()))
+class Buttons:
+    """What each button of the page does."""
 
-    @page.post("/forged")
-    def vote_forged() -> AnyResponse:
-        return go_back(playground.vote("A wrong signature", read_choice(), is_forged=True))
+    def __init__(self, playground: Playground) -> None:
+        self._playground = playground
 
-    @page.post("/test")
-    def send_test() -> AnyResponse:
-        return go_back(playground.vote("A test delivery", read_choice(), is_test=True))
+    def vote(self) -> AnyResponse:
+        return go_back(self._playground.vote("A vote", read_choice()))
 
-    @page.post("/stranger")
-    def vote_as_stranger() -> AnyResponse:
-        return go_back(playground.vote_as_stranger(read_choice()))
+    def vote_forged(self) -> AnyResponse:
+        return go_back(self._playground.vote("A wrong signature", read_choice(), is_forged=True))
 
-    @page.post("/outage")
-    def vote_in_outage() -> AnyResponse:
-        seconds = request.form.get("seconds", type=int)
-        return go_back(playground.vote_in_outage(read_choice(), min(max(seconds or 4, 1), 600)))
+    def send_test(self) -> AnyResponse:
+        return go_back(self._playground.vote("A test delivery", read_choice(), is_test=True))
 
-    @page.post("/again")
-    def deliver_again() -> AnyResponse:
-        entry = playground.journal.find(request.form.get("number", type=int))
-        return go_back(playground.deliver_again(entry) if entry else read_choice())
+    def vote_as_stranger(self) -> AnyResponse:
+        return go_back(self._playground.vote_as_stranger(read_choice()))
 
-    @page.post("/players")
-    def add() -> AnyResponse:
+    def vote_in_outage(self) -> AnyResponse:
+        asked = request.form.get("seconds", type=int) or OUTAGES[0]
+        seconds = min(max(asked, 1), 600)
+        return go_back(self._playground.vote_in_outage(read_choice(), seconds))
+
+    def deliver_again(self) -> AnyResponse:
+        entry = self._playground.journal.find(request.form.get("number", type=int))
+        return go_back(self._playground.deliver_again(entry) if entry else read_choice())
+
+    def add(self) -> AnyResponse:
         choice = read_choice()
         try:
-            playground.guerdon.add_player(choice.nickname)
+            self._playground.guerdon.add_player(choice.nickname)
         except GuerdonError as error:  # nobody may be called so, or the table is the game's
             abort(400, str(error))
         page = request.form.get("page", "")
         return go_back(choice, page if page in PAGES else PAGES[0])
-
-    return page
 
 
 def render_page(playground: Playground, choice: Choice) -> str:
