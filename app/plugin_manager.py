@@ -2,7 +2,7 @@
 
 import inspect
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -93,9 +93,24 @@ def load_plugins(config: Config) -> Plugins:
     faults: list[str] = []
     manager = pluggy.PluginManager(hookspecs.NAME)
     manager.add_hookspecs(hookspecs)
-    origins: list[Origin] = []
-    names = sorted(config.plugins, key=lambda name: name not in plugins.SHIPPED)
-    for name in names:
+    origins = tuple(register_all(manager, config, faults))
+    sections = check_sections(manager, config, origins, faults)
+    kinds = gather_kinds(manager, {origin.name for origin in origins if origin.is_shipped}, faults)
+    models = tuple(
+        model for _, some in call_each(manager, "plugin_models", faults) for model in some
+    )
+    if faults:
+        raise ConfigError(faults)
+    answered = Answered()
+    sign_receipts(manager, answered)
+    return Plugins(manager, Settings(sections, config.players), kinds, models, origins, answered)
+
+
+def register_all(
+    manager: pluggy.PluginManager, config: Config, faults: list[str]
+) -> Iterator[Origin]:
+    """Each plugin of the config, registered; what is wrong with one is added to `faults`."""
+    for name in sorted(config.plugins, key=lambda name: name not in plugins.SHIPPED):
         try:
             plugin, place = import_plugin(name, config)
             manager.register(plugin, name)
@@ -113,8 +128,14 @@ def load_plugins(config: Config) -> Plugins:
             faults.append(
                 f"plugin {name} ({place}): answers no hook; mark its functions with @hookimpl"
             )
-        origins.append(Origin(name, place, name in plugins.SHIPPED, hooks))
-    sections = {}
+        yield Origin(name, place, name in plugins.SHIPPED, hooks)
+
+
+def check_sections(
+    manager: pluggy.PluginManager, config: Config, origins: Sequence[Origin], faults: list[str]
+) -> dict[str, Mapping[str, Any]]:
+    """Each plugin's section, as its own schema reads it."""
+    sections: dict[str, Mapping[str, Any]] = {}
     schemas = dict(call_each(manager, "settings_schema", faults))
     for name in (origin.name for origin in origins):
         schema = schemas.get(name, EmptySection)
@@ -124,17 +145,7 @@ def load_plugins(config: Config) -> Plugins:
             sections[name] = MappingProxyType(loaded)
         except ConfigError as error:
             faults += error.faults
-    kinds = gather_kinds(manager, {origin.name for origin in origins if origin.is_shipped}, faults)
-    models = tuple(
-        model for _, some in call_each(manager, "plugin_models", faults) for model in some
-    )
-    if faults:
-        raise ConfigError(faults)
-    answered = Answered()
-    sign_receipts(manager, answered)
-    return Plugins(
-        manager, Settings(sections, config.players), kinds, models, tuple(origins), answered
-    )
+    return sections
 
 
 def is_class_of(value: Any, base: type) -> bool:
