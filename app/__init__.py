@@ -2,13 +2,10 @@
 
 from app import interrupting  # noqa: F401, I001  (first: the rest takes a second)
 
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Request, Response, request
-
-from app import game_api  # noqa: F401  (adds its views to /v1)
-from app.answer_headers import set_headers, shorten_location
-from app.bodies import WholeRequest
 from app.chunks import run_in_chunks
 from app.claims import queue_claims
 from app.complaints import explain_refusal
@@ -43,7 +40,6 @@ from app.hookspecs import (
 )
 from app.masking import cut_text, mask_tokens
 from app.names import PatternField
-from app.openapi import add_api
 from app.players import add_to_players
 from app.reward_fields import RewardName
 from app.rules import dump_json
@@ -59,7 +55,6 @@ from app.strict_json import (
 )
 from app.tokens import check_token, is_fresh, is_signature, sign_lines
 from app.upserting import upsert_rows
-from app.webhooks import REFUSALS, WebhookFlask, webhooks
 
 __all__ = [
     "BadDelivery",
@@ -120,22 +115,27 @@ __all__ = [
     "upsert_rows",
 ]
 
+if TYPE_CHECKING:
+    from flask import Flask, Request, Response
 
-def create_app(guerdon: Guerdon | Path | str = "config/guerdon.toml") -> Flask:
+OF_FLASK = ("Request", "Response")
+
+
+def create_app(guerdon: Guerdon | Path | str = "config/guerdon.toml") -> "Flask":
     """The web service of a Guerdon, or of the config file at a path.
 
     Raises ConfigError when the config, a plugin or a rule is at fault. The database need not be
     up: until it is found fit, deliveries are answered with 503.
     """
-    if not isinstance(guerdon, Guerdon):
-        guerdon = open_guerdon(Path(guerdon))
-    guerdon.log_warnings()
-    app = WebhookFlask("app", static_folder="static", static_url_path="/static")
-    app.request_class = WholeRequest
-    app.extensions["guerdon"], app.extensions["refusals"] = guerdon, REFUSALS
-    app.register_blueprint(webhooks)
-    add_api(app)
-    app.after_request(lambda response: shorten_location(request, set_headers(response)))
-    # What a plugin's hook opened outside of a transaction goes back to the pool with the request.
-    app.teardown_request(lambda error: guerdon.database.close())
-    return app
+    from app.building import build_app  # noqa: PLC0415  (who serves nothing need not load the web)
+
+    return build_app(guerdon if isinstance(guerdon, Guerdon) else open_guerdon(Path(guerdon)))
+
+
+if not TYPE_CHECKING:  # a type checker would take every name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        """Flask's classes, loaded by whoever asks: a plugin that reads or answers a delivery."""
+        if name not in OF_FLASK:
+            raise AttributeError(f"module 'app' has no attribute {name!r}")
+        return getattr(import_module("flask"), name)

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,16 @@ from app.interrupting import end_in_order
 from app.keys import make_event_key
 from app.opening import count, open_configured, show_progress
 from app.outbox import STOP_PATIENCE
-from app.playground.commands import playground, run
 from app.repay_commands import repay
 from app.report_commands import reports
 from app.terminal import tell
 from app.timeline import describe_event, list_latest_events
+
+# Commands that load the web; the others start without.
+WITH_WEB = {
+    "playground": "app.playground.commands",
+    "run": "app.playground.commands",
+}
 
 
 class Friendly(click.Group):
@@ -33,6 +39,9 @@ class Friendly(click.Group):
         return super().main(*args, **kwargs)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name in WITH_WEB:
+            found: click.Command = getattr(import_module(WITH_WEB[name]), name)
+            return found
         known = super().get_command(context, name)
         return known or build_plugin_groups(open_configured()).get(name)
 
@@ -41,7 +50,7 @@ class Friendly(click.Group):
             theirs = list(build_plugin_groups(open_configured()))
         except GuerdonError:
             theirs = []  # --help works without a config
-        return super().list_commands(context) + theirs
+        return sorted([*super().list_commands(context), *WITH_WEB]) + theirs
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -221,8 +230,6 @@ def add_player(nickname: str) -> None:
 
 
 main.add_command(reports)
-main.add_command(playground)
-main.add_command(run)
 
 if __name__ == "__main__":
     main()

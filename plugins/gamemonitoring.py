@@ -31,7 +31,7 @@ def event_types() -> dict[str, EventType]:
 
 
 @hookimpl
-def read_delivery(source: str, request: app.Request, settings: app.Settings) -> Delivery | None:
+def read_delivery(source: str, request: "app.Request", settings: app.Settings) -> Delivery | None:
     if source != NAME:
         return None
     body = app.read_json_object(request, LARGEST)

@@ -84,7 +84,7 @@ def send_report(report: app.Report, http: app.Http, settings: app.Settings, now:
 
 
 @app.hookimpl
-def read_delivery(source: str, request: app.Request, settings: app.Settings, now: int) -> Any:
+def read_delivery(source: str, request: "app.Request", settings: app.Settings, now: int) -> Any:
     if source != NAME:
         return None
     section = settings[NAME]
@@ -98,7 +98,7 @@ def read_delivery(source: str, request: app.Request, settings: app.Settings, now
     return app.read_game_delivery(NAME, body.get("report_type"), {**body, "ss_token": ""})
 
 
-def check_signature(section: Any, secret: Any, request: app.Request, now: int) -> None:
+def check_signature(section: Any, secret: Any, request: "app.Request", now: int) -> None:
     """Raise BadSignature for whoever did not sign these bytes; nothing is parsed before."""
     stamp, nonce, given = (request.headers.get(name, "") for name in HEADERS[1:])
     if not secret or not SIGNATURE.fullmatch(given):  # so the body is not even read
@@ -111,7 +111,7 @@ def check_signature(section: Any, secret: Any, request: app.Request, now: int) -
 
 
 @app.hookimpl
-def write_reply(source: str, outcome: app.Outcome) -> app.Response | None:
+def write_reply(source: str, outcome: app.Outcome) -> "app.Response | None":
     failed = {"ret_code": outcome.status, "ret_msg": outcome.reason}
     failed |= {"sdk_error_code": outcome.code} if outcome.code else {}
     reply = {"ret_code": 0, "ret_msg": ""} if outcome.is_done else failed

@@ -464,3 +464,28 @@ def test_a_round_that_waits_is_tried_again_by_its_platforms_own_id(
 
     assert run("events", "retry", "game_settle", "a:b").stdout == "1 will be tried again at once\n"
     assert run("events", "retry", "game_settle", "a:c").exit_code == 1
+
+
+MIGRATE = """
+import sys
+from app.cli import main
+main(["migrate"], standalone_mode=False)
+import app.errors
+print([name for name in ("flask", "werkzeug", "flask_smorest", "gevent") if name in sys.modules])
+"""
+
+
+@on_sqlite
+def test_a_command_that_serves_nobody_loads_no_web(
+    open_service: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for the config, the rules, the database, nor for any of the shipped plugins."""
+    open_service(REWARDS)
+    monkeypatch.setenv("GUERDON_CONFIG", str(tmp_path / "guerdon.toml"))
+
+    done = subprocess.run(
+        [sys.executable, "-c", MIGRATE], cwd=ROOT, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+
+    assert (done.stdout, done.returncode) == ("the tables are up to date\n[]\n", 0), done.stderr

@@ -44,7 +44,7 @@ FLOORS = {
     "app.answer_headers": 4, "app.resolving": 0.2,
     "app.bodies": 4, "app.schemas": 4, "app.webhooks": 4.05, "app.answers": 4.05, "app.examples": 4.05,
     "app.game_schemas": 4.05, "app.health": 4.1, "app.api": 4.1, "app.game_api": 4.2,
-    "app.openapi": 4.2, "app.terminal": 4, "app.opening": 4, "app.playground": 4.2,
+    "app.openapi": 4.2, "app.building": 4.3, "app.terminal": 4, "app.opening": 4, "app.playground": 4.2,
     "app.report_commands": 4.2, "app.repay_commands": 4.25, "app.cli": 4.3,
     "app": 5,
     "wsgi": 6,
