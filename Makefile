@@ -29,13 +29,14 @@ install = $(if $(1),test $$(id -u) != 0 || { apt-get update -qq && \
 # What the locks hold, each file by its hash; LOCK makes them, for Python 3.11 and later.
 install_locked = $(PIP) --require-hashes -r requirements/$(1).txt \
 	&& $(PIP) --no-deps --no-build-isolation -e .
-LOCK = .venv/bin/python -m tests.requirements build | .venv/bin/uv pip compile --quiet --universal \
+LOCK = .venv/bin/python -m tests.laws.requirements build | .venv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --custom-compile-command 'make lock' $(ARGS) setup.cfg -
 
-MEETS_STRANGERS = $(addprefix tests/test_,raw_sockets.py network.py tokens.py bodies.py webhooks.py \
-	openapi.py game_api.py tls.py hostile.py) tests/plugins
-PAYS = $(addprefix tests/test_,database.py transactions.py migrating.py ledger.py settling.py \
-	lost_connections.py sending.py under_fire.py logs.py config.py cli.py)
+MEETS_STRANGERS = tests/network $(addprefix tests/web/test_,bodies.py webhooks.py openapi.py \
+	game_api.py) tests/serving/test_hostile.py tests/porch/test_tokens.py tests/plugins
+PAYS = $(addprefix tests/database/test_,database.py transactions.py migrating.py lost_connections.py) \
+	tests/history tests/paying/test_settling.py tests/reporting/test_sending.py \
+	tests/stories/test_under_fire.py tests/serving/test_logs.py tests/config/test_config.py tests/cli
 
 .PHONY: run test test-mysql test-lowest mutants lint lock bench bench-growth bench-reports \
 	debian debian-bench mysql clean
@@ -53,7 +54,7 @@ test-mysql: .venv/.for-test debian mysql
 # With the lowest versions that setup.cfg allows: what meets strangers, and what pays, on each database.
 test-lowest: .venv/.for-test debian mysql
 	@rm -rf .venv-lowest && $(PYTHON) -m venv .venv-lowest
-	@.venv/bin/python -m tests.requirements lowest > .venv-lowest/lowest.txt
+	@.venv/bin/python -m tests.laws.requirements lowest > .venv-lowest/lowest.txt
 	@.venv-lowest/bin/pip install --quiet --disable-pip-version-check \
 		-c .venv-lowest/lowest.txt -e '.[mysql,test]'
 	.venv-lowest/bin/pytest -n 3 --dist loadfile $(or $(ARGS),$(MEETS_STRANGERS) $(PAYS))
@@ -66,6 +67,7 @@ lint: .venv/.for-test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
 
 # BENCH_PHP=FILE names the document with the PHP sample; without it Guerdon is measured alone.
 bench: .venv/.for-test debian debian-bench

@@ -5,7 +5,7 @@ import os
 from gunicorn.errors import AppImportError
 
 from app import create_app
-from app.errors import ConfigError
+from app.porch.errors import ConfigError
 
 try:
     app = create_app(os.environ.get("GUERDON_CONFIG", "config/guerdon.toml"))

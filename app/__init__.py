@@ -6,11 +6,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.chunks import run_in_chunks
-from app.claims import queue_claims
-from app.complaints import explain_refusal
-from app.database import Database
-from app.errors import (
+from app.database.chunks import run_in_chunks
+from app.paying.claims import queue_claims
+from app.database.complaints import explain_refusal
+from app.database.opening import Database
+from app.porch.errors import (
     BadDelivery,
     BadSignature,
     DeliveryError,
@@ -18,10 +18,10 @@ from app.errors import (
     NetworkFailed,
     NotReady,
 )
-from app.escaping import escape_text, shorten
-from app.game_events import describe_game_events, join_key, list_game_events, read_game_delivery
+from app.porch.escaping import escape_text, shorten
+from app.porch.rounds import describe_game_events, join_key, list_game_events, read_game_delivery
 from app.guerdon import Guerdon, open_guerdon
-from app.hookspecs import (
+from app.porch.hookspecs import (
     Batch,
     Command,
     Delivery,
@@ -38,14 +38,14 @@ from app.hookspecs import (
     Settings,
     hookimpl,
 )
-from app.masking import cut_text, mask_tokens
-from app.names import PatternField
-from app.players import add_to_players
-from app.reward_fields import RewardName
-from app.rules import dump_json
-from app.secret import HttpAddress, ReferableString, Secret, SecretField
-from app.steps import format_time
-from app.strict_json import (
+from app.porch.masking import cut_text, mask_tokens
+from app.porch.names import PatternField
+from app.paying.players import add_to_players
+from app.porch.reward_fields import RewardName
+from app.config.rules import dump_json
+from app.porch.secret import HttpAddress, ReferableString, Secret, SecretField
+from app.porch.times import format_time
+from app.porch.strict_json import (
     fetch_json,
     read_body,
     read_float,
@@ -53,8 +53,8 @@ from app.strict_json import (
     read_reply,
     read_retry_after,
 )
-from app.tokens import check_token, is_fresh, is_signature, sign_lines
-from app.upserting import upsert_rows
+from app.porch.signatures import check_token, is_fresh, is_signature, sign_lines
+from app.database.upserting import upsert_rows
 
 __all__ = [
     "BadDelivery",
@@ -127,7 +127,7 @@ def create_app(guerdon: Guerdon | Path | str = "config/guerdon.toml") -> "Flask"
     Raises ConfigError when the config, a plugin or a rule is at fault. The database need not be
     up: until it is found fit, deliveries are answered with 503.
     """
-    from app.building import build_app  # noqa: PLC0415  (who serves nothing need not load the web)
+    from app.web.building import build_app  # noqa: PLC0415  (who serves nothing need not load the web)
 
     return build_app(guerdon if isinstance(guerdon, Guerdon) else open_guerdon(Path(guerdon)))
 

@@ -9,9 +9,9 @@ import structlog
 from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
-from app.errors import DatabaseUnavailable
-from app.inbox import Inbox
-from app.outbox import Outbox
+from app.paying.waiting import Inbox
+from app.porch.errors import DatabaseUnavailable
+from app.reporting.outbox import Outbox
 
 log = structlog.get_logger()
 

@@ -12,39 +12,39 @@ import structlog
 from peewee import IntegrityError, PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
-from app.clock import Clock, make_clock
-from app.config import Config, read_config
-from app.crashing import FOLDER, list_crash_faults
-from app.database import Database, open_database
-from app.database_words import explain_database_error
-from app.deliveries import Deliveries
+from app.config.reading import Config, read_config
+from app.config.rules import Rules, read_rules
+from app.database.clock import Clock, make_clock
+from app.database.migrating import migrate
+from app.database.models import LEDGER, OWN, bind_models
+from app.database.opening import Database, open_database
+from app.database.sharing import SHARED
+from app.database.words import explain_database_error
 from app.dispatcher import Dispatcher
-from app.errors import (
+from app.failpoints import FOLDER, list_crash_faults
+from app.fitness.inspection import inspect_database
+from app.fitness.readiness import Readiness
+from app.host.loading import Plugins, load_plugins
+from app.logs import find_secrets, set_up_logs
+from app.network.client import Http, list_unused_proxies
+from app.paying.accepting import Deliveries
+from app.paying.players import PlayerFinder
+from app.paying.recipients import Recipients
+from app.paying.repaying import Repayer
+from app.paying.rule_warnings import gather_supplies, list_warnings
+from app.paying.settler import Settler
+from app.paying.waiting import Inbox
+from app.porch.errors import (
     AmbiguousPlayer,
     ConfigError,
     DatabaseUnavailable,
     GuerdonError,
     RefusedName,
 )
-from app.game_events import GAME_SERVER
-from app.hookspecs import Event, Player
-from app.inbox import Inbox
-from app.inspection import inspect_database
-from app.logs import find_secrets, set_up_logs
-from app.migrating import migrate
-from app.models import LEDGER, OWN, bind_models
-from app.network import Http, list_unused_proxies
-from app.outbox import Outbox
-from app.players import PlayerFinder
-from app.plugin_manager import Plugins, load_plugins
-from app.readiness import Readiness
-from app.recipients import Recipients
-from app.repaying import Repayer
-from app.rule_warnings import gather_supplies, list_warnings
-from app.rules import Rules, read_rules
-from app.secret import Secret
-from app.settling import Settler
-from app.sharing import SHARED
+from app.porch.hookspecs import Event, Player
+from app.porch.rounds import GAME_SERVER
+from app.porch.secret import Secret
+from app.reporting.outbox import Outbox
 
 log = structlog.get_logger()
 

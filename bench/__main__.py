@@ -23,7 +23,7 @@ from bench.comparing import PLAYERS, SCENARIOS, Comparison, Scenario, Side, comp
 from bench.guerdon import Guerdon
 from bench.machine import describe_run
 from bench.table import draw_head, draw_scenario, draw_targets, judge, summarize
-from tests.servers import MariaDBServer
+from tests.world.servers import MariaDBServer
 
 HERE = Path(__file__).parent
 SIDES = ("php", "mariadb", "sqlite")

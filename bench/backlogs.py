@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable
 
-from app.keys import make_event_key
-from app.models import Waiting
+from app.database.keys import make_event_key
+from app.database.models import Waiting
 from bench.guerdon import Guerdon
 from bench.load import make_ids
 from bench.reports import fill as queue_reports
-from tests.servers import wait_until
+from tests.world.servers import wait_until
 
 LONGEST = 300  # seconds
 VOTE = ("gamemonitoring", "server.vote")

@@ -20,11 +20,11 @@ from statistics import median
 
 import structlog
 
+from app.database.models import OwnPlayer
 from app.guerdon import Guerdon, open_guerdon
-from app.hookspecs import Event
-from app.models import OwnPlayer
-from app.settling import Work
-from tests.servers import MariaDBServer
+from app.paying.settler import Work
+from app.porch.hookspecs import Event
+from tests.world.servers import MariaDBServer
 
 PLAYERS = 500
 BATCH = 64

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from app.game_events import list_game_events
-from app.hookspecs import Event
-from app.keys import make_event_key, make_report_key
-from app.settling import Work
+from app.database.keys import make_event_key, make_report_key
+from app.paying.settler import Work
+from app.porch.hookspecs import Event
+from app.porch.rounds import list_game_events
 from bench.comparing import PLAYERS
 from bench.guerdon import Guerdon
 from bench.load import make_id
 from bench.reports import make_body
-from tests.servers import MariaDBServer
+from tests.world.servers import MariaDBServer
 
 VOTE = ("gamemonitoring", "server.vote")
 DAY = 86_400_000  # ms

@@ -24,7 +24,7 @@ from bench.guerdon import Guerdon
 from bench.machine import describe_run
 from bench.reports import run_platform
 from bench.table import draw_row, write_figure
-from tests.servers import MariaDBServer
+from tests.world.servers import MariaDBServer
 
 HERE = Path(__file__).parent
 SIDES = ("mariadb", "sqlite")

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
+from app.database.models import OwnPlayer
 from app.guerdon import Guerdon as Service
 from app.guerdon import open_guerdon
-from app.models import OwnPlayer
 from bench.load import list_family
-from tests.sending import TOKEN
-from tests.servers import Gunicorn
+from tests.world.sending import TOKEN
+from tests.world.servers import Gunicorn
 
 WORKERS = 2
 CONFIG = """

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.php import find_fpm
-from tests.servers import ROOT
+from tests.world.servers import ROOT
 
 
 def describe_run(module: str) -> dict[str, Any]:

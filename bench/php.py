@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.load import list_family
 from bench.sample import cut_sample, make_settings, set_settings
-from tests.servers import MariaDBServer, find_free_port, wait_until
+from tests.world.servers import MariaDBServer, find_free_port, wait_until
 
 CHILDREN = 16
 TABLES = (

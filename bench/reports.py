@@ -18,10 +18,10 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from app.game_events import list_game_events
 from app.guerdon import Guerdon, open_guerdon
-from app.settling import Work
-from tests.servers import Gunicorn, MariaDBServer, wait_until
+from app.paying.settler import Work
+from app.porch.rounds import list_game_events
+from tests.world.servers import Gunicorn, MariaDBServer, wait_until
 
 HERE = Path(__file__).parent
 DELAYS = (0.0, 0.1)  # seconds until the platform answers

@@ -1,6 +1,6 @@
 """Drop a file here, add its section to the config, restart: it is a plugin.
 
-`app/hookspecs.py` is the manual. SHIPPED names the plugins that come with Guerdon: any other is a
+`app/porch/hookspecs.py` is the manual. SHIPPED names the plugins that come with Guerdon: any other is a
 studio's own, is asked before them, and may take over what they give.
 """
 

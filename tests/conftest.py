@@ -17,18 +17,18 @@ from flask import Flask
 
 import plugins
 from app import create_app
+from app.database.models import OwnPlayer
 from app.guerdon import Guerdon, open_guerdon
-from app.models import OwnPlayer
-from app.network import Http
-from tests.crowd import PLAYERS, REPORTING, Crowd
-from tests.crowd import REWARDS as CROWD_REWARDS
-from tests.galera import GaleraCluster, require_galera
-from tests.mysql import MySQLMissing
-from tests.platforms import Platform
-from tests.proxying import Proxy
-from tests.sending import API_KEY, TOKEN, make_delivery
-from tests.servers import DatabaseServer, Gunicorn, MariaDBServer, MySQLServer, require
-from tests.vote_api import VoteApi
+from app.network.client import Http
+from tests.world.crowd import PLAYERS, REPORTING, Crowd
+from tests.world.crowd import REWARDS as CROWD_REWARDS
+from tests.world.galera import GaleraCluster, require_galera
+from tests.world.mysql import MySQLMissing
+from tests.world.platforms import Platform
+from tests.world.proxying import Proxy
+from tests.world.sending import API_KEY, TOKEN, make_delivery
+from tests.world.servers import DatabaseServer, Gunicorn, MariaDBServer, MySQLServer, require
+from tests.world.vote_api import VoteApi
 
 REWARDS = """
 [[rules]]
@@ -50,14 +50,14 @@ tokens = ["{token}"]
 
 # The modules and tests that run on MySQL in every run; with --mysql, all that MariaDB is for.
 ON_MYSQL = {
-    "tests.test_batches",
-    "tests.test_crash_points",
-    "tests.test_ledger",
-    "tests.test_migrating",
-    "tests.test_settling",
-    "tests.test_turns",
-    "tests.test_under_fire.test_one_vote_delivered_two_hundred_times_at_once_is_paid_once",
-    "tests.test_upserting",
+    "tests.paying.test_batches",
+    "tests.stories.test_crash_points",
+    "tests.history.test_ledger",
+    "tests.database.test_migrating",
+    "tests.paying.test_settling",
+    "tests.paying.test_turns",
+    "tests.stories.test_under_fire.test_one_vote_delivered_two_hundred_times_at_once_is_paid_once",
+    "tests.database.test_upserting",
 }
 
 

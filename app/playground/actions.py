@@ -4,7 +4,6 @@ import random
 import time
 from typing import Any
 
-from app.errors import ConfigError
 from app.guerdon import Guerdon
 from app.playground import sud, webhook
 from app.playground.behaviour import StandIn
@@ -19,7 +18,8 @@ from app.playground.reports import Telling, Told
 from app.playground.sections import build_sections
 from app.playground.server import GameServer
 from app.playground.sud import AppServer
-from app.secret import Secret
+from app.porch.errors import ConfigError
+from app.porch.secret import Secret
 
 
 class Playground:

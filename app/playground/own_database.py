@@ -5,8 +5,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from app.database_urls import make_private_file, make_private_folder
-from app.errors import GuerdonError
+from app.database.urls import make_private_file, make_private_folder
+from app.porch.errors import GuerdonError
 
 VARIABLE, NAME, USUAL_FOLDER = "GUERDON_PLAYGROUND_DATABASE", "playground.db", "var"
 SQLITE = "sqlite:///"

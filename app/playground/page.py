@@ -5,8 +5,6 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Flask, Response, abort, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.errors import GuerdonError
-from app.escaping import escape_text
 from app.guerdon import Guerdon
 from app.playground import words
 from app.playground.actions import Playground
@@ -19,6 +17,8 @@ from app.playground.journal import is_open
 from app.playground.players import DEMO_PLAYERS
 from app.playground.sud import build_app_server
 from app.playground.webhook import build_webhook
+from app.porch.errors import GuerdonError
+from app.porch.escaping import escape_text
 
 OUTAGES = (4, 8, 60)  # seconds, to choose from
 PAGES = ("page.show", "game.show")

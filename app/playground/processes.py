@@ -9,8 +9,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from app.errors import GuerdonError
 from app.playground.courier import open_session
+from app.porch.errors import GuerdonError
 from app.terminal import tell
 
 PATIENCE_STARTING = 60.0  # seconds

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from app.config import Config
-from app.errors import GuerdonError
+from app.config.reading import Config
+from app.config.references import read_tables
 from app.playground import sud, webhook
-from app.references import read_tables
+from app.porch.errors import GuerdonError
 
 # Names that nobody takes for secrets: they are good for this machine only.
 APP_ID, APP_SECRET = "playground-app", "playground-app-secret"

@@ -7,9 +7,9 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from app.game_events import join_key
 from app.playground.choice import Choice
 from app.playground.courier import Courier
+from app.porch.rounds import join_key
 
 GAME = 1461227817776713818  # an mg_id, longer than a float can hold
 FIRST_LEVEL = 9

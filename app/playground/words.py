@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from http.client import responses
 from typing import Any
 
-from app.escaping import escape_text
-from app.hookspecs import Event
+from app.config.rules import Rules
 from app.playground.journal import Entry
 from app.playground.reports import Told
-from app.rules import Rules
+from app.porch.escaping import escape_text
+from app.porch.hookspecs import Event
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 

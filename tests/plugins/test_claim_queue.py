@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app import create_app
-from app.errors import NotReady
-from app.escaping import shorten
+from app.config.rules import dump_json
+from app.database.models import Claim
 from app.guerdon import Guerdon
-from app.hookspecs import Event
-from app.models import Claim
-from app.rules import dump_json
-from app.settling import Work
+from app.paying.settler import Work
+from app.porch.errors import NotReady
+from app.porch.escaping import shorten
+from app.porch.hookspecs import Event
 from plugins.claim_queue import ID, choose_filling, fill_template
 from tests.conftest import ALL_PLUGINS, add_player
-from tests.sending import API_KEY, get_v1, post_vote
+from tests.world.sending import API_KEY, get_v1, post_vote
 
 Open = Callable[..., Guerdon]
 REWARDS = """

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from app.errors import ConfigError
+from app.database.models import Send
 from app.guerdon import open_guerdon
-from app.hookspecs import Event
-from app.models import Send
-from app.network import HttpResponse
+from app.network.client import HttpResponse
+from app.porch.errors import ConfigError
+from app.porch.hookspecs import Event
 from plugins import g123
 from tests.conftest import Clock
-from tests.game_server import ROLE, GameServer, make_level_up, make_start
-from tests.platforms import (
+from tests.world.game_server import ROLE, GameServer, make_level_up, make_start
+from tests.world.platforms import (
     G123_PATH,
     Platform,
     answer_g123,
@@ -26,7 +26,7 @@ from tests.platforms import (
     hang_up,
     never_answer,
 )
-from tests.servers import find_free_port, wait_until
+from tests.world.servers import find_free_port, wait_until
 
 SECRET = "s3cret-of-g123"
 SECTION = """

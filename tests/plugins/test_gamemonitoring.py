@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder
 
 from app import BadDelivery, Secret, create_app
-from app.bodies import WholeRequest
+from app.database.models import Attempt, Event, Grant, Waiting
 from app.guerdon import Guerdon
-from app.hookspecs import Event as VoteEvent
-from app.models import Attempt, Event, Grant, Waiting
-from app.settling import Work
+from app.paying.settler import Work
+from app.porch.hookspecs import Event as VoteEvent
+from app.web.bodies import WholeRequest
 from plugins import gamemonitoring
 from tests.conftest import ALL_PLUGINS, add_player
-from tests.sending import TOKEN, make_delivery, sign
-from tests.vote_api import VoteApi, answer
+from tests.world.sending import TOKEN, make_delivery, sign
+from tests.world.vote_api import VoteApi, answer
 
 Deliver = Callable[..., Any]
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -193,7 +193,7 @@ def test_keys_that_a_collation_calls_equal_are_different_events(
     assert read_gold() == f"{len(ids) * 100}.00"
 
 
-# The signature. Strings are written out by hand here: tests/sending.py is not asked.
+# The signature. Strings are written out by hand here: tests/world/sending.py is not asked.
 
 
 WRITTEN = (

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from app.guerdon import Guerdon
-from app.hookspecs import Event
-from app.settling import Work
+from app.paying.settler import Work
+from app.porch.hookspecs import Event
 from tests.conftest import REWARDS
-from tests.sending import get_v1, post_vote
+from tests.world.sending import get_v1, post_vote
 
 Open = Callable[..., Guerdon]
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from app.guerdon import Guerdon
-from app.hookspecs import Event
-from app.settling import Work
+from app.paying.settler import Work
+from app.porch.hookspecs import Event
 from tests.conftest import add_player
-from tests.sending import get_v1, post_vote
+from tests.world.sending import get_v1, post_vote
 
 Open = Callable[..., Guerdon]
 REWARDS = """

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from app.errors import GuerdonError
 from app.guerdon import Guerdon
-from app.hookspecs import Event, Player
-from app.settling import Work
+from app.paying.settler import Work
+from app.porch.errors import GuerdonError
+from app.porch.hookspecs import Event, Player
 from plugins.promo_codes import PromoCode, import_codes, take_code
 from tests.conftest import add_player
-from tests.sending import get_v1, post_vote
+from tests.world.sending import get_v1, post_vote
 
 Open = Callable[..., Guerdon]
 REWARDS = """

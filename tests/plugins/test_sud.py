@@ -12,14 +12,14 @@ import pytest
 import requests
 
 from app import create_app, sign_lines
-from app.errors import ConfigError
+from app.database.models import Attempt, Event, Grant, Report, Waiting
 from app.guerdon import Guerdon, open_guerdon
-from app.models import Attempt, Event, Grant, Report, Waiting
-from app.secret import Secret
-from tests import sud
-from tests.books import read_books, serve_once
+from app.porch.errors import ConfigError
+from app.porch.secret import Secret
 from tests.conftest import API_KEY, Clock, add_player
-from tests.game_server import (
+from tests.world import sud
+from tests.world.books import read_books, serve_once
+from tests.world.game_server import (
     BIG_ID,
     GameServer,
     make_level_up,
@@ -27,7 +27,7 @@ from tests.game_server import (
     make_settle,
     make_start,
 )
-from tests.platforms import (
+from tests.world.platforms import (
     SUD_PATH,
     Platform,
     answer_in_turn,
@@ -36,10 +36,10 @@ from tests.platforms import (
     hang_up,
     never_answer,
 )
-from tests.proxying import Proxy
-from tests.sending import get_v1
-from tests.servers import find_free_port
-from tests.sud import APP_ID, KEYS, SECRET, STAMP, Sud, make_headers, make_token
+from tests.world.proxying import Proxy
+from tests.world.sending import get_v1
+from tests.world.servers import find_free_port
+from tests.world.sud import APP_ID, KEYS, SECRET, STAMP, Sud, make_headers, make_token
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 SEED_SETTLE = b"""{

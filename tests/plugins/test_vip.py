@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from app.guerdon import Guerdon
-from app.hookspecs import Event
-from app.settling import Work
-from tests.sending import get_v1, post_vote
+from app.paying.settler import Work
+from app.porch.hookspecs import Event
+from tests.world.sending import get_v1, post_vote
 
 Open = Callable[..., Guerdon]
 DAY = 86400

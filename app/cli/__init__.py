@@ -1,0 +1,1 @@
+"""guerdon …: what a person types."""

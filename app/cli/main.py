@@ -1,0 +1,232 @@
+"""guerdon …: what a person types. Each command reads the config in GUERDON_CONFIG."""
+
+import os
+import signal
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+from peewee import PeeweeException
+
+from app.cli.context import count, open_configured, show_progress
+from app.cli.repay import repay
+from app.cli.reports import reports
+from app.database.keys import make_event_key
+from app.database.words import explain_cause, explain_database_error
+from app.guerdon import Guerdon
+from app.history.timeline import describe_event, list_latest_events
+from app.interrupting import end_in_order
+from app.porch.errors import ConfigError, GuerdonError
+from app.porch.hookspecs import Command
+from app.porch.rounds import join_key
+from app.reporting.outbox import STOP_PATIENCE
+from app.terminal import tell
+
+# Commands that load the web; the others start without.
+WITH_WEB = {
+    "playground": "app.cli.playground",
+    "run": "app.cli.playground",
+}
+
+
+class Friendly(click.Group):
+    """Prints our own errors as sentences, with exit code 1; knows the plugins' commands too."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        end_in_order()
+        return super().main(*args, **kwargs)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name in WITH_WEB:
+            found: click.Command = getattr(import_module(WITH_WEB[name]), name)
+            return found
+        known = super().get_command(context, name)
+        return known or build_plugin_groups(open_configured()).get(name)
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        try:
+            theirs = list(build_plugin_groups(open_configured()))
+        except GuerdonError:
+            theirs = []  # --help works without a config
+        return sorted([*super().list_commands(context), *WITH_WEB]) + theirs
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except ConfigError as error:
+            tell(*error.faults, err=True)
+        except GuerdonError as error:
+            tell(": ".join(filter(None, [str(error), explain_cause(error)])), err=True)
+        except PeeweeException as error:
+            tell(f"the database failed: {explain_database_error(error)}", err=True)
+        raise SystemExit(1)
+
+
+def build_plugin_groups(guerdon: Guerdon) -> dict[str, click.Group]:
+    """The commands that plugins bring, each in its group."""
+    groups: dict[str, click.Group] = {}
+    for commands in guerdon.plugins.hook.commands():
+        for command in commands:
+            group = groups.setdefault(command.group, click.Group(command.group))
+            group.add_command(build_plugin_command(guerdon, command))
+    return groups
+
+
+def build_plugin_command(guerdon: Guerdon, command: Command) -> click.Command:
+    def run(**arguments: str) -> None:
+        with guerdon.database.connection_context():
+            # Its line breaks are its own; what else steers a terminal is not.
+            tell(*str(command.run(guerdon.database, show_progress, **arguments)).split("\n"))
+
+    arguments: list[click.Parameter] = [click.Argument([name]) for name in command.arguments]
+    return click.Command(command.name, params=arguments, callback=run, help=command.help)
+
+
+@click.group(cls=Friendly)
+@click.version_option(package_name="guerdon")
+def main() -> None:
+    """Turns votes into rewards, exactly once."""
+
+
+@main.command()
+def migrate() -> None:
+    """Create and upgrade the tables; safe to run twice, and twice at once."""
+    # Told to stop, it leaves through the door: the next one need not wait for its lock to run out.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    done = open_configured().migrate()
+    tell(*(done or ["the tables are up to date"]))
+
+
+@main.command()
+@click.option("--strict", is_flag=True, help="exit 2 where there is something to warn of")
+def check(strict: bool) -> None:
+    """Read the config, load the plugins, inspect the database; say what is wrong."""
+    guerdon = open_configured()
+    warnings, faults = guerdon.list_warnings(), guerdon.inspect()
+    faults += guerdon.compare_clocks()
+    tell(*(f"warning: {warning}" for warning in warnings), *faults, err=True)
+    if faults:
+        raise SystemExit(1)
+    rules = sum(len(some) for some in guerdon.rules.by_type.values())
+    counted = f"{count(len(guerdon.plugins.origins), 'plugin')}, {count(rules, 'rule')}"
+    heading = f"no fault, {count(len(warnings), 'warning')}" if warnings else "all is well"
+    tell(f"{heading}: {counted}, database ready")
+    if warnings and strict:
+        raise SystemExit(2)
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("gunicorn_options", nargs=-1, type=click.UNPROCESSED)
+def serve(gunicorn_options: tuple[str, ...]) -> None:
+    """Serve with gunicorn, as config/gunicorn.conf.py says; further options are gunicorn's."""
+    open_configured()  # every fault at once, before gunicorn starts
+    config = Path("config/gunicorn.conf.py")
+    if not config.exists():
+        raise GuerdonError(f"{config} is not here: start this in Guerdon's own folder")
+    # gunicorn is imported first, and Ctrl-C would be a traceback: its config lets it through again.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    command = [sys.executable, "-m", "gunicorn", "-c", str(config), *gunicorn_options, "wsgi:app"]
+    os.execv(sys.executable, command)  # noqa: S606  (no shell is what we want)
+
+
+@main.command()
+@click.option(
+    "--patience", default=STOP_PATIENCE, show_default=True, type=click.FloatRange(0),
+    help="seconds for sends under way, when told to stop",
+)  # fmt: skip
+def dispatch(patience: float) -> None:
+    """Try waiting events and send reports, alone; Ctrl-C or SIGTERM finishes what is in hand."""
+    guerdon = open_configured()
+    guerdon.log_warnings()
+    dispatcher = guerdon.dispatcher
+
+    def stop(number: int, frame: Any) -> None:
+        dispatcher.request_stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    dispatcher.run()
+    if not guerdon.outbox.stop(patience):
+        os._exit(0)  # Python would wait for a send that hangs; its lease runs out instead
+
+
+@main.command("plugins")
+def list_plugins() -> None:
+    """Each plugin, where it came from, its hooks."""
+    for origin in open_configured().plugins.origins:
+        tell(f"{origin.name}  ({origin.place})", f"    {', '.join(origin.hooks)}")
+
+
+@main.group()
+def events() -> None:
+    """Look at events, and have waiting or dead ones tried again."""
+
+
+@events.command("list")
+@click.option("--state", type=click.Choice(["waiting", "dead", "settled"]), help="only these")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
+def list_events(state: str | None, limit: int) -> None:
+    """The latest events, those that wait first."""
+    guerdon = open_configured()
+    with guerdon.database.connection_context():
+        tell(*list_latest_events(state, limit))
+
+
+@events.command("show")
+@click.argument("type")
+@click.argument("id")
+def show_event(type: str, id: str) -> None:
+    """What became of one event, step by step."""
+    guerdon = open_configured()
+    with guerdon.database.connection_context():
+        event = describe_event(guerdon.sources, type, id)
+    if event is None:
+        raise GuerdonError(f"no event {type} {id} has come, or it was refused")
+    tell(f"{event['type']} {event['id']} from {event['source']}: {event['state']}")
+    for name in ("nickname", "server_id", "user_id", "last_error"):
+        if event[name]:
+            tell(f"  {name}: {event[name]}")
+    for step in event["timeline"]:
+        tell(f"  {step['at']}  {step['what']}: {step['detail']}")
+
+
+@events.command("retry")
+@click.argument("type", required=False)
+@click.argument("id", required=False)
+@click.option("--dead", is_flag=True, help="all dead events")
+def retry_events(type: str | None, id: str | None, dead: bool) -> None:
+    """Have one event, or all dead ones, tried again at once."""
+    if dead == bool(type and id):
+        raise click.UsageError("name one event by TYPE and ID, or say --dead")
+    guerdon = open_configured()
+    keys = None
+    if type and id:
+        ids = {id, join_key(id)}  # as `show` finds it too
+        keys = [make_event_key(source, type, one) for source in guerdon.sources for one in ids]
+    count = guerdon.inbox.revive(keys, show_progress)
+    if not count and keys:
+        raise GuerdonError(f"no event {type} {id} waits or is dead")
+    tell(f"{count} will be tried again at once")
+
+
+events.add_command(repay)
+
+
+@main.group()
+def players() -> None:
+    """Our own table of players."""
+
+
+@players.command("add")
+@click.argument("nickname")
+def add_player(nickname: str) -> None:
+    """Add a player to our own table."""
+    added = open_configured().add_player(nickname)
+    if added is None:
+        raise GuerdonError(f"there is a player {nickname.strip()} already")
+    tell(f"added {added}")
+
+
+main.add_command(reports)

@@ -1,0 +1,152 @@
+"""guerdon playground, and guerdon run: the service and the playground together."""
+
+import logging
+import os
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+
+import click
+from werkzeug.serving import make_server
+
+from app.cli.context import find_config, open_configured
+from app.config.reading import read_config
+from app.guerdon import Guerdon, open_guerdon
+from app.playground.actions import list_targets
+from app.playground.own_database import make_database
+from app.playground.page import build_playground
+from app.playground.players import DEMO_PLAYERS
+from app.playground.processes import (
+    PAUSE,
+    Ending,
+    format_address,
+    is_loopback,
+    require_free,
+    run_together,
+    split_bind,
+)
+from app.playground.sections import SECRETS, write_config
+from app.porch.errors import ConfigError, GuerdonError
+from app.terminal import tell
+
+WELCOME = """
+  Guerdon runs. Open the playground and vote:
+
+    {playground}
+
+  Service     {service}
+  Reports     of levels and rounds: {playground}/game
+  Players     {players}, and whom you add
+  Database    {database}, the playground's own: nothing else is touched, nobody else is told
+  Ask it      curl -H "Authorization: Bearer {key}" {service}/v1/players/Alice
+  Commands    GUERDON_CONFIG={config} {guerdon} events list
+
+  Ctrl-C ends both.
+"""
+
+
+@click.command()
+def playground() -> None:
+    """A page to vote on, and stand-ins for the platforms; for trying out, never for production."""
+    bind, service = prepare_environment()
+    ending = Ending()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # the page shows what was asked
+    host, port = split_bind(bind)
+    guerdon = open_configured()
+    require_harmless(guerdon, format_address(bind))
+    app = build_playground(guerdon, service, format_address(bind))
+    server = make_server(host, port, app, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    tell(f"the playground is at {format_address(bind)}; it delivers to {service}")
+    while not ending.is_asked:
+        time.sleep(PAUSE)
+    server.shutdown()
+    server.server_close()
+
+
+@click.command()
+def run() -> None:
+    """The service and the playground, with players to try; Ctrl-C ends both."""
+    bind, service = prepare_environment()
+    require_free(bind, "GUERDON_PLAYGROUND_BIND")
+    require_free(os.environ["GUERDON_BIND"], "GUERDON_BIND")
+    yours, _ = read_config(find_config())  # its faults are told where the copy is opened
+    database = make_database(yours.database_url)
+    config = write_config(yours, format_address(bind), database)
+    add_demo_players(yours.path, config)
+    key = os.environ["GUERDON_API_KEY"]
+    welcome = WELCOME.format(
+        playground=format_address(bind),
+        service=service,
+        players=", ".join(DEMO_PLAYERS),
+        database=shorten(database),
+        config=shorten(config),
+        guerdon=find_command(),
+        key=key if key in SECRETS.values() else "$GUERDON_API_KEY",
+    )
+    answering = [f"{service}/readyz", format_address(bind)]
+    os.environ["GUERDON_CONFIG"] = str(config)
+    run_together(["serve", "playground"], answering, welcome)
+
+
+def require_harmless(guerdon: Guerdon, own_address: str) -> None:
+    """Raise GuerdonError where the buttons would pay a game's own players, or tell a real platform."""
+    targets = [target for target in list_targets(guerdon, own_address).values() if target]
+    if not guerdon.config.players.is_own:
+        reason = f"pays into your table {guerdon.config.players.table}"
+    elif targets:
+        reason = f"reports to {targets[0]}"
+    else:
+        return
+    raise GuerdonError(
+        f"the playground's buttons pay and report in earnest, and this config {reason}:"
+        " start `guerdon run`, which works on a database of its own and tells nobody"
+    )
+
+
+def add_demo_players(source: Path, config: Path) -> None:
+    """Open the copy of a config, make its tables and its players; faults are told of the original."""
+    try:
+        guerdon = open_guerdon(config)
+    except ConfigError as error:
+        raise ConfigError(
+            [fault.replace(str(config), str(source)) for fault in error.faults]
+        ) from None
+    guerdon.migrate()
+    for nickname in DEMO_PLAYERS:
+        guerdon.add_player(nickname)
+    guerdon.close()
+
+
+def find_command() -> str:
+    """`guerdon` as one would type it here: a .venv need not be activated."""
+    started = Path(sys.argv[0]).absolute()
+    is_known = shutil.which("guerdon") or started.name != "guerdon"
+    return "guerdon" if is_known else str(shorten(started))
+
+
+def shorten(path: Path) -> Path:
+    """A path as one would type it here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def prepare_environment() -> tuple[str, str]:
+    """Fill in what the environment leaves out; the playground's bind and the service's address.
+
+    Raises GuerdonError where the playground, or secrets that everybody knows, would be open to others.
+    """
+    bind = os.environ.setdefault("GUERDON_PLAYGROUND_BIND", "127.0.0.1:8001")
+    service = os.environ.setdefault("GUERDON_BIND", "127.0.0.1:8000")
+    if not is_loopback(split_bind(bind)[0]):
+        raise GuerdonError(
+            "the playground is for this machine: GUERDON_PLAYGROUND_BIND is not loopback"
+        )
+    missing = [name for name in SECRETS if not os.environ.get(name)]
+    if missing and not is_loopback(split_bind(service)[0]):
+        raise GuerdonError(f"GUERDON_BIND is not loopback: set {' and '.join(missing)} yourself")
+    os.environ.update({name: SECRETS[name] for name in missing})
+    os.environ.setdefault("GAMEMONITORING_API_URL", format_address(bind))
+    return bind, format_address(service)

@@ -1,0 +1,1 @@
+"""The config and the rules: read, checked whole, and frozen."""

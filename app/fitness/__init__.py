@@ -1,0 +1,1 @@
+"""May we pay with this database now?"""

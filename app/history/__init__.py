@@ -1,0 +1,1 @@
+"""Why was, or was not, this paid? It reads what is kept."""

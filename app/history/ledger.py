@@ -1,0 +1,143 @@
+"""Reads and writes the ledger in as few statements as a batch needs: plain SQL, no model objects."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+from app.config.rules import dump_json
+from app.database.keys import make_event_key
+from app.database.opening import BYTES_AT_ONCE, Database
+from app.porch.errors import PluginFailed
+from app.porch.hookspecs import Event, Grant
+
+ROWS_AT_ONCE = 200
+TEXTS = (str, bytes)
+# Characters of a column.
+LONGEST = {"source": 64, "type": 64, "id": 255, "server_id": 255, "nickname": 255, "user_id": 255}
+LONGEST_RECEIPT = 60_000  # bytes; MySQL's TEXT holds little more
+EVENT_COLUMNS = (
+    "ordered_key", "source", "type", "event_id", "server_id", "nickname", "user_id", "occurred_at",
+    "token", "settled_at", "data", "earns",
+)  # fmt: skip
+GRANT_COLUMNS = (
+    "event", "rule", "plugin", "kind", "params", "player_id", "nickname", "server_id", "user_id",
+    "receipt", "granted_at",
+)  # fmt: skip
+
+
+def key_of(event: Event) -> bytes:
+    return make_event_key("" if event.is_shared else event.source, event.type, event.id)
+
+
+def find_misfit(events: Sequence[Event]) -> str:
+    """Why a column would refuse one of these events, the same on every database; "" if none would."""
+    for event in events:
+        for name, longest in LONGEST.items():
+            value = getattr(event, name)
+            if not isinstance(value, str):
+                return f"the event's {name} is not a string"
+            if len(value) > longest:
+                return f"the event's {name} is longer than {longest} characters"
+            if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+                return f"the event's {name} is not valid Unicode"
+        time = event.occurred_at
+        if time is not None and (type(time) is not int or not 0 <= time < 2**62):
+            return "the event's occurred_at is no time in ms"
+    return ""
+
+
+@lru_cache(maxsize=512)
+def insert_sql(table: str, columns: tuple[str, ...], rows: int, mark: str) -> str:
+    row = f"({', '.join([mark] * len(columns))})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"
+
+
+def cut_rows(
+    rows: Sequence[tuple[Any, ...]], most: int = BYTES_AT_ONCE
+) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows in statements of at most 200, and of no more bytes than the database takes at once."""
+    some: list[tuple[Any, ...]] = []
+    size = 0
+    for row in rows:
+        length = sum([len(value) for value in row if isinstance(value, TEXTS)])
+        if some and (len(some) == ROWS_AT_ONCE or size + length > most):
+            yield some
+            some, size = [], 0
+        some.append(row)
+        size += length
+    if some:
+        yield some
+
+
+def find_settled(database: Database, keys: Sequence[bytes]) -> dict[bytes, int]:
+    """The row ids of those of these event keys that are settled."""
+    if not keys:
+        return {}
+    marks = ", ".join([database.param] * len(keys))
+    sql = f"SELECT ordered_key, id FROM guerdon_events WHERE ordered_key IN ({marks})"
+    rows = database.execute_sql(sql, list(keys)).fetchall()
+    return {bytes(key): id_ for key, id_ in rows}
+
+
+def insert_events(
+    database: Database, events: Sequence[tuple[bytes, Event, str, str]], now: int
+) -> dict[bytes, int]:
+    """Insert (event key, event, token name, its data as JSON) as settled; their row ids by event key.
+
+    A key that is there already fails as the database's unique error: a plain INSERT decides.
+    """
+    ids: dict[bytes, int] = {}
+    rows = [
+        (key, event.source, event.type, event.id, event.server_id, event.nickname,
+         event.user_id, event.occurred_at, token, now, data, int(event.earns))
+        for key, event, token, data in events
+    ]  # fmt: skip
+    for some in cut_rows(rows, database.bytes_at_once):
+        keys = [row[0] for row in some]
+        params = [value for row in some for value in row]
+        sql = insert_sql("guerdon_events", EVENT_COLUMNS, len(some), database.param)
+        if database.returns_rows:
+            found = database.execute_sql(f"{sql} RETURNING id, ordered_key", params).fetchall()
+        else:
+            database.execute_sql(sql, params)
+            marks = ", ".join([database.param] * len(keys))
+            found = database.execute_sql(
+                f"SELECT id, ordered_key FROM guerdon_events WHERE ordered_key IN ({marks})", keys
+            ).fetchall()
+        ids.update({bytes(key): id_ for id_, key in found})
+    return ids
+
+
+def insert_parts(database: Database, families: Iterable[Sequence[int]]) -> None:
+    """Insert that the later row ids of each family came with its first."""
+    pairs = [(family[0], part) for family in families for part in family[1:]]
+    for start in range(0, len(pairs), ROWS_AT_ONCE):
+        some = pairs[start : start + ROWS_AT_ONCE]
+        sql = insert_sql("guerdon_parts", ("event", "part"), len(some), database.param)
+        database.execute_sql(sql, [id_ for pair in some for id_ in pair])
+
+
+def insert_grants(
+    database: Database, grants: Iterable[tuple[int, Grant, str, str]], now: int
+) -> None:
+    """Insert (event row id, grant, its parameters as JSON, its receipt as JSON) into the ledger."""
+    rows = [
+        (event_row, grant.rule, grant.plugin, grant.reward.kind, params_json, grant.player.key,
+         grant.player.nickname, grant.event.server_id, grant.event.user_id, receipt, now)
+        for event_row, grant, params_json, receipt in grants
+    ]  # fmt: skip
+    for some in cut_rows(rows, database.bytes_at_once):
+        sql = insert_sql("guerdon_grants", GRANT_COLUMNS, len(some), database.param)
+        database.execute_sql(sql, [value for row in some for value in row])
+
+
+def dump_receipt(grant: Grant) -> str:
+    """A receipt as JSON, once everything has been written into it; PluginFailed if it has none."""
+    try:
+        text = dump_json(grant.receipt)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PluginFailed(grant.plugin, "grant_reward, whose receipt is no JSON", error) from error
+    if len(text.encode()) > LONGEST_RECEIPT:
+        fault = ValueError(f"more than {LONGEST_RECEIPT} bytes")
+        raise PluginFailed(grant.plugin, "grant_reward, whose receipt is too long", fault)
+    return text

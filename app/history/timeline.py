@@ -1,0 +1,206 @@
+"""What became of an event, in order: it answers "why was, or wasn't, this paid?"."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.database.keys import make_event_key
+from app.database.leases import MAX_TAKES
+from app.database.models import Attempt, Event, Grant, Part, Repayment, Waiting
+from app.history.reports import describe_report, list_report_steps, list_reports_of
+from app.porch.masking import mask_tokens
+from app.porch.rounds import join_key
+from app.porch.times import format_time, make_step
+
+SENTENCES = {
+    "delivery": "delivered; could not be settled: {detail}",
+    "retry": "tried again; could not be settled: {detail}",
+    "gave up": "tried again for the last time: {detail}. It is kept as dead",
+    "retry by hand": "a person had it tried again",
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that the tables hold of one event; `settled` and `waiting` are rows, one may be missing."""
+
+    settled: Any
+    waiting: Any
+    grants: list[Any]
+    repayments: list[Any]
+    reports: list[Any]
+
+    @property
+    def state(self) -> str:
+        """settled, waiting or dead."""
+        if self.settled:
+            return "settled"
+        return "dead" if self.waiting.state == "dead" else "waiting"
+
+    @property
+    def last_error(self) -> str | None:
+        """Why it is not settled."""
+        return None if self.settled else self.waiting.last_error or None
+
+
+def find_record(key: bytes) -> Record | None:
+    """What there is of the event of this key; None if we never heard of it."""
+    # Any: the stubs know fields, not the values they hold.
+    waiting: Any = Waiting.get_or_none(Waiting.ordered_key == key)
+    settled: Any = Event.get_or_none(Event.ordered_key == key)
+    if settled is None and waiting is None:
+        return None
+    rows = list_family(settled.id) if settled else []
+    grants = list(Grant.select().where(Grant.event << rows).order_by(Grant.id)) if rows else []
+    return Record(settled, waiting, grants, list_repayments(rows), list_reports_of(rows))
+
+
+def summarize_event(source: str, type: str, id: str) -> dict[str, Any]:
+    """What a game server is answered: the event's state, its grants and reports, as JSON."""
+    record = find_record(make_event_key(source, type, id))
+    state = record.state if record else "waiting"  # settled by nobody we can see yet
+    event = {"type": type, "id": id, "state": state}
+    if record and record.last_error:
+        event["last_error"] = record.last_error
+    return {
+        "event": event,
+        "grants": [describe_grant(grant) for grant in record.grants] if record else [],
+        "reports": [describe_report(report) for report in record.reports] if record else [],
+    }
+
+
+def describe_event(sources: Sequence[str], type: str, id: str) -> dict[str, Any] | None:
+    """The event of this type and id, from the first of `sources` that has it, as JSON; or None."""
+    # The second spelling is ours for a platform's own id that has a colon in it.
+    keys = [make_event_key(source, type, one) for one in (id, join_key(id)) for source in sources]
+    record = next(filter(None, map(find_record, keys)), None)
+    if record is None:
+        return None
+    settled, waiting, state = record.settled, record.waiting, record.state
+    known = settled or waiting
+    return {
+        "source": known.source,
+        "type": type,
+        "id": known.event_id,
+        "state": state,
+        "attempts": (waiting.attempts if waiting else 0) + (1 if settled else 0),
+        "last_error": record.last_error,
+        "next_try_at": format_time(find_next_try(waiting)) if state == "waiting" else None,
+        "server_id": settled.server_id if settled else None,
+        "nickname": settled.nickname if settled else None,
+        "user_id": settled.user_id if settled else None,
+        "occurred_at": format_time(settled.occurred_at) if settled else None,
+        "settled_at": format_time(settled.settled_at) if settled else None,
+        "token": known.token,
+        "data": show_data(known.data),
+        "grants": [describe_grant(grant) for grant in record.grants],
+        "reports": [describe_report(report) for report in record.reports],
+        "timeline": build_timeline(record) + list_report_steps(record.reports),
+    }
+
+
+def show_data(data: str) -> Any:
+    """What is kept of an event, as JSON without its tokens; None where it is nested too deeply."""
+    try:
+        return mask_tokens(json.loads(data))
+    except RecursionError:
+        return None
+
+
+def list_family(event_row: int) -> list[int]:
+    """The row of an event, and of those that came and were paid with it."""
+    parts: Any = Part.select(Part.part).where(Part.event == event_row).tuples()
+    return [event_row, *(row[0] for row in parts)]
+
+
+def list_repayments(rows: Sequence[int]) -> list[Any]:
+    """Who had which of these settled events paid later."""
+    query = Repayment.select().where(Repayment.event << list(rows)).order_by(Repayment.repaid_at)
+    return list(query) if rows else []
+
+
+def describe_grant(grant: Grant) -> dict[str, Any]:
+    """A line of the ledger as JSON."""
+    return {
+        "rule": grant.rule,
+        "plugin": grant.plugin,
+        "reward": grant.kind,
+        "params": json.loads(grant.params),
+        "player_id": grant.player_id,
+        "nickname": grant.nickname,
+        "server_id": grant.server_id,
+        "user_id": grant.user_id,
+        "receipt": json.loads(grant.receipt),
+        "granted_at": format_time(grant.granted_at),
+    }
+
+
+def build_timeline(record: Record) -> list[dict[str, Any]]:
+    """Steps with `at`, `what` and a sentence in `detail`, the earliest first."""
+    waiting = record.waiting
+    steps: list[dict[str, Any]] = []
+    if waiting:
+        key = bytes(waiting.ordered_key)
+        attempts = Attempt.select().where(Attempt.ordered_key == key).order_by(Attempt.id)
+        for attempt in attempts:
+            detail = SENTENCES[attempt.what].format(detail=attempt.detail)
+            steps.append(make_step(attempt.at, attempt.what, detail))
+    if record.settled:
+        steps += list_payment_steps(record)
+    elif waiting and waiting.state == "dead" and waiting.takes >= MAX_TAKES:
+        detail = f"taken {waiting.takes} times and never finished: it seems to end whoever tries it"
+        steps.append(make_step(waiting.lease_until, "gave up", detail))
+    elif waiting and waiting.state != "dead":
+        steps.append(
+            make_step(find_next_try(waiting), "next try", "will be tried again at this time")
+        )
+    return steps
+
+
+def list_payment_steps(record: Record) -> list[dict[str, Any]]:
+    """That it was settled, what it earned then, and what a person had paid for it later."""
+    settled, later = record.settled, {one.event for one in record.repayments}
+    at_once = [grant for grant in record.grants if grant.event not in later]
+    signer = f", signed with {settled.token}" if settled.token else ""
+    earned = "" if at_once else (
+        f"; it earned nothing: no rule is for {settled.type} on server {settled.server_id!r}"
+        " with these facts"
+    )  # fmt: skip
+    detail = f"{settled.source} {settled.type} {settled.event_id}{signer}{earned}"
+    steps = [make_step(settled.settled_at, "settled", detail), *map(make_grant_step, at_once)]
+    for one in record.repayments:
+        rewards = f"{one.grants} reward{'s' * (one.grants > 1)}"
+        detail = f"{one.person} had it paid by the rules of then: {rewards}"
+        steps.append(make_step(one.repaid_at, "repaid", detail))
+        steps += [make_grant_step(grant) for grant in record.grants if grant.event == one.event]
+    return steps
+
+
+def make_grant_step(grant: Any) -> dict[str, Any]:
+    detail = f"{grant.kind} {grant.params} to {grant.nickname} by the rule {grant.rule!r}"
+    return make_step(grant.granted_at, "granted", detail)
+
+
+def find_next_try(waiting: Any) -> int:
+    """When a waiting event is due, in ms; one that a person sent again is due since then."""
+    return max(int(waiting.due_at), int(waiting.waiting_since))
+
+
+def list_latest_events(state: str | None, limit: int) -> list[str]:
+    """A line for each of the latest events; those that wait, or are dead, before the settled."""
+    lines = []
+    if state != "settled":
+        wanted = ["dead"] if state == "dead" else ["ready", "leased"]
+        if state is None:
+            wanted.append("dead")
+        rows = Waiting.select().where(Waiting.state << wanted).order_by(Waiting.id.desc())
+        for row in rows.limit(limit):
+            shown = "dead" if row.state == "dead" else "waiting"
+            when = format_time(row.received_at)
+            lines.append(f"{when}  {shown:8} {row.type}  {row.event_id}  {row.last_error}")
+    if state in (None, "settled"):
+        for event in Event.select().order_by(Event.id.desc()).limit(limit):
+            when = format_time(event.settled_at)
+            lines.append(f"{when}  settled  {event.type}  {event.event_id}  {event.nickname}")
+    return lines[:limit]

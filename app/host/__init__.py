@@ -1,0 +1,1 @@
+"""The plugins: found, loaded, and asked."""

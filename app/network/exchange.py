@@ -1,0 +1,186 @@
+"""One HTTP/1.1 exchange on a connection: bytes out, a whole answer in, by a deadline.
+
+urllib3 makes the connection and llhttp reads the answer. What http.client would add, a parse of the
+headers as if they were an e-mail, costs more than all the rest of a vote's fetch.
+"""
+
+import re
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+import httptools
+from urllib3.util import wait_for_read, wait_for_write
+
+from app.failpoints import reach
+from app.porch.errors import NetworkFailed
+
+LARGEST_HEAD = (
+    65536  # bytes: of an answer's head; of what frames its chunks, and as much as they hold
+)
+Result = TypeVar("Result")
+MOST_HEADERS = 100
+AT_ONCE = 65536  # bytes
+TARGET = re.compile(r"[!-~]+")
+NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+VALUE = re.compile(r"[^\r\n\0]*")
+FRAMING = ("content-length", "transfer-encoding")
+
+
+class NotHttp(Exception):
+    """What came in is no HTTP, or not all of it."""
+
+
+class Hungup(NotHttp):
+    """The other side closed before a byte of its answer: perhaps it never saw the request."""
+
+
+class Answer:
+    """An answer as it comes in: llhttp calls what begins with on_."""
+
+    def __init__(self, limit: int, has_body: bool = True) -> None:
+        """`limit`: bytes of its body, as they are sent; `has_body` is False for what answers a HEAD."""
+        self._parser = httptools.HttpResponseParser(self)
+        self._limit = limit
+        self._has_body = has_body
+        self._parts: list[bytes] = []
+        self._size = self._received = 0
+        self._is_framed = False
+        self.status = 0
+        self.headers: list[tuple[str, str]] = []
+        self.names: set[str] = set()  # of its headers, in small letters
+        self.is_whole = False
+        self.may_keep = False  # whether its connection is fit for another exchange
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self._parts)
+
+    def feed(self, data: bytes) -> None:
+        """Take what was received; b"" is the end. Raises NotHttp, or NetworkFailed for too much."""
+        if not data:
+            self._end()
+            return
+        self._received += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            raise NotHttp from None
+        if self._size > self._limit:
+            raise NetworkFailed(f"the answer is longer than {self._limit} bytes")
+        framing = self._received - self._size
+        if framing > LARGEST_HEAD + self._size or len(self.headers) > MOST_HEADERS:
+            raise NotHttp
+
+    def _end(self) -> None:
+        if not self._received:
+            raise Hungup
+        if not self.status or self._is_framed:
+            raise NotHttp
+        self.is_whole = True
+
+    def on_message_begin(self) -> None:
+        self.may_keep = False  # the first one; after it, what nobody asked for
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.status:  # later ones are trailers
+            self.headers.append((name.decode("latin-1"), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status < 200:  # more is to come, as after 100 Continue
+            self.headers.clear()
+        elif not self.status:
+            self.status = status
+            self.names = {name.lower() for name, _ in self.headers}
+            self._is_framed = not self.names.isdisjoint(FRAMING)
+            self.is_whole = not self._has_body
+
+    def on_body(self, data: bytes) -> None:
+        if not self.is_whole:
+            self._size += len(data)
+            self._parts.append(data)
+
+    def on_message_complete(self) -> None:
+        if self.status and not self.is_whole:
+            self.is_whole = True
+            self.may_keep = self._parser.should_keep_alive()
+
+
+def write_request(
+    method: str, target: str, host: str, headers: Mapping[str, str], body: bytes | None
+) -> bytes:
+    """A request's bytes; a User-Agent is ours unless it is given.
+
+    Raises ValueError for what would not be one line, or one word, in them.
+    """
+    if not (NAME.fullmatch(method) and TARGET.fullmatch(target) and TARGET.fullmatch(host)):
+        raise ValueError("not a method, an address and a host")
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", "Accept-Encoding: identity"]
+    if not any(name.lower() == "user-agent" for name in headers):
+        lines.append("User-Agent: Guerdon")
+    for name, given in headers.items():
+        value = given if isinstance(given, str) else str(given)
+        if not (NAME.fullmatch(name) and VALUE.fullmatch(value)):
+            raise ValueError("not a header")
+        lines.append(f"{name}: {value}")
+    if body is not None or method not in ("GET", "HEAD"):
+        lines.append(f"Content-Length: {len(body or b'')}")
+    return "\r\n".join([*lines, "\r\n"]).encode("latin-1") + (body or b"")
+
+
+def exchange(
+    socket: Any, request: bytes, deadline: float, limit: int, has_body: bool = True
+) -> Answer:
+    """Send a request and read its answer; `deadline` by time.monotonic(), `limit` in bytes.
+
+    Raises TimeoutError, OSError, NotHttp, and NetworkFailed for a body over the limit.
+    """
+    answer = Answer(limit, has_body)
+    while request:  # once, but for a long one
+        request = request[insist(socket, partial(socket.send, request), deadline) :]
+    reach("network: asked, answer unread")
+    while not answer.is_whole:
+        answer.feed(insist(socket, partial(socket.recv, AT_ONCE), deadline))
+    return answer
+
+
+def insist(socket: Any, act: Callable[[], Result], deadline: float) -> Result:
+    """What `act` on a socket returns, by the deadline, however the other side drips."""
+    if not isinstance(socket, ssl.SSLSocket):
+        socket.settimeout(find_left(deadline))
+        return act()
+    # Under gevent a TLS socket's own timeout begins anew with each byte of a record.
+    socket.settimeout(0)
+    while True:
+        left = find_left(deadline)
+        try:
+            if (result := act()) != 0:  # what gevent's send returns where it would block
+                return result
+            wait_for_write(socket, left)
+        except ssl.SSLWantReadError:
+            wait_for_read(socket, left)
+        except ssl.SSLWantWriteError:
+            wait_for_write(socket, left)
+
+
+def is_quiet(socket: Any) -> bool:
+    """Whether a kept connection is as we left it: no end came, and no answer that nobody asked for."""
+    socket.settimeout(0)
+    try:
+        socket.recv(1)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def find_left(deadline: float) -> float:
+    """Seconds until the deadline; TimeoutError once it has passed."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

@@ -1,0 +1,110 @@
+"""What is paid together: a delivery's work, the payment it becomes, and why one could not be made."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from peewee import PeeweeException
+
+from app.config.rules import Gift
+from app.database.complaints import explain_refusal
+from app.database.error_kinds import classify_error
+from app.history.ledger import key_of
+from app.porch.errors import ConnectionLost, GuerdonError, NotReady
+from app.porch.hookspecs import Event, Grant, Outcome, Player, Report
+
+log = structlog.get_logger()
+
+LOCKED = "somebody else holds a lock on its rows"
+HUNG_UP = "the database hung up on it each time: is it larger than its max_allowed_packet?"
+
+
+@dataclass(slots=True)
+class Work:
+    """The events of one delivery: paid together or not at all. `token` names who signed it."""
+
+    events: Sequence[Event]
+    token: str = ""
+    keys: list[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keys = [key_of(event) for event in self.events]
+
+
+@dataclass(slots=True)
+class Line:
+    """One event of a payment: what it earns, who gets it, and what the ledger will keep of it."""
+
+    event: Event
+    key: bytes
+    gifts: list[Gift]
+    player: Player | None = None
+    grants: list[Grant] = field(default_factory=list)
+    data: str = ""  # the event's, as JSON
+    receipts: list[str] = field(default_factory=list)  # the grants', as JSON
+    reports: list[Report] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Payment:
+    """One work on its way through a transaction, and what became of it."""
+
+    work: Work
+    outcome: Outcome | None = None  # None: it is being paid
+    lines: list[Line] = field(default_factory=list)  # of its events that are not settled yet
+    known: list[int] = field(default_factory=list)  # the row ids of the others
+    is_careful: bool = False  # what plugins write for it can be undone alone
+    giving: Gift | None = None  # what it is being given, or failed at
+
+    def begin(
+        self, choose_gifts: Callable[[Event], list[Gift]], settled: Mapping[bytes, int]
+    ) -> None:
+        """Forget an earlier try. `settled`: the row ids of events that are settled already."""
+        unpaid = {
+            key: event
+            for key, event in zip(self.work.keys, self.work.events, strict=True)
+            if key not in settled
+        }
+        self.outcome = self.giving = None
+        self.lines = [Line(event, key, choose_gifts(event)) for key, event in unpaid.items()]
+        self.known = list({settled[key]: None for key in self.work.keys if key in settled})
+
+    def finish(self) -> None:
+        """All of it is in the transaction."""
+        grants = [grant for line in self.lines for grant in line.grants]
+        events = [line.event for line in self.lines]
+        self.outcome = Outcome("settled", events=events, grants=grants)
+
+
+class Spoilt(GuerdonError):
+    """A transaction holds what cannot be undone alone: it is undone whole, without its culprits."""
+
+    def __init__(self, culprits: Sequence[tuple[Payment, Exception]]) -> None:
+        super().__init__("a payment failed in a way that cannot be undone alone")
+        self.culprits = culprits
+
+
+class NothingPaid(GuerdonError):
+    """No payment of a transaction is left, each has its outcome: it is undone rather than kept."""
+
+
+def repeat_outcome(first: Outcome) -> Outcome:
+    """The outcome of a second delivery of the same event in one batch."""
+    return Outcome("known", events=first.events) if first.state == "settled" else first
+
+
+def explain_failure(work: Work, error: Exception) -> Outcome:
+    """The outcome of a work that failed by itself: the reason in words fit for its source."""
+    event = work.events[0]
+    if isinstance(error, NotReady):
+        return Outcome("waiting", error.reason, error.retry_in)
+    log.error("not settled", event_type=event.type, event_id=event.id, exc_info=error)
+    if isinstance(error, ConnectionLost):
+        return Outcome("waiting", HUNG_UP)
+    if isinstance(error, GuerdonError):
+        return Outcome("waiting", str(error))
+    if not isinstance(error, PeeweeException):
+        return Outcome("waiting", f"it failed in a way nobody expected ({type(error).__name__})")
+    if classify_error(error) == "locked":
+        return Outcome("waiting", LOCKED)
+    return Outcome("waiting", explain_refusal(error))

@@ -1,0 +1,168 @@
+"""Pays events, exactly once: the payment and the row that says it was paid are one commit.
+
+A batch is one commit. What cannot be paid leaves it, and the rest is paid together.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from peewee import IntegrityError
+
+from app.config.rules import Rules
+from app.database.error_kinds import classify_error
+from app.database.opening import Database
+from app.failpoints import reach
+from app.host.loading import Plugins
+from app.paying.payer import Payer
+from app.paying.payments import (
+    LOCKED,
+    NothingPaid,
+    Payment,
+    Spoilt,
+    Work,
+    explain_failure,
+    repeat_outcome,
+)
+from app.paying.recipients import Recipients
+from app.paying.suspects import Suspects
+from app.porch.errors import ConnectionLost, DatabaseUnavailable
+from app.porch.hookspecs import Outcome
+
+__all__ = ["Settler", "Work"]
+
+DUPLICATE_TRIES = 3
+LOCKS_WAITED_FOR = 2  # in one batch that met a lock
+
+
+class Settler:
+    """Settles batches of works; each `settle` call is one transaction where nothing goes wrong."""
+
+    def __init__(
+        self,
+        database: Database,
+        plugins: Plugins,
+        rules: Rules,
+        recipients: Recipients,
+        now: Callable[[], int],
+        make_payer: Callable[..., Payer] = Payer,
+    ) -> None:
+        """`now` gives ms since the epoch; `make_payer` takes Payer's arguments."""
+        self._database = database
+        self._suspects = Suspects()
+        self._payer = make_payer(database, plugins, rules, recipients, self._suspects, now)
+
+    def settle(self, works: Sequence[Work]) -> list[Outcome]:
+        """An outcome for each work, in order. Never raises for what a work or a plugin did wrong.
+
+        A work that shares an event with an earlier one is settled after it; so is, by itself, one for
+        which a whole batch failed before.
+        """
+        payments = [Payment(work) for work in works]
+        together, alone, later = self._arrange(payments)
+        self._settle_batch(together)
+        for payment in alone:
+            self._settle_batch([payment])
+        firsts = {payment.work.keys[0]: payment for payment in (*together, *alone)}
+        for payment in later:
+            if (first := firsts.get(payment.work.keys[0])) and first.outcome:
+                payment.outcome = repeat_outcome(first.outcome)
+            else:
+                self._settle_batch([payment], look_first=True)
+        return [payment.outcome for payment in payments if payment.outcome]
+
+    def _arrange(
+        self, payments: Sequence[Payment]
+    ) -> tuple[list[Payment], list[Payment], list[Payment]]:
+        """Those for one batch, those for a commit each, and those that repeat an event of these."""
+        together: list[Payment] = []
+        alone: list[Payment] = []
+        later: list[Payment] = []
+        planned: set[bytes] = set()
+        for payment in payments:
+            if not planned.isdisjoint(payment.work.keys):
+                later.append(payment)
+                continue
+            planned.update(payment.work.keys)
+            (alone if self._suspects.breaks_batches(payment.work) else together).append(payment)
+        return together, alone, later
+
+    def _settle_batch(self, payments: Sequence[Payment], look_first: bool = False) -> None:
+        """Every payment has its outcome afterwards."""
+        if not payments:
+            return
+        error = self._try_together(payments, look_first)
+        if isinstance(error, Spoilt):
+            self._settle_batch(take_out(payments, error), look_first)
+        elif error is not None:
+            self._settle_parts(payments, error)
+
+    def _try_together(self, payments: Sequence[Payment], look_first: bool) -> Exception | None:
+        """What was raised, to be handled outside: a later error must not be taken for its consequence."""
+        try:
+            self._commit(payments, look_first)
+        except Exception as error:
+            return error
+        return None
+
+    def _commit(self, payments: Sequence[Payment], look_first: bool) -> None:
+        """One transaction. Events that somebody settled meanwhile are looked for, and the rest is paid."""
+        for tries_left in reversed(range(DUPLICATE_TRIES)):
+            try:
+                self._database.transact(partial(self._pay, payments, look_first))
+                break
+            except NothingPaid:
+                break
+            except IntegrityError as error:
+                if classify_error(error) != "duplicate" or not tries_left:
+                    raise
+            look_first = True
+        reach("settling: after COMMIT")
+        for payment in payments:
+            self._suspects.note_end(payment)
+
+    def _pay(self, payments: Sequence[Payment], look_first: bool, attempt: int) -> None:
+        self._payer.pay(payments, look_first or attempt > 0)
+
+    def _settle_parts(self, payments: Sequence[Payment], error: Exception) -> None:
+        """After an error that names nobody: halve the batch until who failed is alone."""
+        if isinstance(error, DatabaseUnavailable) and not isinstance(error, ConnectionLost):
+            for payment in payments:
+                payment.outcome = Outcome("unavailable", str(error))
+        elif len(payments) == 1:
+            self._give_up(payments[0], error)
+        elif classify_error(error) == "locked":
+            self._settle_apart(payments)
+        else:
+            middle = len(payments) // 2
+            self._settle_batch(payments[:middle])
+            self._settle_batch(payments[middle:])
+
+    def _give_up(self, payment: Payment, error: Exception) -> None:
+        payment.outcome = explain_failure(payment.work, error)
+        if payment.outcome.reason != LOCKED:
+            self._suspects.note_breaker(payment.work)
+
+    def _settle_apart(self, payments: Sequence[Payment]) -> None:
+        """One by one: each lock is waited for. After some the rest waits in the inbox instead."""
+        locks = 0
+        for payment in payments:
+            if locks == LOCKS_WAITED_FOR:
+                payment.outcome = Outcome("waiting", LOCKED)
+                continue
+            self._settle_batch([payment])
+            locks += payment.outcome is not None and payment.outcome.reason == LOCKED
+
+
+def take_out(payments: Sequence[Payment], spoilt: Spoilt) -> list[Payment]:
+    """Give the culprits their outcomes; those to be paid without them, from now on with care.
+
+    A duplicate is tried once more: somebody else may just have been first.
+    """
+    for culprit, error in spoilt.culprits:
+        if culprit.is_careful or classify_error(error) != "duplicate":
+            culprit.outcome = explain_failure(culprit.work, error)
+    out = [id(culprit) for culprit, _ in spoilt.culprits if culprit.outcome]
+    rest = [payment for payment in payments if id(payment) not in out]
+    for payment in rest:
+        payment.is_careful = True
+    return rest

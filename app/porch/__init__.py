@@ -1,0 +1,1 @@
+"""What a plugin may see: hooks, types, errors, and what reads and writes bytes safely."""

@@ -1,0 +1,1 @@
+"""The way out: reports are queued with the payment and sent until the platform has them."""

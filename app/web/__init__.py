@@ -1,0 +1,1 @@
+"""The web service: webhooks, /v1, health, and what describes them."""

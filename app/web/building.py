@@ -1,0 +1,24 @@
+"""Puts the web service of a Guerdon together."""
+
+from flask import Flask, request
+
+from app.guerdon import Guerdon
+from app.web import events as game_api  # noqa: F401  (adds its views to /v1)
+from app.web.answer_headers import set_headers, shorten_location
+from app.web.bodies import WholeRequest
+from app.web.openapi import add_api
+from app.web.webhooks import REFUSALS, WebhookFlask, webhooks
+
+
+def build_app(guerdon: Guerdon) -> Flask:
+    """What a WSGI server serves: /webhooks, /v1, and what describes it."""
+    guerdon.log_warnings()
+    app = WebhookFlask("app", static_folder="static", static_url_path="/static")
+    app.request_class = WholeRequest
+    app.extensions["guerdon"], app.extensions["refusals"] = guerdon, REFUSALS
+    app.register_blueprint(webhooks)
+    add_api(app)
+    app.after_request(lambda response: shorten_location(request, set_headers(response)))
+    # What a plugin's hook opened outside of a transaction goes back to the pool with the request.
+    app.teardown_request(lambda error: guerdon.database.close())
+    return app

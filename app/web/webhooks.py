@@ -1,0 +1,163 @@
+"""POST /webhooks/<source>: bytes in, a short answer out; the decisions are made below."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from flask import Blueprint, Flask, Request, Response, current_app, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from app.failpoints import reach
+from app.guerdon import Guerdon
+from app.porch.errors import BadDelivery, Crowded, DatabaseUnavailable
+from app.porch.hookspecs import Delivery, Outcome
+from app.web.answer_headers import set_headers
+from app.web.bodies import WholeRequest
+from app.web.door import Door
+from app.web.refusals import Refusals
+
+log = structlog.get_logger()
+webhooks = Blueprint("webhooks", __name__)
+
+PREFIX = "/webhooks/"
+LONGEST_BODY = 1 << 20  # bytes; a source may set less
+RETRY_AFTER = 30.0  # seconds, where nothing better is known
+CROWDED_FOR = 5.0  # seconds
+
+LONGEST_NAME = 255  # characters of a type or an id in a line of the log
+DOOR, REFUSALS = Door(), Refusals()  # of this process
+DONE = Response(status=204)
+ignored: Counter[str] = Counter()  # deliveries a source, in this worker since it started
+
+
+class WebhookFlask(Flask):
+    """Flask, but a delivery goes straight to its plugin.
+
+    Flask's routing, session and request context would cost as much as verifying the delivery and
+    paying it. So `flask.request` is not set there; `read_delivery` is given the request.
+    """
+
+    def wsgi_app(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        source = path[len(PREFIX) :] if path.startswith(PREFIX) else ""
+        is_plain = source.isascii() and source != "" and "/" not in source
+        if not is_plain or environ["REQUEST_METHOD"] != "POST":
+            return super().wsgi_app(environ, start_response)
+        guerdon: Guerdon = self.extensions["guerdon"]
+        with self.app_context():
+            try:
+                response = receive(guerdon, source, self.request_class(environ))
+            except Exception as error:
+                with self.request_context(environ):
+                    response = self.answer_error(error)
+            finally:
+                # What a plugin's hook opened outside of a transaction goes back to the pool.
+                if not guerdon.database.is_closed():
+                    guerdon.database.close()
+            if response is DONE:  # most are
+                start_response("204 NO CONTENT", [])
+                return ()
+            return set_headers(response)(environ, start_response)
+
+    def answer_error(self, error: Exception) -> Response:
+        """As Flask answers an error of a view."""
+        try:
+            return self.make_response(self.handle_user_exception(error))
+        except Exception as unhandled:
+            return self.handle_exception(unhandled)
+
+
+@webhooks.post(f"{PREFIX}<source>", endpoint="receive")
+def receive_anywhere(source: str) -> Response:
+    """As WebhookFlask does, for a source of any other name."""
+    return receive(current_app.extensions["guerdon"], source, request)
+
+
+def receive(guerdon: Guerdon, source: str, request: Request) -> Response:
+    """Verify a delivery and pay it, or say shortly why not; nothing is stored of what is refused."""
+    request.max_content_length = LONGEST_BODY
+    if isinstance(request, WholeRequest):
+        request.door = DOOR
+    outcome = take_delivery(guerdon, source, request)
+    try:
+        reply = guerdon.plugins.hook.write_reply(
+            source=source, outcome=outcome, settings=guerdon.plugins.settings
+        )
+    except Exception as error:
+        log.error("write_reply failed", source=source, exc_info=error)
+        reply = None
+    return reply if isinstance(reply, Response) else write_usual_reply(outcome)
+
+
+def take_delivery(guerdon: Guerdon, source: str, request: Request) -> Outcome:
+    """Have its plugin verify a request, and pay what it delivers."""
+    sender = request.remote_addr or ""
+    try:
+        delivery = guerdon.plugins.hook.read_delivery(
+            source=source, request=request, settings=guerdon.plugins.settings, now=guerdon.now()
+        )
+        if delivery is None:
+            return refuse(sender, source, 404, "nobody here answers for this source")
+        check_delivery(delivery)
+    except BadDelivery as error:
+        return refuse(sender, source, error.status, str(error), error.code)
+    except RequestEntityTooLarge:
+        return refuse(sender, source, 413, "the body is too long")
+    except Crowded as error:
+        REFUSALS.tell(source, 503, str(error), sender)
+        return Outcome("unavailable", str(error), CROWDED_FOR)
+    except HTTPException:
+        raise
+    except Exception as error:
+        log.error("read_delivery failed", source=source, exc_info=error)
+        return Outcome("unavailable", f"the plugin for {source} failed")
+    return decide(guerdon, delivery)
+
+
+def check_delivery(delivery: Delivery) -> None:
+    """Raise TypeError for what a plugin should not have made."""
+    texts = (delivery.source, delivery.type, delivery.id, delivery.token)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("a Delivery's source, type, id and token are strings")
+
+
+def decide(guerdon: Guerdon, delivery: Delivery) -> Outcome:
+    # Until it is stored, nobody has looked how long they are.
+    type_, id_ = delivery.type[:LONGEST_NAME], delivery.id[:LONGEST_NAME]
+    name = {"source": delivery.source, "event_type": type_, "event_id": id_}
+    if delivery.is_test:
+        log.info("test delivery", **name)
+        return Outcome("test")
+    if delivery.ignored:
+        ignored[delivery.source] += 1
+        log.info("ignored", **name, reason=delivery.ignored, count=ignored[delivery.source])
+        return Outcome("ignored", delivery.ignored)
+    try:
+        guerdon.require_fit_database()
+    except DatabaseUnavailable as error:
+        log.error("not stored", **name, reason=str(error))
+        return Outcome("unavailable", "the database is not ready")
+    reach("delivery: verified")
+    outcome = guerdon.inbox.accept(delivery)
+    reach("delivery: before the answer")
+    if outcome.state == "unavailable":
+        log.error("not stored", **name, reason=outcome.reason)
+    return outcome
+
+
+def write_usual_reply(outcome: Outcome) -> Response:
+    """204 when the source has nothing more to do, else the reason; with Retry-After if it helps."""
+    if outcome.is_done:
+        return DONE
+    response = Response(outcome.reason + "\n", status=outcome.status, mimetype="text/plain")
+    if outcome.state != "refused":
+        response.headers["Retry-After"] = str(math.ceil(outcome.retry_in or RETRY_AFTER))
+    return response
+
+
+def refuse(sender: str, source: str, status: int, reason: str, code: int = 0) -> Outcome:
+    """`sender`: the address of whoever is connected to us, which may be a proxy."""
+    REFUSALS.tell(source, status, reason, sender)
+    return Outcome("refused", reason, status=status, code=code)

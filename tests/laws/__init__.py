@@ -1,0 +1,1 @@
+"""What holds of the source, the words and the lists themselves."""

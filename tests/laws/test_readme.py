@@ -1,0 +1,95 @@
+"""The README's own example of a plugin is run as it stands there."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import plugins
+from app import create_app
+from app.guerdon import open_guerdon
+from app.network.client import HttpResponse
+from tests.conftest import ALL_PLUGINS, add_player
+from tests.world.books import make_work, settle
+from tests.world.sending import get_v1, make_delivery
+
+README = (Path(__file__).parent.parent.parent / "README.md").read_text()
+
+
+def find_plugin(name: str) -> str:
+    return next(block for block in find_blocks("python") if f"plugins/{name}.py" in block)
+
+
+def find_blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+
+
+@pytest.fixture
+def pets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "pets.py").write_text(find_plugin("pets"))
+    monkeypatch.setattr(plugins, "__path__", [*plugins.__path__, str(folder)])
+
+
+@pytest.mark.usefixtures("pets")
+def test_the_first_plugin_pays_as_the_readme_says(open_service: Callable[..., Any]) -> None:
+    section = next(block for block in find_blocks("toml") if "[plugins.pets]" in block)
+    rule = next(block for block in find_blocks("toml") if 'reward = "pet"' in block)
+    guerdon = open_service(rewards=rule, plugins=ALL_PLUGINS + section)
+
+    body = make_delivery("v1")
+    response = create_app(guerdon).test_client().post("/webhooks/gamemonitoring", data=body)
+
+    assert response.status_code == 204
+    with guerdon.database.connection_context():
+        assert guerdon.database.execute_sql("SELECT kind FROM pet").fetchall() == (
+            [("cat",)] if guerdon.database.family == "sqlite" else (("cat",),)
+        )
+
+
+def test_the_first_plugin_is_about_twenty_lines() -> None:
+    lines = [line for line in find_plugin("pets").splitlines() if line.strip()]
+
+    assert len(lines) <= 22
+
+
+def test_the_readmes_rules_are_rules(open_service: Callable[..., Any]) -> None:
+    rule = next(block for block in find_blocks("toml") if 'reward = "promo_code"' in block)
+
+    assert len(open_service(rewards=rule).rules.rewards) == 6
+
+
+class Chat:
+    """An http whose other side is the guild's chat: it keeps what is posted."""
+
+    def __init__(self) -> None:
+        self.posted: list[tuple[str, str, bytes]] = []
+
+    def request(self, method: str, url: str, *, body: bytes = b"", **options: Any) -> HttpResponse:
+        self.posted.append((method, url, body))
+        return HttpResponse(200, {}, b"")
+
+    def close(self) -> None:
+        pass
+
+
+def test_the_shortest_reporter_reports_as_the_readme_says(
+    write_config: Callable[..., Path], add_plugin: Callable[..., str]
+) -> None:
+    section = add_plugin(find_plugin("chat"), "chat")
+    chat: Any = Chat()
+    guerdon = open_guerdon(write_config(more=section), http=chat)
+    guerdon.migrate()
+    add_player(guerdon, "Bob")
+    settle(guerdon, make_work("v1"))
+
+    guerdon.outbox.serve_once()
+    guerdon.outbox.wait_for([1], 10)
+
+    text = '{"text":"Bob voted and got 1 rewards"}'
+    assert chat.posted == [("POST", "https://chat.example/guild", text.encode())]
+    assert get_v1(guerdon, "/reports/1")["response"] == {"posted": True}
+    guerdon.close()

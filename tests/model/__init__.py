@@ -1,0 +1,1 @@
+"""What Guerdon has to hold and to answer, in plain Python, and a machine that compares the two."""

@@ -1,0 +1,148 @@
+"""SIGHUP with a real gunicorn: what is well is taken over, what is not keeps the workers paying."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from app.guerdon import Guerdon
+from tests.conftest import REWARDS
+from tests.world.sending import make_delivery
+from tests.world.servers import Gunicorn, wait_until
+
+Open = Callable[..., Guerdon]
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+REFUSED = "not reloaded, the workers go on as before: "
+
+
+@pytest.fixture
+def service(
+    open_service: Open, start_gunicorn: Callable[..., Gunicorn]
+) -> tuple[Guerdon, Gunicorn]:
+    """Two workers that pay 100 gold a vote, and a Guerdon to read the books with."""
+    guerdon = open_service()
+    guerdon.database.close_all()
+    server = start_gunicorn(guerdon.config.path)
+    wait_until(lambda: all(map(has_database, server.list_workers())), 60)
+    return guerdon, server
+
+
+def has_database(worker: int) -> bool:
+    """Whether a worker has begun to work: its dispatcher looks for what waits."""
+    with suppress(OSError):
+        return any(
+            "guerdon.db" in str(fd.readlink()) for fd in Path(f"/proc/{worker}/fd").iterdir()
+        )
+    return False
+
+
+def vote(server: Gunicorn, id: str) -> int:
+    body = make_delivery(id)
+    return requests.post(f"{server.url}/webhooks/gamemonitoring", data=body, timeout=20).status_code
+
+
+def read_gold(guerdon: Guerdon) -> str:
+    with guerdon.database.connection_context():
+        [[gold]] = guerdon.database.execute_sql("SELECT gold FROM players").fetchall()
+    guerdon.database.close_all()
+    return f"{gold:.2f}"
+
+
+def hang_up(server: Gunicorn) -> None:
+    assert server.process is not None
+    server.process.send_signal(signal.SIGHUP)
+
+
+def wait_for_others(server: Gunicorn, old: list[int]) -> None:
+    """Until there are two workers, and none of these."""
+    wait_until(lambda: len(now := server.list_workers()) == 2 and not set(now) & set(old), 60)
+    wait_until(lambda: all(map(has_database, server.list_workers())), 60)
+
+
+def test_it_works(service: tuple[Guerdon, Gunicorn]) -> None:
+    guerdon, server = service
+    old = server.list_workers()
+    assert vote(server, "v1") == 204
+    guerdon.config.rewards_file.write_text(REWARDS.replace("100.00", "7.00"))
+
+    hang_up(server)
+    wait_for_others(server, old)
+
+    assert vote(server, "v2") == 204
+    assert read_gold(guerdon) == "107.00"
+    assert REFUSED not in server.log.read_text()
+
+
+MISTAKES = {
+    "a rule": ("rewards.toml", ('amount = "100.00"', 'ammount = "100.00"'), 'did you mean "amount"?'),
+    "a setting": ("guerdon.toml", ("[plugins.gold]", "[plugins.golf]"), 'did you mean "gold"?'),
+    "what only the database knows": (
+        "guerdon.toml", ("[plugins.gold]", "[plugins.gold]\ncolumn = 'coins'"), "no column coins",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_keeps_the_workers_paying_until_it_is_mended(
+    service: tuple[Guerdon, Gunicorn], mistake: str
+) -> None:
+    guerdon, server = service
+    name, (right, wrong), fault = MISTAKES[mistake]
+    path = guerdon.config.path.with_name(name)
+    text = path.read_text()
+    old = server.list_workers()
+    path.write_text(text.replace(right, wrong))
+
+    hang_up(server)
+    wait_until(lambda: REFUSED in server.log.read_text(), 60)
+
+    lines = [line for line in server.log.read_text().splitlines() if REFUSED in line]
+    assert fault in json.loads(lines[0])["event"].partition(REFUSED)[2]
+    assert server.list_workers() == old
+    assert vote(server, "v1") == 204
+    path.write_text(text)
+    guerdon.config.rewards_file.write_text(REWARDS.replace("100.00", "7.00"))
+    hang_up(server)
+    wait_for_others(server, old)
+    assert vote(server, "v2") == 204
+    assert read_gold(guerdon) == "107.00"
+    assert server.log.read_text().count(REFUSED) == 1
+
+
+def test_a_worker_that_dies_over_a_mistake_ends_nobody_else(
+    service: tuple[Guerdon, Gunicorn],
+) -> None:
+    """Nobody asked for a reload; a worker was killed, as by the system for want of memory."""
+    guerdon, server = service
+    first, second = server.list_workers()
+    guerdon.config.rewards_file.write_text("[[rules]]\n")
+    os.kill(first, signal.SIGKILL)
+    wait_until(
+        lambda: "this worker cannot start, and is started again" in server.log.read_text(), 60
+    )
+
+    assert "rule 1: on: is missing" in server.log.read_text()
+    assert vote(server, "v1") == 204
+    guerdon.config.rewards_file.write_text(REWARDS)
+    os.kill(second, signal.SIGKILL)
+    wait_for_others(server, [first, second])
+    assert vote(server, "v2") == 204
+    assert read_gold(guerdon) == "200.00"
+
+
+def test_a_mistake_at_the_start_still_ends_it(write_config: Any, tmp_path: Path) -> None:
+    server = Gunicorn(write_config(rewards="[[rules]]\n"), by_command=True)
+    server.start(wait=False)
+    assert server.process is not None
+    started = time.monotonic()
+
+    assert server.process.wait(60) == 1
+    assert "rule 1: on: is missing" in server.log.read_text()
+    print(f"ended after {time.monotonic() - started:.1f} s")

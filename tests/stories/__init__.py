@@ -1,0 +1,1 @@
+"""Whole stories: kills, storms, clusters, two hosts, a backup."""
