@@ -1,4 +1,4 @@
-"""The README's own example of a plugin is run as it stands there."""
+"""The examples of README and docs are run as they stand there, and links lead somewhere."""
 
 import re
 from collections.abc import Callable
@@ -14,8 +14,10 @@ from app.network.client import HttpResponse
 from tests.conftest import ALL_PLUGINS, add_player
 from tests.world.books import make_work, settle
 from tests.world.sending import get_v1, make_delivery
+from tests.world.servers import ROOT
 
-README = (Path(__file__).parent.parent.parent / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+WORDS = "\n".join(path.read_text() for path in PAGES)
 
 
 def find_plugin(name: str) -> str:
@@ -23,7 +25,7 @@ def find_plugin(name: str) -> str:
 
 
 def find_blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+    return re.findall(rf"```{language}\n(.*?)```", WORDS, re.S)
 
 
 @pytest.fixture
@@ -93,3 +95,13 @@ def test_the_shortest_reporter_reports_as_the_readme_says(
     assert chat.posted == [("POST", "https://chat.example/guild", text.encode())]
     assert get_v1(guerdon, "/reports/1")["response"] == {"posted": True}
     guerdon.close()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_link_leads_to_a_file_and_a_heading(path: Path) -> None:
+    links = re.findall(r"\]\((?!https?://)([^)#]*)(?:#([^)]+))?\)", path.read_text())
+    for target, heading in links:
+        file = path.parent / target if target else path
+        assert file.exists(), target
+        titles = re.findall(r"^#+ (.*)$", file.read_text(), re.M) if heading else []
+        assert not heading or heading in [title.lower().replace(" ", "-") for title in titles]

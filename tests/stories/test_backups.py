@@ -1,4 +1,4 @@
-"""README's ways to back up, as they stand there, while votes are being paid."""
+"""The ways of docs/operating.md to back up, as they stand there, while votes are being paid."""
 
 import re
 import shutil
@@ -19,7 +19,9 @@ from tests.world.books import make_work, settle
 from tests.world.servers import ROOT, require, wait_until
 
 PLACE = "takes a backup that is whole"
-COMMANDS = re.search(rf"{PLACE}.*?```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+COMMANDS = re.search(
+    rf"{PLACE}.*?```sh\n(.*?)```", (ROOT / "docs" / "operating.md").read_text(), re.S
+)
 assert COMMANDS
 ON_SQLITE = [line for line in COMMANDS[1].splitlines() if "sqlite3" in line]
 [ON_MARIADB] = [line for line in COMMANDS[1].splitlines() if "mariadb-dump" in line]
