@@ -1,7 +1,7 @@
 """Is this database fit to pay with? Read back what we set, and what the studio's table must be."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from peewee import PeeweeException
@@ -51,17 +51,19 @@ def inspect_database(
 
 def ask_plugins(database: Database, plugins: Plugins, rules: Rules) -> Iterator[str]:
     """What each plugin says stops it from paying; one that raises is a fault itself."""
-    for name in plugins.list_answerers("check_plugin"):
-        check = plugins.only("check_plugin", name)
-        try:
-            [answer] = check(db=database, rewards=rules.rewards, settings=plugins.settings) or [()]
-            yield from answer or ()
-        except PeeweeException:
-            raise
-        except DatabaseUnavailable:
-            pass  # somebody holds the file just now, which readiness says
-        except Exception as error:
-            yield f"plugin {name}: check_plugin() failed: {error!r}"
+    facts = {"db": database, "rewards": rules.rewards, "settings": plugins.settings}
+
+    def read_faults(answers: list[Iterable[str]]) -> list[str]:
+        return [fault for answer in answers for fault in answer]
+
+    for answer in plugins.ask_each("check_plugin", facts, read_faults):
+        if isinstance(answer.error, PeeweeException):
+            raise answer.error
+        if isinstance(answer.error, DatabaseUnavailable):
+            continue  # somebody holds the file just now, which readiness says
+        if answer.error is not None:
+            yield f"plugin {answer.plugin}: check_plugin() failed: {answer.error!r}"
+        yield from answer.value or ()
 
 
 def inspect_table(database: Database, model: Any) -> Iterator[str]:

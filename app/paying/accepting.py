@@ -14,7 +14,7 @@ from app.database.opening import Database
 from app.failpoints import reach
 from app.host.loading import Plugins
 from app.network.client import Http
-from app.paying.granting import call_plugin, group_grants
+from app.paying.granting import group_grants
 from app.paying.recipients import judge_unknown
 from app.paying.settler import Settler, Work
 from app.pending import Pending
@@ -137,10 +137,8 @@ class Deliveries:
         return outcome, standing
 
     def _fetch(self, delivery: Delivery) -> list[Event]:
-        events: list[Event] | None = call_plugin(
-            delivery.source, "fetch_events", self._plugins.hook.fetch_events,
-            delivery=delivery, http=self._http, settings=self._plugins.settings,
-        )  # fmt: skip
+        facts = {"http": self._http, "settings": self._plugins.settings}
+        events = self._plugins.ask("fetch_events", delivery=delivery, **facts).value
         if not events and delivery.type in TYPES:  # it holds them itself
             events = list_game_events(delivery.type, delivery.data, delivery.source)
         if not events:
@@ -169,12 +167,11 @@ class Deliveries:
             log.info("settled", source=event.source, **name, grants=len(mine))
             if not self._announces:
                 continue
-            for plugin in self._plugins.list_answerers("event_settled"):
-                caller = self._plugins.only("event_settled", plugin)
-                try:
-                    caller(event=event, grants=mine, settings=self._plugins.settings)
-                except Exception as error:
-                    log.error("event_settled failed", plugin=plugin, **name, exc_info=error)
+            facts = {"event": event, "grants": mine, "settings": self._plugins.settings}
+            for answer in self._plugins.ask_each("event_settled", facts):
+                if answer.error is not None:
+                    told = {"plugin": answer.plugin, "exc_info": answer.error}
+                    log.error("event_settled failed", **name, **told)
 
     def _settle(self, works: list[Work]) -> list[Outcome]:
         self._database.keep_connection()

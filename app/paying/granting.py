@@ -66,11 +66,12 @@ def give_gift(
     now: int,
 ) -> Grant:
     """Have a plugin give one reward; the line for the ledger. Raises what undoes the event."""
-    plugins.answered.plugin = gift.plugin  # a wrapper may give a receipt without asking
-    receipt = call_plugin(
-        gift.plugin, "grant_reward", plugins.hook.grant_reward, reward=gift.reward, event=event,
-        player=player, db=database, settings=plugins.settings, batch=batch, now=now,
+    heard = plugins.ask(
+        "grant_reward", reward=gift.reward, event=event, player=player, db=database,
+        settings=plugins.settings, batch=batch, now=now,
     )  # fmt: skip
-    if not isinstance(receipt, dict):
+    if not isinstance(heard.value, dict):
         raise NotReady(f"no plugin gave a receipt for the reward {gift.reward.kind}")
-    return Grant(event, gift.rule, plugins.answered.plugin, gift.reward, player, receipt)
+    # A wrapper may change a receipt, or give one without asking.
+    payer = heard.find_last() or gift.plugin
+    return Grant(event, gift.rule, payer, gift.reward, player, heard.value)

@@ -7,7 +7,6 @@ from peewee import IntegrityError
 
 from app.database.opening import Database
 from app.host.loading import Plugins
-from app.paying.granting import call_plugin
 from app.paying.players import PlayerFinder
 from app.porch.errors import NotReady, RefusedName, UnknownPlayer
 from app.porch.hookspecs import Event, Outcome, Player
@@ -30,21 +29,17 @@ class Recipients:
         self._finder = finder
         self._unknown = unknown
         self._now = now
-        finders = plugins.hook.find_player.get_hookimpls()
-        self._plugins_asked = " or ".join(impl.plugin_name for impl in finders)
-
-    @property
-    def asks_plugins(self) -> bool:
-        return bool(self._plugins_asked)
+        self.asks_plugins = plugins.has("find_player")
 
     def ask_plugins(self, event: Event) -> Player | None:
         """Inside: the player that a plugin knows, if any does. Raises what undoes the event."""
-        player = call_plugin(
-            self._plugins_asked, "find_player", self._plugins.hook.find_player,
-            event=event, db=self._database, settings=self._plugins.settings,
-        )  # fmt: skip
+        heard = self._plugins.ask(
+            "find_player", event=event, db=self._database, settings=self._plugins.settings
+        )
+        player: Player | None = heard.value
         if player is not None and not isinstance(player, Player):
-            raise NotReady(f"find_player of {self._plugins_asked} returned no Player")
+            author = heard.find_author(player) or "whoever wraps it"
+            raise NotReady(f"find_player of {author} returned no Player")
         return player
 
     def search(

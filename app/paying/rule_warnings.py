@@ -46,18 +46,17 @@ def gather_supplies(plugins: Plugins, takes_game_events: bool) -> Supplies:
     if takes_game_events:
         supplies.add(GAME_EVENTS)
     telling = plugins.list_answerers("event_types")
-    sources = {
-        impl.plugin_name
-        for hook in SOURCE_HOOKS
-        for impl in getattr(plugins.hook, hook).get_hookimpls()
-    }
+    sources = {name for hook in SOURCE_HOOKS for name in plugins.list_answerers(hook)}
     supplies.is_open = not sources <= set(telling)
-    for name in telling:
-        try:
-            for types in plugins.only("event_types", name)(settings=plugins.settings):
-                supplies.add(require_types(types))
-        except Exception as error:  # it decides no payment, so it stops none
-            supplies.faults.append(f"plugin {name}: event_types() failed: {error!r}")
+
+    def add_all(answers: list[Mapping[str, EventType]]) -> None:
+        for types in answers:
+            supplies.add(require_types(types))
+
+    for answer in plugins.ask_each("event_types", {"settings": plugins.settings}, add_all):
+        if answer.error is not None:  # it decides no payment, so it stops none
+            fault = f"plugin {answer.plugin}: event_types() failed: {answer.error!r}"
+            supplies.faults.append(fault)
             supplies.is_open = True
     return supplies
 

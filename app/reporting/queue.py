@@ -1,16 +1,13 @@
 """Queues the reports of events that are just being paid, in the same transaction."""
 
 from collections.abc import Iterator, Sequence
-from traceback import walk_tb
 from typing import Any
-
-from peewee import PeeweeException
 
 from app.database.keys import make_report_key
 from app.database.opening import Database
 from app.history.ledger import cut_rows, insert_sql
 from app.host.loading import Plugins
-from app.porch.errors import GuerdonError, PluginFailed
+from app.porch.errors import PluginFailed
 from app.porch.hookspecs import Event, Grant, Report
 
 ROWS_AT_ONCE = 100
@@ -29,37 +26,16 @@ def build_reports(
 
     `grants` are the event's own.
     """
-    hook, facts = plugins.hook.build_report, {"settings": plugins.settings, "now": now}
-    try:
-        answers = hook(event=event, grants=grants, **facts)
-    except (GuerdonError, PeeweeException):
-        raise
-    except Exception as error:
-        raise PluginFailed(find_culprit(hook, error), "build_report", error) from error
-    if not isinstance(answers, list):  # a wrapper that forgot to return
+    facts = {"settings": plugins.settings, "now": now}
+    heard = plugins.ask("build_report", event=event, grants=grants, **facts)
+    if not isinstance(heard.value, list):  # a wrapper that forgot to return
         raise PluginFailed("that wraps it", "build_report", TypeError("it returned no list"))
-    for answer in answers:
+    for answer in heard.value:
         for report in answer if isinstance(answer, list) else [answer]:
             if fault := find_fault(report):
-                name = find_author(plugins, answer, event=event, grants=grants, **facts)
+                name = heard.find_author(answer) or "that wraps it"
                 raise PluginFailed(name, f"build_report ({fault})", TypeError(fault))
             yield report
-
-
-def find_author(plugins: Plugins, answer: Any, **arguments: Any) -> str:
-    """The plugin that gives this answer when it is asked alone."""
-    for name in plugins.list_answerers("build_report"):
-        theirs = plugins.only("build_report", name)(**arguments)
-        if repr(answer) in map(repr, theirs):
-            return name
-    return "a reporter"
-
-
-def find_culprit(hook: Any, error: BaseException) -> str:
-    """The plugin whose function raised: all are asked in one call, so that wrappers work."""
-    names = {impl.function.__code__: impl.plugin_name for impl in hook.get_hookimpls()}
-    raisers = [names.get(frame.f_code) for frame, _ in walk_tb(error.__traceback__)]
-    return next((str(name) for name in raisers if name), "a reporter")
 
 
 def find_fault(report: Any) -> str:

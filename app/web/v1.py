@@ -158,16 +158,23 @@ def describe_player(guerdon: Guerdon, player: Player) -> dict[str, Any]:
     """What the plugins know of a player; the last registered has the last word, one may fail."""
     described: dict[str, Any] = {}
     plugins = guerdon.plugins
-    for name in plugins.list_answerers("describe_player"):
-        describe = plugins.only("describe_player", name)
-        known = {"db": guerdon.database, "settings": plugins.settings, "now": guerdon.now()}
-        try:
-            for part in describe(player=player, **known):
-                described |= part
-        except Exception as error:
-            if classify_error(error) in ("lost", "away", "demoted"):
-                raise
-            log.error("describe_player failed", plugin=name, exc_info=error)
+    known = {
+        "player": player,
+        "db": guerdon.database,
+        "settings": plugins.settings,
+        "now": guerdon.now(),
+    }
+
+    def merge(parts: list[dict[str, Any]]) -> dict[str, Any]:
+        return {name: value for part in parts for name, value in dict(part).items()}
+
+    for answer in plugins.ask_each("describe_player", known, merge):
+        if answer.error is None:
+            described |= answer.value
+        elif classify_error(answer.error) in ("lost", "away", "demoted"):
+            raise answer.error
+        else:
+            log.error("describe_player failed", plugin=answer.plugin, exc_info=answer.error)
     return described
 
 

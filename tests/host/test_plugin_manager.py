@@ -659,7 +659,7 @@ def test_an_undone_event_waits_and_is_paid_when_the_plugin_is_mended(
     reply = post_vote(guerdon, "v1")
 
     assert reply.status_code == 503
-    assert reply.text == "the plugin gold failed in grant_reward: ValueError\n"
+    assert reply.text == "the plugin studio failed in grant_reward: ValueError\n"
     assert (count(guerdon, EventRow), count(guerdon, Waiting)) == (0, 1)
     guerdon.plugins.manager.get_plugin("studio").broken.clear()
     assert post_vote(guerdon, "v1").status_code == 204

@@ -325,7 +325,7 @@ def test_one_that_cannot_be_paid_costs_the_others_nothing(
     assert result.stdout.endswith("repaid 8 events with 8 rewards\n")
     told = result.stderr.splitlines()
     assert 'server.vote v3 is not paid: no player is called "Nobody"' in told
-    assert "server.vote v7 is not paid: the plugin gold failed in grant_reward: KeyError" in told
+    assert "server.vote v7 is not paid: the plugin studio failed in grant_reward: KeyError" in told
     assert told[-1] == "2 events could not be paid: run this again later"
     assert read_books(guerdon).gold == {"Bob": "800.00"}
     assert ask(guerdon, "SELECT COUNT(*) FROM guerdon_repayments") == [(8,)]

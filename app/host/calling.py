@@ -1,0 +1,176 @@
+"""Calls into plugins: the one loop over them, and who answered what.
+
+pluggy asks all of them in one call, so that a wrapper stands around them all, and tells neither who
+answered nor who failed. So each plugin is registered behind a stand-in, which notes both.
+"""
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import pluggy
+from peewee import PeeweeException
+
+from app.porch import hookspecs
+from app.porch.errors import GuerdonError, PluginFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one plugin answered, or what it raised."""
+
+    plugin: str
+    value: Any = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came of one call of all, wrappers and all, and what each plugin gave to it."""
+
+    value: Any
+    answers: Sequence[Answer]
+
+    def find_author(self, value: Any) -> str | None:
+        """The plugin that gave this very object; None where a wrapper made it."""
+        return next((one.plugin for one in self.answers if one.value is value), None)
+
+    def find_last(self) -> str | None:
+        """The plugin that answered last; where the first answer ends the call, the one that did."""
+        answered = [one.plugin for one in self.answers if one.error is None]
+        return answered[-1] if answered else None
+
+
+class Witness(threading.local):
+    """What the stand-ins noted during the call under way, in this thread."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+
+
+class StandIn:
+    """A plugin as pluggy has it: its hooks, watched; all else of it as it is."""
+
+    def __init__(self, plugin: Any) -> None:
+        self._plugin = plugin
+        self.__doc__ = plugin.__doc__
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plugin, name)
+
+    def __repr__(self) -> str:
+        return repr(self._plugin)
+
+
+class Calling:
+    """Registers plugins, and asks them."""
+
+    def __init__(self) -> None:
+        self.manager = pluggy.PluginManager(hookspecs.NAME)
+        self.manager.add_hookspecs(hookspecs)
+        self.witness = Witness()
+
+    def register(self, plugin: Any, name: str) -> None:
+        """Raises pluggy.PluginValidationError for a hook or an argument that there is not."""
+        stand_in = StandIn(plugin)
+        for attribute in dir(plugin):
+            options = self.manager.parse_hookimpl_opts(plugin, attribute)
+            if options is not None:
+                function = getattr(plugin, attribute)
+                watched = watch(function, name, self.witness, is_wrapper=options["wrapper"])
+                setattr(stand_in, attribute, watched)
+        self.manager.register(stand_in, name)
+        self.manager.check_pending()
+
+    def list_hooks(self, name: str) -> tuple[str, ...]:
+        """The hooks that this plugin answers or wraps."""
+        callers = self.manager.get_hookcallers(self.manager.get_plugin(name)) or ()
+        return tuple(sorted(caller.name for caller in callers))
+
+    def has(self, hook: str) -> bool:
+        """Whether any plugin answers this hook: a call nobody hears is not worth making."""
+        return bool(getattr(self.manager.hook, hook).get_hookimpls())
+
+    def list_answerers(self, hook: str) -> list[str]:
+        """The plugins that answer a hook; who only wraps it does not."""
+        impls = getattr(self.manager.hook, hook).get_hookimpls()
+        return [impl.plugin_name for impl in impls if not (impl.wrapper or impl.hookwrapper)]
+
+    def only(self, hook: str, plugin: str) -> Any:
+        """The hook as answered by one plugin, and wrapped: where one's failure is its own."""
+        others = {name for name in self.list_answerers(hook) if name != plugin}
+        named = self.manager.list_name_plugin()
+        return self.manager.subset_hook_caller(hook, [p for name, p in named if name in others])
+
+    def ask(self, hook: str, **facts: Any) -> Heard:
+        """Ask all in one call, as the hook says: for the first answer, or for everybody's.
+
+        Raises PluginFailed, by the name of the plugin, for an error that is neither ours nor the
+        database's; those pass, for whoever runs the transaction.
+        """
+        witness = self.witness
+        outer, witness.answers = witness.answers, []
+        try:
+            value = getattr(self.manager.hook, hook)(**facts)
+            return Heard(value, witness.answers)
+        except (GuerdonError, PeeweeException):
+            raise
+        except Exception as error:
+            raisers = (one.plugin for one in witness.answers if one.error is error)
+            raise PluginFailed(next(raisers, "a plugin"), hook, error) from error
+        finally:
+            witness.answers = outer
+
+    def ask_each(
+        self,
+        hook: str,
+        facts: Mapping[str, Any] = MappingProxyType({}),
+        read: Callable[[Any], Any] = lambda value: value,
+    ) -> Iterator[Answer]:
+        """Ask one after the other, as registered, each alone; `read` makes of an answer what is wanted.
+
+        Where a plugin, or `read`, raises an Exception, that is its Answer's `error`.
+        """
+        for name in self.list_answerers(hook):
+            try:
+                yield Answer(name, read(self.only(hook, name)(**facts)))
+            except Exception as error:
+                yield Answer(name, error=error)
+
+
+def watch(
+    function: Callable[..., Any], name: str, witness: Witness, is_wrapper: bool
+) -> Callable[..., Any]:
+    """The function of a plugin of this name, its answers and errors noted."""
+
+    def note_error(error: Exception) -> None:
+        # Those around it meet the same error: who raised it noted it first.
+        if not any(one.error is error for one in witness.answers):
+            witness.answers.append(Answer(name, error=error))
+
+    @functools.wraps(function)
+    def answer(*args: Any) -> Any:
+        try:
+            value = function(*args)
+        except Exception as error:
+            note_error(error)
+            raise
+        if value is not None:
+            witness.answers.append(Answer(name, value))
+        return value
+
+    @functools.wraps(function)
+    def wrap(*args: Any) -> Any:
+        try:
+            return (yield from function(*args))
+        except Exception as error:
+            note_error(error)
+            raise
+
+    if not is_wrapper:
+        return answer
+    return wrap if inspect.isgeneratorfunction(function) else function  # pluggy refuses the latter
