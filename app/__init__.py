@@ -6,55 +6,63 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.database.chunks import run_in_chunks
-from app.paying.claims import queue_claims
-from app.database.complaints import explain_refusal
-from app.database.opening import Database
-from app.porch.errors import (
-    BadDelivery,
-    BadSignature,
-    DeliveryError,
-    GuerdonError,
-    NetworkFailed,
-    NotReady,
-)
-from app.porch.escaping import escape_text, shorten
-from app.porch.rounds import describe_game_events, join_key, list_game_events, read_game_delivery
-from app.guerdon import Guerdon, open_guerdon
-from app.porch.hookspecs import (
-    Batch,
-    Command,
-    Delivery,
-    Event,
-    EventType,
-    Grant,
-    Http,
-    HttpAnswer,
-    Outcome,
-    Player,
-    Report,
-    Reward,
-    Schedule,
-    Settings,
-    hookimpl,
-)
-from app.porch.masking import cut_text, mask_tokens
-from app.porch.names import PatternField
-from app.paying.players import add_to_players
-from app.porch.reward_fields import RewardName
-from app.config.rules import dump_json
-from app.porch.secret import HttpAddress, ReferableString, Secret, SecretField
-from app.porch.times import format_time
-from app.porch.strict_json import (
-    fetch_json,
-    read_body,
-    read_float,
-    read_json_object,
-    read_reply,
-    read_retry_after,
-)
-from app.porch.signatures import check_token, is_fresh, is_signature, sign_lines
-from app.database.upserting import upsert_rows
+if TYPE_CHECKING:
+    from flask import Flask, Request, Response
+
+    from app.config.rules import dump_json
+    from app.database.chunks import run_in_chunks
+    from app.database.complaints import explain_refusal
+    from app.database.opening import Database
+    from app.database.upserting import upsert_rows
+    from app.guerdon import Guerdon
+    from app.paying.claims import queue_claims
+    from app.paying.players import add_to_players
+    from app.porch.errors import (
+        BadDelivery,
+        BadSignature,
+        DeliveryError,
+        GuerdonError,
+        NetworkFailed,
+        NotReady,
+    )
+    from app.porch.escaping import escape_text, shorten
+    from app.porch.hookspecs import (
+        Batch,
+        Command,
+        Delivery,
+        Event,
+        EventType,
+        Grant,
+        Http,
+        HttpAnswer,
+        Outcome,
+        Player,
+        Report,
+        Reward,
+        Schedule,
+        Settings,
+        hookimpl,
+    )
+    from app.porch.masking import cut_text, mask_tokens
+    from app.porch.names import PatternField
+    from app.porch.reward_fields import RewardName
+    from app.porch.rounds import (
+        describe_game_events,
+        join_key,
+        list_game_events,
+        read_game_delivery,
+    )
+    from app.porch.secret import HttpAddress, ReferableString, Secret, SecretField
+    from app.porch.signatures import check_token, is_fresh, is_signature, sign_lines
+    from app.porch.strict_json import (
+        fetch_json,
+        read_body,
+        read_float,
+        read_json_object,
+        read_reply,
+        read_retry_after,
+    )
+    from app.porch.times import format_time
 
 __all__ = [
     "BadDelivery",
@@ -115,19 +123,40 @@ __all__ = [
     "upsert_rows",
 ]
 
-if TYPE_CHECKING:
-    from flask import Flask, Request, Response
+# Where these names are from, what loads least first. A name is looked for when somebody asks for it: the
+# web and the database cost whoever needs neither nothing, and gunicorn none of it may be loaded in before
+# its workers have made room for it.
+PLACES = (
+    "app.porch.hookspecs",
+    "app.porch.errors",
+    "app.porch.escaping",
+    "app.porch.times",
+    "app.porch.secret",
+    "app.porch.reward_fields",
+    "app.porch.names",
+    "app.porch.rounds",
+    "app.porch.strict_json",
+    "app.porch.signatures",
+    "app.porch.masking",
+    "app.config.rules",
+    "app.database.opening",
+    "app.database.chunks",
+    "app.database.complaints",
+    "app.database.upserting",
+    "app.paying.players",
+    "app.paying.claims",
+    "flask",
+)
 
-OF_FLASK = ("Request", "Response")
 
-
-def create_app(guerdon: Guerdon | Path | str = "config/guerdon.toml") -> "Flask":
+def create_app(guerdon: "Guerdon | Path | str" = "config/guerdon.toml") -> "Flask":
     """The web service of a Guerdon, or of the config file at a path.
 
     Raises ConfigError when the config, a plugin or a rule is at fault. The database need not be
     up: until it is found fit, deliveries are answered with 503.
     """
-    from app.web.building import build_app  # noqa: PLC0415  (who serves nothing need not load the web)
+    from app.guerdon import Guerdon, open_guerdon  # noqa: PLC0415  (see PLACES)
+    from app.web.building import build_app  # noqa: PLC0415
 
     return build_app(guerdon if isinstance(guerdon, Guerdon) else open_guerdon(Path(guerdon)))
 
@@ -135,7 +164,11 @@ def create_app(guerdon: Guerdon | Path | str = "config/guerdon.toml") -> "Flask"
 if not TYPE_CHECKING:  # a type checker would take every name for one of ours
 
     def __getattr__(name: str) -> Any:
-        """Flask's classes, loaded by whoever asks: a plugin that reads or answers a delivery."""
-        if name not in OF_FLASK:
-            raise AttributeError(f"module 'app' has no attribute {name!r}")
-        return getattr(import_module("flask"), name)
+        """What the porch offers, from where it is."""
+        if name in __all__:
+            for place in PLACES:
+                module = import_module(place)
+                if hasattr(module, name):
+                    globals()[name] = getattr(module, name)
+                    return globals()[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

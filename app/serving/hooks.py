@@ -1,0 +1,106 @@
+"""What happens as gunicorn starts, reloads, and ends a worker: the hooks that its settings name."""
+
+import gc
+import logging
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from functools import lru_cache
+from typing import Any
+
+from gunicorn import util
+from gunicorn.workers.ggevent import GeventWorker
+
+from app.serving.worker import ENDINGS, leave_at_once_when_told
+
+WSGI_APP = "wsgi:app"
+CHECK_PATIENCE = 60  # seconds for the checks before a reload
+OPEN_FILES = 16384  # each connection is one
+
+
+def allow_open_files() -> None:
+    """Allow this process so many open files, where the system does: many begin with 1024."""
+    now, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if allowed == resource.RLIM_INFINITY else min(OPEN_FILES, allowed)
+    if now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, allowed))
+
+
+def on_starting(server: Any) -> None:
+    """Signals survive a fork, and SIGHUP is heard only where the service would start and could pay."""
+    keep_signals()
+    reload = server.reload
+
+    def reload_checked() -> None:
+        if faults := find_start_faults(server.app.app_uri):
+            server.log.error("not reloaded, the workers go on as before: %s", faults)
+        else:
+            reload()
+
+    server.reload = reload_checked
+
+
+def keep_signals() -> None:
+    """No signal is lost around a fork: it waits until whoever gets it has its handlers."""
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS),
+        after_in_child=leave_at_once_when_told,
+    )
+
+
+def find_start_faults(served: str) -> str:
+    """What a start would meet now, tried by processes of their own; "" where all is well."""
+    checks = [["gunicorn", "--check-config", *sys.argv[1:]]]
+    if served == WSGI_APP:
+        checks.insert(0, ["app.cli", "check"])  # it says more, and asks the database
+    for words in checks:
+        command = [sys.executable, "-m", *words]
+        try:
+            done = subprocess.run(  # noqa: S603  (nobody else chooses its words)
+                command, capture_output=True, text=True, timeout=CHECK_PATIENCE, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"{' '.join(words)}: {error}"
+        if done.returncode:
+            return done.stderr.strip() or f"{' '.join(words)} ended with {done.returncode}"
+    return ""
+
+
+def when_ready(server: Any) -> None:
+    """`guerdon serve` has held Ctrl-C back while gunicorn was imported: here it is heard."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
+
+
+def pre_request(worker: Any, request: Any) -> None:
+    """Nothing: gunicorn's own would write a line that its log then drops, for each request."""
+
+
+def post_worker_init(worker: Any) -> None:
+    """A worker is ready: it also serves the inbox, unless the config leaves that to others."""
+    # From here on secrets are known, and hidden in gunicorn's lines too.
+    worker.log.format_by(logging.getLogger().handlers[0].formatter)
+    worker.log.refusals = worker.wsgi.extensions["refusals"]
+    # Each setting costs gunicorn two function calls, some thirty times a request; as plain
+    # attributes they take a third off what it costs to read and answer one.
+    worker.cfg.__dict__.update({name: one.get() for name, one in worker.cfg.settings.items()})
+    # The date of an answer is the same a second long; writing it is a tenth of gunicorn's own work.
+    write_date = lru_cache(maxsize=1)(util.http_date)
+    util.http_date = lambda: write_date(int(time.time()))
+    GeventWorker.init_signals(worker)  # from here on, what is in hand is finished first
+    worker.wsgi.extensions["guerdon"].start_dispatcher()
+    # What is there now stays: looking through it for garbage would make votes wait.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """A worker ends: what it has in hand is finished first."""
+    wsgi = getattr(worker, "wsgi", None)  # absent where the app failed to load
+    guerdon = getattr(wsgi, "extensions", {}).get("guerdon")
+    if guerdon is not None:
+        guerdon.close()

@@ -1,0 +1,111 @@
+"""The worker: greenlets, each with a connection; whoever is silent, drips or does not read costs no other."""
+
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from socket import SHUT_RDWR, SHUT_WR
+from typing import Any
+
+import gevent
+from gunicorn.workers.ggevent import GeventWorker
+
+from app.serving.request import shut_down
+
+MOST_HEADS = 800  # connections without a request; of more, whoever is silent longest is hung up on
+MOST_LINGERING = 100  # clients that are told why before their connection is closed
+RESTART_PAUSE = 3  # seconds until a worker that could not start is started again
+ENDINGS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+
+
+class PatientWorker(GeventWorker):
+    """Greenlets: a vote waits for the vote API and for its commit, and many wait at once.
+
+    A request has `timeout` seconds from its head to the last byte of its answer; then its client is
+    hung up on. Whatever is being paid goes on and is finished. A head has `keepalive` seconds.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.heads: dict[Any, None] = {}  # connections that wait for a head; the most patient first
+        self.lingering = 0
+
+    def init_signals(self) -> None:
+        """gunicorn's own signals; but told to end, it ends at once, until it is ready."""
+        super().init_signals()
+        leave_at_once_when_told()
+
+    def load_wsgi(self) -> None:
+        """As gunicorn's, which ends the whole service where this fails: right at the start alone.
+
+        A worker that replaces another meets a mistake that was made meanwhile. The others go on, and
+        it is tried again until the mistake is mended.
+        """
+        try:
+            super().load_wsgi()
+        except Exception as error:
+            if self.age <= self.cfg.workers:
+                raise
+            self.log.error("this worker cannot start, and is started again: %s", error)
+            time.sleep(RESTART_PAUSE)
+            sys.exit(1)
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Serve a connection, request by request."""
+        self.wait_for_head(client)
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            self.heads.pop(client, None)
+
+    def wait_for_head(self, client: Any) -> None:
+        """Whoever says nothing makes room for others."""
+        self.heads[client] = None
+        if len(self.heads) > MOST_HEADS:
+            silent = next(iter(self.heads))
+            del self.heads[silent]
+            shut_down(silent, SHUT_RDWR)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
+        """Serve a request, however its client drips, does not read, or sends what nobody wants."""
+        self.heads.pop(sock, None)
+        timer = gevent.get_hub().loop.timer(self.cfg.timeout)
+        if self.cfg.timeout:
+            timer.start(shut_down, sock, SHUT_RDWR)
+        try:
+            return super().handle_request(listener_name, req, sock, addr)
+        finally:
+            timer.stop()
+            timer.close()
+            if req.body.is_unread():
+                # gunicorn would read it in steps of 1 KiB, which takes a second of CPU for 10 MB.
+                req.force_close()
+                self.throw_away(sock)
+            else:
+                self.wait_for_head(sock)
+
+    def throw_away(self, client: Any) -> None:
+        """Take no more than 16 MiB or two seconds of what still comes: else the answer is lost with it."""
+        if self.lingering >= MOST_LINGERING:
+            return
+        self.lingering += 1
+        try:
+            with suppress(OSError), gevent.Timeout(2, False):
+                client.shutdown(SHUT_WR)
+                for _ in range(256):
+                    if not client.recv(65536):
+                        return
+        finally:
+            self.lingering -= 1
+
+
+def leave_at_once_when_told() -> None:
+    """A worker that is not ready has nothing in hand, and may be importing anything.
+
+    gunicorn would raise SystemExit there, which comes out as a traceback, or swallow the signal that
+    comes between the fork and its own handlers, and kill the worker half a minute later.
+    """
+    for number in ENDINGS:
+        signal.signal(number, lambda *_: os._exit(0))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
