@@ -235,7 +235,7 @@ class HttpAnswer(Protocol):
 
 
 class Http(Protocol):
-    """The worker's one connection pool; app.network tells what it does and raises."""
+    """The worker's one connection pool; app.network.client tells what it does and raises."""
 
     def request(
         self,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.database.keys import LEADING, hash_parts, make_event_key
+from app.database.keys import LEADING, hash_parts, make_event_key, make_report_key
 from app.guerdon import Guerdon
 from app.paying.settler import Work
 from app.porch.hookspecs import Event
@@ -47,6 +47,15 @@ def test_events_that_differ_anywhere_have_other_keys() -> None:
     ]  # fmt: skip
 
     assert len({make_event_key(*event) for event in events}) == len(events)
+
+
+def test_reports_that_differ_anywhere_have_other_keys() -> None:
+    reports = [
+        ("g123", "level_up", "1"), ("g123", "level_up", "2"), ("g123", "level", "1"),
+        ("sud", "level_up", "1"), ("g123level", "_up", "1"), ("g123", "level_up1", ""),
+    ]  # fmt: skip
+
+    assert len({make_report_key(*report) for report in reports}) == len(reports)
 
 
 def read_rows(guerdon: Guerdon) -> dict[str, list[Any]]:

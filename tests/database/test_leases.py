@@ -150,6 +150,7 @@ def test_who_lost_the_lease_changes_nothing(guerdon: Guerdon, take: Take, clock:
     assert not finish(guerdon, id, old.token)
     assert read(guerdon, id).lease_token == new.token
     assert finish(guerdon, id, new.token)
+    assert not finish(guerdon, id, new.token)  # it was ours, and is not any more
     assert not finish(guerdon, id, new.token, state="ready")
     assert not finish(guerdon, id, "")
     assert read(guerdon, id).state == "done"

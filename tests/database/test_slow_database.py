@@ -152,7 +152,7 @@ def test_it_costs_503s_in_time_and_no_worker_and_all_is_paid_once(
     start_gunicorn: Callable[..., Gunicorn], start_crowd: Any, visit: Callable[[str], Visitor],
 ) -> None:  # fmt: skip
     vote_api.behave = answer_vote
-    app = f"tests.senders:make_app(12000, {ANSWER_TIMEOUT})"
+    app = f"tests.world.senders:make_app(12000, {ANSWER_TIMEOUT})"
     server = start_gunicorn(behind_proxy.config.path, workers=2, app=app)
     workers = server.list_workers()
     crowd = start_crowd(server, CLIENTS)

@@ -5,9 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from app import create_app
-from app.database.upserting import upsert_rows
+from app.database.upserting import ROWS_AT_ONCE, upsert_rows
 from app.guerdon import Guerdon
-from app.history.ledger import ROWS_AT_ONCE
 from plugins.items import Item
 from tests.conftest import API_KEY
 from tests.world.crowd import REPORTING, make_level_up
@@ -57,7 +56,7 @@ def test_it_works(guerdon: Guerdon) -> None:
 
 
 def test_more_rows_than_a_statement_takes(guerdon: Guerdon) -> None:
-    many = {f"item {number}": number + 1 for number in range(ROWS_AT_ONCE + 1)}
+    many = {f"item {number}": number + 1 for number in range(2 * ROWS_AT_ONCE + 3)}
 
     for _ in range(2):
         upsert(guerdon, many)

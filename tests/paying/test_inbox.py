@@ -11,6 +11,7 @@ from app import create_app, hookimpl
 from app.database.keys import make_event_key
 from app.database.leases import MAX_TAKES
 from app.database.models import Attempt, OwnPlayer, Waiting
+from app.database.models import Event as EventRow
 from app.guerdon import Guerdon, open_guerdon
 from app.network.client import Http
 from app.paying.waiting import LEASE_LENGTH
@@ -283,6 +284,42 @@ def test_a_redelivery_is_tried_at_once_and_ends_the_waiting(
     assert (house.gold(), house.row().state) == ("100.00", "settled")
     house.serve(100_000)
     assert len(vote_api.asked) == 3
+
+
+def test_a_redelivery_ends_the_waiting_of_its_own_vote_alone(
+    house: House, vote_api: VoteApi
+) -> None:
+    vote_api.behave = refuse
+    assert [house.deliver(id).status_code for id in ("v1", "v2")] == [503, 503]
+
+    vote_api.behave = None
+    assert house.deliver("v1").status_code == 204
+
+    assert [house.ask(id)["state"] for id in ("v1", "v2")] == ["settled", "waiting"]
+
+
+def test_a_redelivery_takes_a_row_from_nobody_who_has_it(house: House, vote_api: VoteApi) -> None:
+    vote_api.behave = refuse
+    house.deliver()
+    house.clock.advance(5)
+    lease = house.guerdon.inbox.take_due(1)
+    assert house.row().state == "leased"
+
+    house.deliver()
+
+    row = house.row()
+    assert (row.state, row.lease_token, row.takes) == ("leased", lease.token, 1)
+    assert row.lease_until == lease.until
+
+
+def test_who_signed_is_known_of_a_vote_that_waited(house: House, vote_api: VoteApi) -> None:
+    vote_api.behave = refuse
+    house.deliver()
+    vote_api.behave = None
+    house.serve(5)
+
+    with house.guerdon.database.connection_context():
+        assert EventRow.get().token == house.row().token != ""
 
 
 @pytest.mark.parametrize("healed", [True, False])

@@ -20,7 +20,7 @@ from tests.world.servers import DatabaseServer, wait_until
 from tests.world.vote_api import FastVoteApi
 
 VOTES = 600
-APP = "tests.natural:make_app()"
+APP = "tests.world.natural:make_app()"
 QUICK = "[inbox]\nretry_delays = [0.2, 0.5]\n"
 
 

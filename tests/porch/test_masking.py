@@ -93,7 +93,7 @@ def test_a_secret_is_hidden_however_it_is_spelt(text: str) -> None:
 
 
 def spell_out(secret: str) -> dict[str, str]:
-    """What others make of a secret; none of it by app.masking's own means."""
+    """What others make of a secret; none of it by app.porch.masking's own means."""
     raw = secret.encode()
     basic = base64.b64encode(b"user:" + raw).decode()
     return {

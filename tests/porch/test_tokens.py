@@ -53,6 +53,8 @@ def test_it_works() -> None:
 
     assert refuse(make_token(), secret=Secret("another-secret-of-thirty-two-bytes", "x")) == BAD
     assert refuse(make_token(exp=5)) == OLD
+    with pytest.raises(BadSignature, match="uid is another"):  # whose it should be is not known
+        check_token(make_token(uid=None), SECRET, {"uid": None}, NOW)
     lines = [
         "1461564080052506636",
         "1646382565",

@@ -86,7 +86,7 @@ class ShortLeases(Gunicorn):
         self.lease = lease
 
     def start(self, wait: bool = True) -> None:
-        app = f"tests.senders:make_app({int(self.lease * 1000)})"
+        app = f"tests.world.senders:make_app({int(self.lease * 1000)})"
         command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", app]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -157,7 +157,7 @@ def stage(
     vote_api.behave = fail_at_first(vote_api)
     folder = tmp_path / "crash-points"
     folder.mkdir()
-    app = f"tests.senders:make_app({LEASE})"
+    app = f"tests.world.senders:make_app({LEASE})"
     server = Gunicorn(guerdon.config.path, app=app, **{VARIABLE: str(folder)})
     server.start()
     stage = Stage(guerdon, server, folder, vote_api)

@@ -114,7 +114,7 @@ def test_a_storm_on_every_side_loses_nothing_and_pays_nothing_twice(
     print(f"GUERDON_SEED={SEED}")
     dice = random.Random(SEED)
     vote_api.behave, platform.behave = make_script(dice), make_mood(dice)
-    path, app = behind_proxy.config.path, f"tests.senders:make_app({LEASE})"
+    path, app = behind_proxy.config.path, f"tests.world.senders:make_app({LEASE})"
     server = start_gunicorn(path, app=app)
     crowd = start_crowd(server, 24)
     proxy.weather = Weather(dice)

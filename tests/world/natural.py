@@ -1,6 +1,6 @@
 """A studio's plugin written the natural way: it reads a row, changes it, saves it.
 
-`gunicorn ... "tests.natural:make_app()"` serves the Guerdon of GUERDON_CONFIG with the plugins in the
+`gunicorn ... "tests.world.natural:make_app()"` serves the Guerdon of GUERDON_CONFIG with the plugins in the
 folder `plugins` beside that config.
 """
 

@@ -1,6 +1,6 @@
 """Processes that do the same thing at the same instant, each with a Guerdon of its own.
 
-`python -m tests.racing CONFIG` reads lines of JSON, [deed, instant, arguments], and writes what came
+`python -m tests.world.racing CONFIG` reads lines of JSON, [deed, instant, arguments], and writes what came
 of each. Two databases cannot be raced within one process: Peewee's models know one.
 """
 

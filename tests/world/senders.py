@@ -1,7 +1,7 @@
 """Senders to be killed: gunicorn's app with shorter leases, and one that runs at a time of the test's.
 
-`gunicorn ... "tests.senders:make_app(4000)"` serves the Guerdon of GUERDON_CONFIG; what a killed
-worker had leased is taken over after 4 s instead of 45 or 60. `python -m tests.senders CONFIG NOW`
+`gunicorn ... "tests.world.senders:make_app(4000)"` serves the Guerdon of GUERDON_CONFIG; what a killed
+worker had leased is taken over after 4 s instead of 45 or 60. `python -m tests.world.senders CONFIG NOW`
 begins to send what is due at NOW (ms since the epoch) and then waits for its end. With a folder as a
 third argument it goes by real time and a lease of NOW ms, and right before the bytes leave it writes
 "begun" there and waits for "go".

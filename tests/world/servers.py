@@ -189,7 +189,7 @@ class MariaDBServer(DatabaseServer):
 
 
 class MySQLServer(DatabaseServer):
-    """The mysqld that tests.mysql fetches. Raises MySQLMissing where it cannot be had."""
+    """The mysqld that tests.world.mysql fetches. Raises MySQLMissing where it cannot be had."""
 
     def __init__(self, folder: Path) -> None:
         mysql.fetch_mysql()
@@ -205,7 +205,7 @@ class MySQLServer(DatabaseServer):
 class Gunicorn:
     """What `guerdon serve` becomes, in a session of its own, so that all of it can be killed at once.
 
-    `app` is what gunicorn serves, as "tests.senders:make_app(4000)"; `environment` is added. With
+    `app` is what gunicorn serves, as "tests.world.senders:make_app(4000)"; `environment` is added. With
     `by_command` it is `guerdon serve` itself, which reads the config once more: most of a second.
     """
 
