@@ -219,6 +219,8 @@ def post_studio(guerdon: Guerdon, id: str = "s1") -> Any:
         "good",
         "{good.id: good}",
         "[good, None]",
+        '[Event("studio", "studio.vote", "another", nickname="Bob")]',
+        '[Event("studio", "another", id, nickname="Bob")]',
         '[Event("studio", "studio.vote", id, nickname=5)]',
         '[Event("studio", "studio.vote", id, server_id=None, nickname="Bob")]',
         '[Event("studio", "studio.vote", id, nickname="Bob", occurred_at="soon")]',

@@ -125,6 +125,20 @@ def test_a_connection_is_kept_and_used_again(http: Http, serve: Serve) -> None:
     assert (len(peer.requests), peer.connections) == (5, 1)
 
 
+@pytest.mark.parametrize(
+    "answer", [length(b"x") + length(b"unasked"), length(b"x", b"Connection: close")]
+)
+def test_a_connection_that_is_done_or_that_says_too_much_is_not_used_again(
+    http: Http, serve: Serve, answer: bytes
+) -> None:
+    peer = serve(answer)
+
+    for _ in range(3):
+        assert http.request("GET", peer.url).body == b"x"
+
+    assert (len(peer.requests), peer.connections) == (3, 3)
+
+
 def test_nobody_listens(http: Http) -> None:
     with pytest.raises(NetworkFailed, match=r"^no connection$"):
         http.request("GET", f"http://127.0.0.1:{find_free_port()}/?key=secret")

@@ -448,3 +448,12 @@ def test_two_players_called_alike_cost_nobody_anything(open_service: Open, count
     ends, outcomes = count_ends(guerdon, make_work("v1"), make_work("v2", nickname="Nobody"))
 
     assert ([outcome.state for outcome in outcomes], ends) == (["waiting"] * 2, Ends(0, 1))
+
+
+def test_who_is_told_of_a_work_is_told_of_each_of_its_events_grants(open_service: Open) -> None:
+    guerdon = open_service(RULES)
+
+    [outcome] = settle(guerdon, make_work("v1", "v2"))
+
+    told = [(grant.event.id, grant.reward.kind) for grant in outcome.grants]
+    assert told == [("v1", "gold"), ("v1", "item"), ("v2", "gold"), ("v2", "item")]

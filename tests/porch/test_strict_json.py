@@ -16,7 +16,7 @@ def test_it_works() -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        b"NaN", b"[Infinity]", b'{"a": -Infinity}', b'{"a": 1, "a": 2}', b"[" * 100_000, b"\xff",
+        b"NaN", b"[Infinity]", b'{"a": -Infinity}', b"[" * 100_000, b"\xff",
         b"", b"{", b"'a'", b"01", b"[1,]",
     ],
 )  # fmt: skip
