@@ -55,12 +55,14 @@ class Witness(threading.local):
 class StandIn:
     """A plugin as pluggy has it: its hooks, watched; all else of it as it is."""
 
-    def __init__(self, plugin: Any) -> None:
-        self._plugin = plugin
-        self.__doc__ = plugin.__doc__
+    def __init__(self, plugin: Any, hooks: Mapping[str, Callable[..., Any]]) -> None:
+        vars(self).update(hooks, _plugin=plugin, __doc__=plugin.__doc__)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._plugin, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._plugin, name, value)
 
     def __repr__(self) -> str:
         return repr(self._plugin)
@@ -76,14 +78,14 @@ class Calling:
 
     def register(self, plugin: Any, name: str) -> None:
         """Raises pluggy.PluginValidationError for a hook or an argument that there is not."""
-        stand_in = StandIn(plugin)
+        hooks = {}
         for attribute in dir(plugin):
             options = self.manager.parse_hookimpl_opts(plugin, attribute)
             if options is not None:
                 function = getattr(plugin, attribute)
-                watched = watch(function, name, self.witness, is_wrapper=options["wrapper"])
-                setattr(stand_in, attribute, watched)
-        self.manager.register(stand_in, name)
+                is_wrapper = bool(options["wrapper"])
+                hooks[attribute] = watch(function, name, self.witness, is_wrapper)
+        self.manager.register(StandIn(plugin, hooks), name)
         self.manager.check_pending()
 
     def list_hooks(self, name: str) -> tuple[str, ...]:

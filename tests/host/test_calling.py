@@ -125,6 +125,8 @@ def test_an_object_may_be_a_plugin_and_keeps_what_else_it_has() -> None:
     plugin = calling.manager.get_plugin("a")
     assert (plugin.paid, plugin.__doc__) == (3, "It pays.")
     assert calling.list_hooks("a") == ("grant_reward",)
+    plugin.paid = 10
+    assert calling.ask("grant_reward", **GRANT | {"now": 1}).value == {"paid": 11}
 
 
 def test_a_wrapper_that_yields_nothing_is_refused_as_ever() -> None:
