@@ -9,6 +9,7 @@ import structlog
 from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
+from app.paying.accepting import Deliveries
 from app.paying.waiting import Inbox
 from app.porch.errors import DatabaseUnavailable
 from app.reporting.outbox import Outbox
@@ -25,12 +26,14 @@ class Dispatcher:
     def __init__(
         self,
         inbox: Inbox,
+        deliveries: Deliveries,
         outbox: Outbox,
         require_fit_database: Callable[[], None],
         poll: float = POLL,
     ) -> None:
         """`require_fit_database` raises DatabaseUnavailable until it is; `poll` is in seconds."""
         self._inbox = inbox
+        self._deliveries = deliveries
         self._outbox = outbox
         self._require_fit_database = require_fit_database
         self._poll = poll
@@ -51,7 +54,7 @@ class Dispatcher:
     def stop(self, timeout: float = 20.0) -> None:
         """Take nothing more, and wait up to `timeout` seconds for what is in hand."""
         self.request_stop()
-        self._outbox.nudge()
+        self._outbox.wake()
         for thread in self._threads:
             thread.join(timeout)
 
@@ -89,9 +92,13 @@ class Dispatcher:
         """Try waiting events that are due once; True if there may be more."""
         self._require_fit_database()
         lease = self._inbox.take_due(AT_ONCE)
-        tries = [pool.submit(self._inbox.retry_one, id_, lease.token) for id_ in lease.ids]
+        tries = [pool.submit(self._retry, id_, lease.token) for id_ in lease.ids]
         for one in tries:
             error = one.exception()
             if error is not None:
                 log.error("retry failed", exc_info=error)  # its lease runs out, and it comes again
         return len(lease.ids) == AT_ONCE
+
+    def _retry(self, id: int, lease_token: str) -> None:
+        if self._deliveries.retry(id, lease_token).state == "settled":
+            self._outbox.nudge()

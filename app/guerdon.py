@@ -28,6 +28,9 @@ from app.host.loading import Plugins, load_plugins
 from app.logs import find_secrets, set_up_logs
 from app.network.client import Http, list_unused_proxies
 from app.paying.accepting import Deliveries
+from app.paying.announcing import Announcer
+from app.paying.fetching import Fetcher
+from app.paying.games import GameServers
 from app.paying.players import PlayerFinder
 from app.paying.recipients import Recipients
 from app.paying.repaying import Repayer
@@ -78,11 +81,14 @@ class Guerdon:
         self._recipients = Recipients(database, plugins, self.finder, unknown, now)
         self.settler = Settler(database, plugins, rules, self._recipients, now)
         self.outbox = Outbox(database, plugins, http, now, secrets, config.outbox.at_once)
+        self.inbox = Inbox(database, config.inbox, now)
+        fetcher = Fetcher(plugins, http, config.players)
         self.deliveries = Deliveries(
-            database, plugins, http, self.settler, self.outbox.nudge, config.players
+            database, fetcher, self.settler, self.inbox, Announcer(plugins), unknown
         )
-        self.inbox = Inbox(database, self.deliveries, config.inbox, now)
-        self.dispatcher = Dispatcher(self.inbox, self.outbox, self.require_fit_database)
+        self.dispatcher = Dispatcher(
+            self.inbox, self.deliveries, self.outbox, self.require_fit_database
+        )
         self._is_fit = False
         self._inspected_at = 0.0
         self._faults: list[str] = []
@@ -141,7 +147,7 @@ class Guerdon:
 
     def list_warnings(self) -> list[str]:
         """What config and rules probably do not mean as written: files elsewhere, events unpaid."""
-        supplies = gather_supplies(self.plugins, bool(self.config.api_keys))
+        supplies = gather_supplies(self.plugins)
         rules = list_warnings(self.rules, supplies, str(self.config.rewards_file))
         return [*self.config.warnings, *rules]
 
@@ -222,7 +228,7 @@ def open_guerdon(
     faults += list_crash_faults(FOLDER)
     plugins = rules = database = None
     try:
-        plugins = load_plugins(config)
+        plugins = load_plugins(config, {GAME_SERVER: GameServers(bool(config.api_keys))})
     except ConfigError as error:
         faults += error.faults
     try:

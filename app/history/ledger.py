@@ -23,6 +23,8 @@ GRANT_COLUMNS = (
     "event", "rule", "plugin", "kind", "params", "player_id", "nickname", "server_id", "user_id",
     "receipt", "granted_at",
 )  # fmt: skip
+# Of so many event keys, those of events that are settled; each with a 1, to be told from others.
+IS_SETTLED = "SELECT ordered_key, 1 FROM guerdon_events WHERE ordered_key IN ({marks})"
 
 
 def key_of(event: Event) -> bytes:

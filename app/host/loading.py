@@ -68,14 +68,18 @@ class Plugins(Calling):
         return [impl.plugin_name for impl in self.manager.hook.read_delivery.get_hookimpls()]
 
 
-def load_plugins(config: Config) -> Plugins:
+def load_plugins(config: Config, built_in: Mapping[str, Any] = MappingProxyType({})) -> Plugins:
     """Import and register the plugin of every [plugins.NAME] section; ours first, yours asked first.
+
+    `built_in` are plugins without a section, by their names; they are asked last of all.
 
     Raises ConfigError with every fault: a section nobody answers, a misspelt hook or argument, a
     wrong setting, a kind of reward given by two.
     """
     faults: list[str] = []
     calling = Calling()
+    for name, plugin in built_in.items():
+        calling.register(plugin, name)
     origins = tuple(register_all(calling, config, faults))
     sections = check_sections(calling, config, origins, faults)
     kinds = gather_kinds(calling, {one.name for one in origins if one.is_shipped}, faults)

@@ -40,11 +40,9 @@ def gather(some: list[Collection[str] | None], is_open: bool) -> set[str] | None
     return {one for each in some for one in each or ()}
 
 
-def gather_supplies(plugins: Plugins, takes_game_events: bool) -> Supplies:
-    """What the game servers and the plugins bring; game servers can only where there are API keys."""
+def gather_supplies(plugins: Plugins) -> Supplies:
+    """What the plugins bring, as far as they say."""
     supplies = Supplies()
-    if takes_game_events:
-        supplies.add(GAME_EVENTS)
     telling = plugins.list_answerers("event_types")
     sources = {name for hook in SOURCE_HOOKS for name in plugins.list_answerers(hook)}
     supplies.is_open = not sources <= set(telling)

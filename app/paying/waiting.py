@@ -1,8 +1,9 @@
-"""Events that wait: kept with what is needed to fetch and settle them again, until it works."""
+"""What could not be paid yet: kept with what is needed to fetch and pay it again, until that works."""
 
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -18,7 +19,6 @@ from app.database.leases import Lease, correct_due, finish_lease, take_leases
 from app.database.models import Attempt, Waiting
 from app.database.opening import Database
 from app.failpoints import reach
-from app.paying.accepting import Deliveries
 from app.porch.errors import DatabaseUnavailable
 from app.porch.hookspecs import Delivery, Outcome
 
@@ -30,97 +30,82 @@ LONGEST_ERROR = 500  # characters
 LONGEST_DELAY = 30 * 86400.0  # seconds
 ATTEMPTS_KEPT = 200  # of one event; later ones are only counted
 AT_ONCE = 0  # due_at of what a person sent again: tried even where nothing is by itself
+# Of so many event keys, those of events that wait or are dead; to be asked with ledger.IS_SETTLED.
+STILL_WAITS = (
+    "SELECT ordered_key, 0 FROM guerdon_inbox WHERE ordered_key IN ({marks}) AND state <> 'settled'"
+)
+UNWRITABLE = (PeeweeException, DatabaseUnavailable, TypeError, ValueError)
 
 
 class Inbox:
-    """Accepts deliveries and keeps those that could not be settled."""
+    """Keeps deliveries that could not be paid, and what became of each try."""
 
-    def __init__(
-        self,
-        database: Database,
-        deliveries: Deliveries,
-        config: InboxConfig,
-        now: Callable[[], int],
-    ) -> None:
+    def __init__(self, database: Database, config: InboxConfig, now: Callable[[], int]) -> None:
+        """`now` gives ms since the epoch."""
         self._database = database
-        self._deliveries = deliveries
         self._config = config
         self._now = make_clock(now)
 
-    def accept(self, delivery: Delivery) -> Outcome:
-        """Pay a delivery that just came; what cannot be paid is stored before this returns."""
-        outcome, standing = self._deliveries.pay(delivery)
+    def keep(self, delivery: Delivery, outcome: Outcome) -> Outcome:
+        """Store a delivery that just came and has this outcome; the outcome as its source is told it."""
         try:
-            if outcome.state in ("waiting", "held"):
-                return self._park(delivery, outcome)
-            if outcome.is_done and standing.is_waiting:
-                self._close(make_event_key(delivery.source, delivery.type, delivery.id))
-        except (PeeweeException, DatabaseUnavailable, TypeError, ValueError) as error:
-            # TypeError, ValueError: a plugin's delivery with data that JSON cannot hold.
+            due_at = self._insist(lambda: self._park(delivery, outcome))
+        except UNWRITABLE as error:  # TypeError, ValueError: a plugin's data that JSON cannot hold
             log.error("inbox not written", event_id=delivery.id, exc_info=error)
-            if not outcome.is_done or outcome.state == "held":
-                return Outcome("unavailable", f"it could not be stored: {outcome.reason}")
-        return outcome
-
-    def _park(self, delivery: Delivery, outcome: Outcome) -> Outcome:
-        key = make_event_key(delivery.source, delivery.type, delivery.id)
-        delay = self._choose_delay(0, outcome.retry_in)
-        error = outcome.reason[:LONGEST_ERROR]
-
-        def park(attempt: int) -> int:
-            now = self._now()
-            due = now + int(delay * 1000)
-            mine = Waiting.ordered_key == key
-            changes = {"attempts": Waiting.attempts + 1, "last_error": error}
-            if not Waiting.update(**changes).where(mine).execute():
-                Waiting.insert(
-                    ordered_key=key, source=delivery.source, type=delivery.type,
-                    event_id=delivery.id, token=delivery.token, data=dump_json(delivery.data),
-                    state="ready", due_at=due, lease_token="", lease_until=now, takes=0,
-                    attempts=1, retries=0, last_error=error, received_at=now, waiting_since=now,
-                ).execute()  # fmt: skip
-            else:
-                # A person sent a dead one again: it gets its chances anew.
-                Waiting.update(
-                    state="ready",
-                    due_at=due,
-                    lease_until=now,
-                    takes=0,
-                    retries=0,
-                    waiting_since=now,
-                ).where(mine & (Waiting.state == "dead")).execute()
-            row: Any = Waiting.get(mine)
-            if row.attempts <= ATTEMPTS_KEPT:
-                Attempt.insert(ordered_key=key, at=now, what="delivery", detail=error).execute()
-            reach("inbox: parked, before COMMIT")
-            return correct_due(row, now)
-
-        due_at = self._insist(park)
+            return Outcome("unavailable", f"it could not be stored: {outcome.reason}")
         reach("inbox: parked, after COMMIT")
         name = {"event_type": delivery.type, "event_id": delivery.id}
         log.warning("waiting", **name, state=outcome.state, reason=outcome.reason)
         retry_in = max(1.0, (due_at - self._now()) / 1000)
         return Outcome(outcome.state, outcome.reason, retry_in, outcome.events)
 
-    def _insist(self, unit: Callable[[int], int]) -> int:
+    def _park(self, delivery: Delivery, outcome: Outcome) -> int:
+        """Inside: the row of a delivery that waits, new or as it is there; when it is due (ms)."""
+        key = make_event_key(delivery.source, delivery.type, delivery.id)
+        now, error = self._now(), outcome.reason[:LONGEST_ERROR]
+        due = now + int(self._choose_delay(0, outcome.retry_in) * 1000)
+        mine = Waiting.ordered_key == key
+        changes = {"attempts": Waiting.attempts + 1, "last_error": error}
+        if not Waiting.update(**changes).where(mine).execute():
+            Waiting.insert(
+                ordered_key=key, source=delivery.source, type=delivery.type,
+                event_id=delivery.id, token=delivery.token, data=dump_json(delivery.data),
+                state="ready", due_at=due, lease_token="", lease_until=now, takes=0,
+                attempts=1, retries=0, last_error=error, received_at=now, waiting_since=now,
+            ).execute()  # fmt: skip
+        else:  # its source sent a dead one again: it gets its chances anew
+            anew = {"due_at": due, "lease_until": now, "takes": 0, "retries": 0}
+            dead = mine & (Waiting.state == "dead")
+            Waiting.update(state="ready", waiting_since=now, **anew).where(dead).execute()
+        row: Any = Waiting.get(mine)
+        if row.attempts <= ATTEMPTS_KEPT:
+            Attempt.insert(ordered_key=key, at=now, what="delivery", detail=error).execute()
+        reach("inbox: parked, before COMMIT")
+        return correct_due(row, now)
+
+    def _insist(self, unit: Callable[[], int]) -> int:
         """Two workers may insert the same row: the second then finds and updates it."""
         try:
-            return self._database.transact(unit, PATIENCE)
+            return self._database.transact(lambda attempt: unit(), PATIENCE)
         except PeeweeException as error:
             if classify_error(error) != "duplicate":
                 raise
-            return self._database.transact(unit, PATIENCE)
+            return self._database.transact(lambda attempt: unit(), PATIENCE)
 
-    def _close(self, key: bytes) -> None:
-        """A waiting event was settled by a redelivery."""
+    def close(self, delivery: Delivery) -> None:
+        """What waited was paid after all, when it came again. Where that cannot be written, it is retried."""
+        key = make_event_key(delivery.source, delivery.type, delivery.id)
+        still = (Waiting.ordered_key == key) & (Waiting.state != "settled")
 
         def close(attempt: int) -> None:
-            Waiting.update(state="settled").where(
-                (Waiting.ordered_key == key) & (Waiting.state != "settled")
-            ).execute()
+            Waiting.update(state="settled").where(still).execute()
             reach("inbox: closed, before COMMIT")
 
-        self._database.transact(close, PATIENCE)
+        try:
+            self._database.transact(close, PATIENCE)
+        except UNWRITABLE as error:
+            log.error("inbox not written", event_id=delivery.id, exc_info=error)
+            return
         reach("inbox: closed, after COMMIT")
 
     def take_due(self, limit: int) -> Lease:
@@ -140,21 +125,24 @@ class Inbox:
             reach("inbox: leased, after COMMIT")
         return lease
 
-    def retry_one(self, id: int, lease_token: str) -> Outcome:
-        """Try one leased event again and finish its lease."""
+    def begin_retry(self, id: int) -> "Retry":
+        """A leased delivery, to be tried again now."""
         row = self._database.ask(lambda attempt: Waiting.get_by_id(id))
         delivery = Delivery(
             row.source, row.type, row.event_id, token=row.token, data=json.loads(row.data)
         )
-        # Not since when it waits, but for how long: a clock may be set, and what came after its due time,
-        # as an outage of ours, was no wait for a try.
-        waited, began = max(0, row.due_at - row.waiting_since), self._now.ticks()
-        with self._database.give_back():
-            outcome, _ = self._deliveries.pay(delivery)
+        return Retry(row, delivery, self._now.ticks())
+
+    def finish_retry(self, retry: "Retry", lease_token: str, outcome: Outcome) -> None:
+        """Note what became of it, and what is next; the lease ends."""
         reach("inbox: tried, not noted")
         now = self._now()
-        waited += self._now.ticks() - began
-        changes = self._choose_next(row, outcome, now, waited)
+        # Not since when it waits, but for how long: a clock may be set, and what came after its due time,
+        # as an outage of ours, was no wait for a try.
+        row, tried = retry.row, self._now.ticks() - retry.began
+        changes = self._choose_next(
+            row, outcome, now, max(0, row.due_at - row.waiting_since) + tried
+        )
         state = changes["state"]
 
         def note() -> None:
@@ -165,14 +153,9 @@ class Inbox:
                 ).execute()  # fmt: skip
             reach("inbox: noted, before COMMIT")
 
-        finish_lease(self._database, Waiting, id, lease_token, changes, note)
+        finish_lease(self._database, Waiting, row.id, lease_token, changes, note)
         reach("inbox: noted, after COMMIT")
-        name = {"event_type": delivery.type, "event_id": delivery.id}
-        if state == "dead":
-            log.error("gave up", **name, reason=outcome.reason)
-        else:
-            log.info("retried", **name, state=state, reason=outcome.reason)
-        return outcome
+        tell_retry(retry.delivery, state, outcome.reason)
 
     def _choose_next(self, row: Any, outcome: Outcome, now: int, waited: int) -> dict[str, Any]:
         """What becomes of a leased row after a try; it has `waited` for its tries so long (ms)."""
@@ -220,3 +203,20 @@ class Inbox:
         all_ids: Any = Waiting.select(Waiting.id).where(chosen).order_by(Waiting.id).tuples()
         ids = self._database.ask(lambda attempt: [row[0] for row in all_ids])
         return run_in_chunks(self._database, ids, revive, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """One try of a leased delivery, on its way."""
+
+    row: Any
+    delivery: Delivery
+    began: int  # ms, by the clock that is never set
+
+
+def tell_retry(delivery: Delivery, state: str, reason: str) -> None:
+    name = {"event_type": delivery.type, "event_id": delivery.id}
+    if state == "dead":
+        log.error("gave up", **name, reason=reason)
+    else:
+        log.info("retried", **name, state=state, reason=reason)

@@ -102,7 +102,7 @@ def take_event(type: str, body: dict[str, Any]) -> Response:
 def accept_event(guerdon: Guerdon, delivery: Delivery) -> None:
     try:
         guerdon.require_fit_database()
-        outcome = guerdon.inbox.accept(delivery)
+        outcome = guerdon.deliveries.accept(delivery)
         if outcome.state != "unavailable":
             return
         reason = outcome.reason

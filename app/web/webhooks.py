@@ -140,8 +140,10 @@ def decide(guerdon: Guerdon, delivery: Delivery) -> Outcome:
         log.error("not stored", **name, reason=str(error))
         return Outcome("unavailable", "the database is not ready")
     reach("delivery: verified")
-    outcome = guerdon.inbox.accept(delivery)
+    outcome = guerdon.deliveries.accept(delivery)
     reach("delivery: before the answer")
+    if outcome.state == "settled":
+        guerdon.outbox.nudge()  # a webhook request waits for no report
     if outcome.state == "unavailable":
         log.error("not stored", **name, reason=outcome.reason)
     return outcome

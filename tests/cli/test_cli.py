@@ -212,7 +212,7 @@ def test_events_are_listed_shown_and_tried_again(
     assert retried.stdout == "1 will be tried again at once\n"
     clock.now = time.time_ns() // 1_000_000 + 1000  # the command's clock is the real one
     lease = guerdon.inbox.take_due(10)
-    assert [guerdon.inbox.retry_one(id, lease.token).state for id in lease.ids] == ["settled"]
+    assert [guerdon.deliveries.retry(id, lease.token).state for id in lease.ids] == ["settled"]
     assert get_v1(guerdon, "/players/Bob")["promo_codes"] == ["A", "B"]
     assert "a person had it tried again" in run("events", "show", "server.vote", "v1").stdout
 
@@ -224,7 +224,7 @@ def test_dead_events_are_all_tried_again(open_beside: Open, run: Run, clock: Any
     clock.advance(3600)
     lease = guerdon.inbox.take_due(10)
     for id_ in lease.ids:
-        guerdon.inbox.retry_one(id_, lease.token)
+        guerdon.deliveries.retry(id_, lease.token)
     assert len(run("events", "list", "--state", "dead").stdout.splitlines()) == 2
 
     assert run("events", "retry", "--dead").stdout == "2 will be tried again at once\n"
@@ -460,7 +460,7 @@ def test_a_round_that_waits_is_tried_again_by_its_platforms_own_id(
     guerdon = open_beside(rewards=REWARDS.replace("server.vote", "game_settle"))
     results = [{"uid": "Nobody", "is_ai": 0, "rank": 1}]
     body = {"uid": "Nobody", "report_msg": {"game_round_id": "a:b", "results": results}}
-    guerdon.inbox.accept(Delivery(GAME_SERVER, "game_settle", join_key("a:b"), data=body))
+    guerdon.deliveries.accept(Delivery(GAME_SERVER, "game_settle", join_key("a:b"), data=body))
 
     assert run("events", "retry", "game_settle", "a:b").stdout == "1 will be tried again at once\n"
     assert run("events", "retry", "game_settle", "a:c").exit_code == 1

@@ -36,7 +36,7 @@ def make_event(id: str, **changes: Any) -> Event:
 
 def settle(guerdon: Guerdon, *events: Event) -> list[str]:
     works = [Work([event]) for event in events]
-    return [outcome.state for outcome in guerdon.deliveries._settler.settle(works)]
+    return [outcome.state for outcome in guerdon.settler.settle(works)]
 
 
 def test_it_works(guerdon: Guerdon) -> None:

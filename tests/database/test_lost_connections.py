@@ -98,7 +98,7 @@ def test_what_is_due_is_taken_and_paid(
         lease = pool.submit(guerdon.inbox.take_due, 16).result()
 
         assert (len(lease.ids), proxy.cuts_left) == (1, 0)
-        pool.submit(guerdon.inbox.retry_one, lease.ids[0], lease.token).result()
+        pool.submit(guerdon.deliveries.retry, lease.ids[0], lease.token).result()
         assert len(guerdon.database._in_use) == in_use
     assert is_paid("v0", "v1")
 
@@ -120,7 +120,7 @@ def test_a_try_ends_and_its_lease_with_it(
         in_use = len(guerdon.database._in_use)
 
         cut(proxy, at, forwarded)
-        outcome = pool.submit(guerdon.inbox.retry_one, lease.ids[0], lease.token).result()
+        outcome = pool.submit(guerdon.deliveries.retry, lease.ids[0], lease.token).result()
 
         assert (outcome.state in ("settled", "known"), proxy.cuts_left) == (True, 0)
         assert len(guerdon.database._in_use) == in_use
@@ -145,13 +145,13 @@ def test_a_try_in_vain_ends_too(
     vote_api.behave = lambda handler: answer(handler, 404, {})
 
     cut(proxy, at, forwarded)
-    assert guerdon.inbox.retry_one(lease.ids[0], lease.token).state == "waiting"
+    assert guerdon.deliveries.retry(lease.ids[0], lease.token).state == "waiting"
 
     assert (len(guerdon.database._in_use), proxy.cuts_left) == (in_use, 0)
     vote_api.behave = None
     clock.advance(31)  # not a lease's length: it is ready, at its next time
     again = guerdon.inbox.take_due(16)
-    assert guerdon.inbox.retry_one(again.ids[0], again.token).state == "settled"
+    assert guerdon.deliveries.retry(again.ids[0], again.token).state == "settled"
     assert is_paid("v0", "v1")
 
 

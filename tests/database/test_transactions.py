@@ -333,7 +333,7 @@ def test_a_batch_whose_commit_is_not_answered_is_paid_exactly_once(
     ]
 
     proxy.cut(b"COMMIT", forwarded=True)
-    outcomes = guerdon.deliveries._settler.settle(works)
+    outcomes = guerdon.settler.settle(works)
 
     assert proxy.cuts_left == 0
     assert {outcome.state for outcome in outcomes} <= {"known", "settled"}

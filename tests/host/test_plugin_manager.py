@@ -424,7 +424,7 @@ def test_the_ledger_names_who_really_paid(open_service: Open, add_plugin: AddPlu
     """)
     guerdon = open_service(rewards=rule(GOLD, '{ reward = "vip", days = 1 }'), more=section)
 
-    outcomes = guerdon.deliveries._settler.settle([make_work("special"), make_work("usual")])
+    outcomes = guerdon.settler.settle([make_work("special"), make_work("usual")])
 
     assert [outcome.state for outcome in outcomes] == ["settled", "settled"]
     with guerdon.database.connection_context():
@@ -458,7 +458,7 @@ def test_a_wrapper_changes_the_receipt_and_gather_still_works(
     guerdon = open_service(rewards=rule(GOLD), more=section)
 
     works = [make_work("double"), make_work("usual")]
-    outcomes = guerdon.deliveries._settler.settle(works)
+    outcomes = guerdon.settler.settle(works)
 
     assert [outcome.state for outcome in outcomes] == ["settled", "settled"]
     assert gold_of(guerdon) == "102.00"
@@ -530,7 +530,7 @@ def test_a_studio_finds_its_players_itself(open_service: Open, add_plugin: AddPl
     names = {"v1": "Alias", "v2": "Bob", "broken": "Alias", "later": "Alias"}
     events = [Event("gamemonitoring", "server.vote", id, "1", names[id], "7") for id in names]
 
-    outcomes = guerdon.deliveries._settler.settle([Work([event]) for event in events])
+    outcomes = guerdon.settler.settle([Work([event]) for event in events])
 
     assert [outcome.state for outcome in outcomes] == ["settled", "settled", "waiting", "waiting"]
     assert outcomes[2].reason == "the plugin studio failed in find_player: ValueError"
@@ -629,9 +629,9 @@ def test_what_a_plugin_does_wrong_undoes_its_event_and_no_other(
     guerdon = open_service(rewards=rule(*gifts), more=section)
     add_player(guerdon, "Eve")
 
-    alone = guerdon.deliveries._settler.settle([make_work("bad0", "Eve")])
+    alone = guerdon.settler.settle([make_work("bad0", "Eve")])
     works = [make_work("a"), make_work("bad1"), make_work("b", "Eve"), make_work("bad2")]
-    batch = guerdon.deliveries._settler.settle(works)
+    batch = guerdon.settler.settle(works)
 
     assert alone[0].state == "waiting"
     assert "studio" in alone[0].reason or "plugin" in alone[0].reason or "database" in str(alone)

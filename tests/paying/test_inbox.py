@@ -475,9 +475,9 @@ def test_who_lost_its_lease_pays_nothing_twice_and_leaves_the_row_to_its_owner(
     house.clock.advance(LEASE_LENGTH / 1000 + 0.001)
     new = house.guerdon.inbox.take_due(10)
 
-    assert house.guerdon.inbox.retry_one(old.ids[0], old.token).state == "settled"
+    assert house.guerdon.deliveries.retry(old.ids[0], old.token).state == "settled"
     assert (house.row().state, house.row().lease_token) == ("leased", new.token)
-    assert house.guerdon.inbox.retry_one(new.ids[0], new.token).state == "known"
+    assert house.guerdon.deliveries.retry(new.ids[0], new.token).state == "known"
     assert (house.row().state, house.gold()) == ("settled", "100.00")
 
 

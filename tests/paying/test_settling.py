@@ -79,7 +79,7 @@ def make_work(id: str, nickname: str = "Bob", **changes: Any) -> Work:
 
 
 def settle(guerdon: Guerdon, works: list[Work]) -> list[Outcome]:
-    return guerdon.deliveries._settler.settle(works)
+    return guerdon.settler.settle(works)
 
 
 def settle_states(guerdon: Guerdon, works: list[Work]) -> list[str]:

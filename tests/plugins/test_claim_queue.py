@@ -78,7 +78,7 @@ def test_a_vote_that_is_not_paid_queues_nothing(post: Any) -> None:
     with post.guerdon.database.connection_context():
         post.guerdon.database.execute_sql("ALTER TABLE players RENAME COLUMN gold TO silver")
 
-    [outcome] = post.guerdon.deliveries._settler.settle(
+    [outcome] = post.guerdon.settler.settle(
         [Work([Event("gamemonitoring", "server.vote", "v1", "1", "Bob")])]
     )
 

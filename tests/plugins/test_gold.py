@@ -36,7 +36,7 @@ def make_work(id: Any, nickname: str = "Bob") -> Work:
 
 
 def settle(guerdon: Guerdon, *works: Work) -> list[str]:
-    return [outcome.state for outcome in guerdon.deliveries._settler.settle(works)]
+    return [outcome.state for outcome in guerdon.settler.settle(works)]
 
 
 def run(guerdon: Guerdon, sql: str, *params: Any) -> Any:

@@ -57,7 +57,7 @@ def test_the_first_ones_from_many_threads_all_count(open_service: Open) -> None:
     def pay(thread: int) -> None:
         for number in range(5):
             event = Event("gamemonitoring", "server.vote", f"{thread}-{number}", "1", "Bob")
-            [outcome] = guerdon.deliveries._settler.settle([Work([event])])
+            [outcome] = guerdon.settler.settle([Work([event])])
             assert outcome.state == "settled", outcome
 
     threads = [threading.Thread(target=pay, args=(number,)) for number in range(6)]

@@ -76,7 +76,7 @@ def test_an_empty_pool_makes_the_vote_wait_and_it_is_paid_after_an_import(
     fill("late")
     clock.advance(10)
     lease = guerdon.inbox.take_due(10)
-    assert [guerdon.inbox.retry_one(id, lease.token).state for id in lease.ids] == ["settled"]
+    assert [guerdon.deliveries.retry(id, lease.token).state for id in lease.ids] == ["settled"]
     bob = get_v1(guerdon, "/players/Bob")
     assert (bob["promo_codes"], bob["gold"]) == (["late"], "1.00")
     assert post_vote(guerdon, "v1").status_code == 204
@@ -87,7 +87,7 @@ def test_a_vote_that_fails_gives_its_code_back(guerdon: Guerdon, fill: Any) -> N
     fill("only")
     with guerdon.database.connection_context():
         guerdon.database.execute_sql("ALTER TABLE players RENAME COLUMN gold TO silver")
-    assert guerdon.deliveries._settler.settle([make_work("v1")])[0].state == "waiting"
+    assert guerdon.settler.settle([make_work("v1")])[0].state == "waiting"
 
     assert list_codes(guerdon, PromoCode.player_id == "") == ["only"]
 
@@ -109,7 +109,7 @@ def test_never_the_same_code_twice_and_none_is_left_over(
         for number in range(0, 5, 1 + thread % 2):
             some = range(number, min(5, number + 1 + thread % 2))
             works = [make_work(f"{thread}-{n}", "Eve" if n % 2 else "Bob") for n in some]
-            outcomes = guerdon.deliveries._settler.settle(works)
+            outcomes = guerdon.settler.settle(works)
             states.update(outcome.state for outcome in outcomes)
 
     threads = [threading.Thread(target=take, args=(number,)) for number in range(8)]
@@ -119,7 +119,7 @@ def test_never_the_same_code_twice_and_none_is_left_over(
         thread.join()
     for thread in range(8):  # those that found all free codes in others' hands
         works = [make_work(f"{thread}-{n}", "Eve" if n % 2 else "Bob") for n in range(5)]
-        guerdon.deliveries._settler.settle(works)
+        guerdon.settler.settle(works)
 
     assert set(states) <= {"settled", "waiting"}
     given = [

@@ -42,7 +42,7 @@ def test_two_of_one_event_and_one_batch_stack_too(open_service: Open) -> None:
     guerdon = open_service(REWARDS.replace("}]", '}, { reward = "vip", days = 1 }]'))
     works = [Work([Event("gamemonitoring", "server.vote", id, "1", "Bob")]) for id in "12"]
 
-    guerdon.deliveries._settler.settle(works)
+    guerdon.settler.settle(works)
 
     assert get_v1(guerdon, "/players/Bob")["vip_until"] == "2027-01-21T08:00:00.000Z"
 
@@ -53,7 +53,7 @@ def test_payments_from_many_threads_all_count(open_service: Open) -> None:
     def pay(thread: int) -> None:
         for number in range(5):
             event = Event("gamemonitoring", "server.vote", f"{thread}-{number}", "1", "Bob")
-            [outcome] = guerdon.deliveries._settler.settle([Work([event])])
+            [outcome] = guerdon.settler.settle([Work([event])])
             assert outcome.state == "settled", outcome
 
     threads = [threading.Thread(target=pay, args=(number,)) for number in range(6)]

@@ -17,10 +17,11 @@ from app.database.opening import open_database
 from app.guerdon import Guerdon, open_guerdon
 from app.history.reports import list_dead_reports, revive_reports
 from app.network.client import HttpResponse
-from app.reporting.beginning import begin_sends
-from app.reporting.lanes import FAILURES, PAUSES, Lanes
+from app.reporting.circuit_breaker import FAILURES, PAUSES
+from app.reporting.destinations import Destinations
 from app.reporting.outbox import Outbox
 from app.reporting.sender import LARGEST_REPLY
+from app.reporting.store import begin_sends
 from tests.conftest import ALL_PLUGINS, Clock, add_player
 from tests.world.books import check_unlocked
 from tests.world.servers import wait_until
@@ -117,22 +118,22 @@ def hold_lock(guerdon: Guerdon, key: str) -> Iterator[None]:
 
 def count_free(outbox: Outbox, reporter: str = "studio") -> int:
     """How many of its sends could begin now."""
-    lane = outbox._lanes.open(reporter)
-    free = lane.reserve(1000)
-    lane.give_back(free)
+    destination = outbox.destinations.open(reporter)
+    free = destination.reserve(1000)
+    destination.give_back(free)
     return free
 
 
 def count_looks(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """When the reports that somebody waits for are looked at in the database, from now on."""
     looks: list[float] = []
-    look = outbox._look
+    look = outbox.callers._look
 
     def note_and_look(ids: Any) -> Any:
         looks.append(time.monotonic())
         return look(ids)
 
-    monkeypatch.setattr(outbox, "_look", note_and_look)
+    monkeypatch.setattr(outbox.callers, "_look", note_and_look)
     return looks
 
 
@@ -522,11 +523,11 @@ def test_what_ends_its_sender_each_time_is_dead_with_a_reason(
 ) -> None:
     guerdon = open_studio(plan)
     queue_reports(guerdon, "v1")
-    lanes = Lanes(guerdon.plugins, 32, clock)
+    get_schedule = Destinations(guerdon.plugins, 32, clock).get_schedule
     begun = 0
     for _ in range(takes + 3):  # each time killed before the end
         due = Report.due_at <= clock.now
-        begun += len(begin_sends(guerdon.database, lanes, due, 5, clock.now))
+        begun += len(begin_sends(guerdon.database, get_schedule, due, 5, clock.now))
         clock.advance(100)
 
     [row] = list_reports(guerdon)
@@ -545,12 +546,13 @@ def test_the_next_send_is_fixed_before_this_one_leaves(
     """So a sender that is killed between adds none, and makes none come too soon."""
     guerdon = open_studio("delays=[60, 100]")
     queue_reports(guerdon, "v1")
-    lanes, start = Lanes(guerdon.plugins, 32, clock), clock.now
+    get_schedule = Destinations(guerdon.plugins, 32, clock).get_schedule
+    start = clock.now
 
     begun = []
     for _ in range(200):
         due = Report.due_at <= clock.now
-        if begin_sends(guerdon.database, lanes, due, 5, clock.now):  # and is killed
+        if begin_sends(guerdon.database, get_schedule, due, 5, clock.now):  # and is killed
             begun.append((clock.now - start) / 1000)
             [row] = list_reports(guerdon)
             assert (row.state, row.sends) == ("leased", len(begun))
@@ -813,7 +815,7 @@ def test_who_stops_waiting_while_it_begins_leaves_no_place_taken(
     guerdon = open_studio("at_once=4")
     queue_reports(guerdon, "v1", "v2")
     ids = [row.id for row in list_reports(guerdon)]
-    monkeypatch.setattr("app.reporting.outbox.ANSWER_TIMEOUT", 0.3)
+    monkeypatch.setattr("app.reporting.waiting_callers.ANSWER_TIMEOUT", 0.3)
     with hold_lock(guerdon, "v1"):
         for _ in range(2):  # the one is being begun, the other still waits for its turn
             with pytest.raises(TimeoutError):
@@ -860,7 +862,7 @@ def test_an_error_of_the_database_loses_no_news(
             guerdon.database.execute_sql("ALTER TABLE {} RENAME TO {}".format(*names))
 
     rename(table, "hidden")
-    guerdon.outbox.nudge()
+    guerdon.outbox.wake()
     for _ in range(2):
         with pytest.raises(PeeweeException):
             guerdon.outbox.serve()

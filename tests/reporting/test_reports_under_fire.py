@@ -356,7 +356,7 @@ def test_what_another_process_failed_to_send_just_now_is_not_sent_before_it_is_d
         other.commit()
         serving.result()
     other.close()
-    guerdon.outbox._begin_asked([{failed.id: "sud"}])  # as a request does that saw it due
+    guerdon.outbox.callers._begin_asked([{failed.id: "sud"}])  # as a request does that saw it due
     guerdon.close()
 
     bodies = [request.body for request in platform.requests]

@@ -187,7 +187,7 @@ def test_each_line_about_an_event_names_it_and_none_holds_a_secret(
     clock.advance(1000)
     lease = guerdon.inbox.take_due(10)
     for id_ in lease.ids:
-        guerdon.inbox.retry_one(id_, lease.token)
+        guerdon.deliveries.retry(id_, lease.token)
     post_vote(guerdon, "forged", token="another token")
 
     text = capsys.readouterr().err

@@ -98,5 +98,7 @@ class GameServer:
             outbox.wait_for([row.id for row in self.read_reports()], 1.0)
         finally:
             self.guerdon.database.close()
-        wait_until(lambda: not outbox._under_way, pause=0.001)  # it is recorded a little earlier
+        wait_until(
+            lambda: not outbox.under_way.count(), pause=0.001
+        )  # it is recorded a little earlier
         return self.read_reports()[0]

@@ -18,7 +18,7 @@ from app.database.models import Report
 from app.guerdon import Guerdon, open_guerdon
 from app.paying.claims import lease_claims
 from app.paying.settler import Settler
-from app.reporting.beginning import begin_sends
+from app.reporting.store import begin_sends
 from tests.world.books import make_work
 from tests.world.servers import ROOT
 
@@ -103,7 +103,8 @@ def take_waiting(guerdon: Guerdon, limit: int) -> Any:
 
 def take_reports(guerdon: Guerdon, limit: int) -> Any:
     due = Report.due_at <= guerdon.now()
-    rows = begin_sends(guerdon.database, guerdon.outbox._lanes, due, limit, guerdon.now())
+    get_schedule = guerdon.outbox.destinations.get_schedule
+    rows = begin_sends(guerdon.database, get_schedule, due, limit, guerdon.now())
     return [rows[0].lease_token if rows else "", [row.id for row in rows]]
 
 

@@ -19,17 +19,17 @@ from app.database import opening as database
 from app.guerdon import open_guerdon
 from app.paying import accepting as deliveries
 from app.paying import waiting as inbox
-from app.reporting import beginning, outbox
 from app.reporting import recorder as recording
 from app.reporting import sender as sending
+from app.reporting import store, waiting_callers
 
 
 def make_app(lease_length: int, answer_timeout: float = 10.0) -> Any:
     """`lease_length` in ms, `answer_timeout` in seconds: how long anybody waits for the database."""
-    for room in (database, deliveries, outbox, recording):
+    for room in (database, deliveries, waiting_callers, recording):
         room.ANSWER_TIMEOUT = answer_timeout  # type: ignore[attr-defined]
     inbox.PATIENCE = answer_timeout / 2
-    beginning.LEASE_LENGTH = inbox.LEASE_LENGTH = lease_length
+    store.LEASE_LENGTH = inbox.LEASE_LENGTH = lease_length
     return create_app(os.environ["GUERDON_CONFIG"])
 
 
@@ -47,7 +47,7 @@ def send_held_up(config: Path, lease_length: int, folder: Path) -> None:
             while not (folder / "go").exists():
                 time.sleep(0.01)
 
-    beginning.LEASE_LENGTH = lease_length
+    store.LEASE_LENGTH = lease_length
     sending.reach = hold_up
     open_guerdon(config).outbox.serve_once()
     threading.Event().wait()

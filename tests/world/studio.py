@@ -108,7 +108,7 @@ def send_due(guerdon: Guerdon) -> None:
 
 def await_ends(outbox: Outbox) -> None:
     """Until nothing is under way any more."""
-    wait_until(lambda: not outbox._under_way, pause=0.005)
+    wait_until(lambda: not outbox.under_way.count(), pause=0.005)
 
 
 def list_reports(guerdon: Guerdon, **wanted: Any) -> list[Any]:

@@ -5,14 +5,14 @@ tells that nobody knows whether it arrived.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from app.database.leases import NO_ENDS, SLACK, take_leases
 from app.database.models import Report, Send
 from app.database.opening import Database
 from app.failpoints import reach
-from app.reporting.lanes import Lanes
+from app.porch.hookspecs import Schedule
 from app.reporting.schedule import choose_pause
 
 LEASE_LENGTH = 45_000  # ms; a third of it to begin in, the rest for the send itself
@@ -55,7 +55,7 @@ def find_due(database: Database, now: int) -> Iterator[str]:
 
 def begin_sends(
     database: Database,
-    lanes: Lanes,
+    get_schedule: Callable[[str], Schedule],
     where: Any,
     limit: int,
     now: int,
@@ -64,12 +64,13 @@ def begin_sends(
 ) -> list[Any]:
     """Lease up to `limit` reports that match `where`; the rows that are ours to send now.
 
-    `by_id`: `where` names them by their ids. `running`: as take_leases has it. A row's `waited` says
-    for how long its sends have been waited for, in ms: what came after each due time does not count.
+    `get_schedule` gives that of a reporter; `by_id`: `where` names them by their ids; `running`: as
+    take_leases has it. A row's `waited` says for how long its sends have been waited for, in ms: what
+    came after each due time does not count.
     """
     lease = take_leases(
         database, Report, where, Report.due_at, limit, now, LEASE_LENGTH, death=KILLER,
-        note=lambda rows: note_begun(database, lanes, rows, now), by_id=by_id, running=running,
+        note=lambda rows: note_begun(database, get_schedule, rows, now), by_id=by_id, running=running,
     )  # fmt: skip
     for row in lease.rows:
         row.waited = now - row.waiting_since
@@ -78,7 +79,9 @@ def begin_sends(
     return list(lease.rows)
 
 
-def note_begun(database: Database, lanes: Lanes, rows: list[Any], now: int) -> list[Any]:
+def note_begun(
+    database: Database, get_schedule: Callable[[str], Schedule], rows: list[Any], now: int
+) -> list[Any]:
     """Inside: count the sends of these leased reports; those that are left, with what is changed.
 
     One that was cut off in the last send of its schedule is dead instead. One whose last send has ended
@@ -90,7 +93,7 @@ def note_begun(database: Database, lanes: Lanes, rows: list[Any], now: int) -> l
     begun: list[Any] = []
     for (reporter, sends, before, is_cut_off), some in alike.items():
         ids = [row.id for row in some]
-        schedule = lanes.open(reporter).schedule
+        schedule = get_schedule(reporter)
         if is_cut_off and sends > before and choose_pause(schedule, sends - before) is None:
             Report.update(**CUT_OFF).where(Report.id << ids).execute()
             continue
