@@ -25,8 +25,27 @@ if TYPE_CHECKING:
         NetworkFailed,
         NotReady,
     )
-    from app.porch.escaping import escape_text, shorten
-    from app.porch.hookspecs import (
+    from app.porch.fields import HttpAddress, ReferableString, RewardName, Secret, SecretField
+    from app.porch.hookspecs import hookimpl
+    from app.porch.http import (
+        fetch_json,
+        read_body,
+        read_json_object,
+        read_reply,
+        read_retry_after,
+    )
+    from app.porch.json import read_float
+    from app.porch.masking import cut_text, mask_tokens
+    from app.porch.names import PatternField
+    from app.porch.rounds import (
+        describe_game_events,
+        join_key,
+        list_game_events,
+        read_game_delivery,
+    )
+    from app.porch.signatures import check_token, is_fresh, is_signature, sign_lines
+    from app.porch.text import escape_text, format_time, shorten
+    from app.porch.types import (
         Batch,
         Command,
         Delivery,
@@ -41,28 +60,7 @@ if TYPE_CHECKING:
         Reward,
         Schedule,
         Settings,
-        hookimpl,
     )
-    from app.porch.masking import cut_text, mask_tokens
-    from app.porch.names import PatternField
-    from app.porch.reward_fields import RewardName
-    from app.porch.rounds import (
-        describe_game_events,
-        join_key,
-        list_game_events,
-        read_game_delivery,
-    )
-    from app.porch.secret import HttpAddress, ReferableString, Secret, SecretField
-    from app.porch.signatures import check_token, is_fresh, is_signature, sign_lines
-    from app.porch.strict_json import (
-        fetch_json,
-        read_body,
-        read_float,
-        read_json_object,
-        read_reply,
-        read_retry_after,
-    )
-    from app.porch.times import format_time
 
 __all__ = [
     "BadDelivery",
@@ -127,15 +125,15 @@ __all__ = [
 # web and the database cost whoever needs neither nothing, and gunicorn none of it may be loaded in before
 # its workers have made room for it.
 PLACES = (
-    "app.porch.hookspecs",
+    "app.porch.types",
     "app.porch.errors",
-    "app.porch.escaping",
-    "app.porch.times",
-    "app.porch.secret",
-    "app.porch.reward_fields",
+    "app.porch.hookspecs",
+    "app.porch.text",
+    "app.porch.fields",
     "app.porch.names",
     "app.porch.rounds",
-    "app.porch.strict_json",
+    "app.porch.json",
+    "app.porch.http",
     "app.porch.signatures",
     "app.porch.masking",
     "app.config.rules",

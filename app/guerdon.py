@@ -44,9 +44,9 @@ from app.porch.errors import (
     GuerdonError,
     RefusedName,
 )
-from app.porch.hookspecs import Event, Player
+from app.porch.fields import Secret
 from app.porch.rounds import GAME_SERVER
-from app.porch.secret import Secret
+from app.porch.types import Event, Player
 from app.reporting.outbox import Outbox
 
 log = structlog.get_logger()

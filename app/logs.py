@@ -8,8 +8,8 @@ from typing import Any
 
 import structlog
 
+from app.porch.fields import Secret
 from app.porch.masking import MASK, SHORTEST_MASKED, list_spellings
-from app.porch.secret import Secret
 
 ENCODER = json.JSONEncoder(default=str)
 

@@ -2,7 +2,7 @@
 
 import click
 
-from app.porch.escaping import escape_text
+from app.porch.text import escape_text
 
 
 def tell(*lines: str, err: bool = False) -> None:

@@ -23,7 +23,7 @@ import structlog
 from app.database.models import OwnPlayer
 from app.guerdon import Guerdon, open_guerdon
 from app.paying.settler import Work
-from app.porch.hookspecs import Event
+from app.porch.types import Event
 from tests.world.servers import MariaDBServer
 
 PLAYERS = 500

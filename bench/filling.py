@@ -13,8 +13,8 @@ from typing import Any
 
 from app.database.keys import make_event_key, make_report_key
 from app.paying.settler import Work
-from app.porch.hookspecs import Event
 from app.porch.rounds import list_game_events
+from app.porch.types import Event
 from bench.comparing import PLAYERS
 from bench.guerdon import Guerdon
 from bench.load import make_id

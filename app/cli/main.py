@@ -19,8 +19,8 @@ from app.guerdon import Guerdon
 from app.history.timeline import describe_event, list_latest_events
 from app.interrupting import end_in_order
 from app.porch.errors import ConfigError, GuerdonError
-from app.porch.hookspecs import Command
 from app.porch.rounds import join_key
+from app.porch.types import Command
 from app.reporting.outbox import STOP_PATIENCE
 from app.terminal import tell
 

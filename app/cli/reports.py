@@ -14,8 +14,8 @@ from app.history.reports import (
     revive_reports,
 )
 from app.porch.errors import GuerdonError
+from app.porch.json import RawJson, dump_raw_json
 from app.porch.masking import mask_text
-from app.porch.raw_json import RawJson, dump_raw_json
 from app.terminal import tell
 
 MOMENT = click.DateTime(

@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from app.porch.secret import Secret, SecretField, find_secret
+from app.porch.fields import Secret, SecretField, find_secret
 
 SCOPES = ("events", "claims", "read")
 SHORTEST = 16  # characters

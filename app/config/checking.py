@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields
 
 from app.porch.errors import ConfigError
-from app.porch.secret import name_secrets
+from app.porch.fields import name_secrets
 
 UNKNOWN = "Unknown field."  # marshmallow's words
 

@@ -13,8 +13,8 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from app.config.api_keys import ApiKey, ApiKeyField
 from app.config.checking import StrictSchema, list_faults
 from app.config.references import read_tables
+from app.porch.fields import HttpAddress, ReferableString, name_secrets
 from app.porch.names import Names, PatternField, check_prefix
-from app.porch.secret import HttpAddress, ReferableString, name_secrets
 
 IDENTIFIER = validate.Regexp(
     r"^[A-Za-z_][A-Za-z0-9_$]{0,63}\Z", error="must be a plain table or column name"

@@ -14,7 +14,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from app.config.checking import StrictSchema, list_faults, load_checked, read_toml, suggest
 from app.config.conditions import Condition, ConditionField
 from app.porch.errors import ConfigError
-from app.porch.hookspecs import Event, Reward
+from app.porch.types import Event, Reward
 
 LONGEST_PARAMS = 65_535  # bytes; what MySQL's TEXT holds
 

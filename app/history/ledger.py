@@ -8,7 +8,7 @@ from app.config.rules import dump_json
 from app.database.keys import make_event_key
 from app.database.opening import BYTES_AT_ONCE, Database
 from app.porch.errors import PluginFailed
-from app.porch.hookspecs import Event, Grant
+from app.porch.types import Event, Grant
 
 ROWS_AT_ONCE = 200
 TEXTS = (str, bytes)

@@ -7,8 +7,8 @@ from app.database.chunks import run_in_chunks
 from app.database.models import Report, Send
 from app.database.opening import Database
 from app.porch.errors import BadReport
-from app.porch.raw_json import RawJson
-from app.porch.times import format_time, make_step
+from app.porch.json import RawJson
+from app.porch.text import format_time, make_step
 
 SENDS_SHOWN = 200
 

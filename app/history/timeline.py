@@ -11,7 +11,7 @@ from app.database.models import Attempt, Event, Grant, Part, Repayment, Waiting
 from app.history.reports import describe_report, list_report_steps, list_reports_of
 from app.porch.masking import mask_tokens
 from app.porch.rounds import join_key
-from app.porch.times import format_time, make_step
+from app.porch.text import format_time, make_step
 
 SENTENCES = {
     "delivery": "delivered; could not be settled: {detail}",

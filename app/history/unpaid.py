@@ -7,8 +7,8 @@ from typing import Any
 
 from app.database.keys import make_event_key
 from app.database.opening import Database
-from app.porch.hookspecs import Event
 from app.porch.rounds import ROUNDS, join_key
+from app.porch.types import Event
 
 ROWS_AT_ONCE = 10_000  # ids looked through by one statement
 COLUMNS = (

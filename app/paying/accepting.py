@@ -17,7 +17,7 @@ from app.paying.settler import Settler, Work
 from app.paying.waiting import STILL_WAITS, Inbox
 from app.pending import Pending
 from app.porch.errors import DatabaseUnavailable, GuerdonError, NotReady, RefusedName
-from app.porch.hookspecs import Delivery, Outcome
+from app.porch.types import Delivery, Outcome
 
 log = structlog.get_logger()
 

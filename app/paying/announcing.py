@@ -6,7 +6,7 @@ import structlog
 
 from app.host.loading import Plugins
 from app.paying.granting import group_grants
-from app.porch.hookspecs import Event, Grant
+from app.porch.types import Event, Grant
 
 log = structlog.get_logger()
 

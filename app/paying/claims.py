@@ -12,7 +12,7 @@ from app.database.models import Claim
 from app.database.opening import Database
 from app.failpoints import reach
 from app.porch.errors import BadClaim
-from app.porch.hookspecs import Event, Player
+from app.porch.types import Event, Player
 
 LONGEST_LEASE = 3600  # seconds that a game server may ask for
 FOR_EVER = 2**31 - 1  # takes: a player may stay away for long, and nothing of ours dies of a claim

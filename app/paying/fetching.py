@@ -6,7 +6,7 @@ from typing import Any
 from app.config.reading import Players
 from app.host.loading import Plugins
 from app.porch.errors import NotReady
-from app.porch.hookspecs import Delivery, Event, Http
+from app.porch.types import Delivery, Event, Http
 
 
 class Fetcher:

@@ -6,8 +6,9 @@ shape, whose plugin need not say how to fetch them.
 
 from collections.abc import Mapping
 
-from app.porch.hookspecs import Delivery, Event, EventType, Http, Settings, hookimpl
+from app.porch.hookspecs import hookimpl
 from app.porch.rounds import GAME_EVENTS, TYPES, list_game_events
+from app.porch.types import Delivery, Event, EventType, Http, Settings
 
 
 class GameServers:

@@ -10,7 +10,7 @@ from app.config.rules import Gift
 from app.database.opening import Database
 from app.host.loading import Plugins
 from app.porch.errors import GuerdonError, NotReady, PluginFailed
-from app.porch.hookspecs import Event, Grant, Player
+from app.porch.types import Event, Grant, Player
 
 
 class GatheredWrites:

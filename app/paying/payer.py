@@ -21,7 +21,7 @@ from app.paying.recipients import Recipients
 from app.paying.suspects import Suspects
 from app.paying.turns import take_turns
 from app.porch.errors import Inseparable
-from app.porch.hookspecs import Outcome, Player
+from app.porch.types import Outcome, Player
 from app.reporting.queue import build_reports, insert_reports
 
 

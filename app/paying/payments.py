@@ -11,7 +11,7 @@ from app.database.complaints import explain_refusal
 from app.database.error_kinds import classify_error
 from app.history.ledger import key_of
 from app.porch.errors import ConnectionLost, GuerdonError, NotReady
-from app.porch.hookspecs import Event, Grant, Outcome, Player, Report
+from app.porch.types import Event, Grant, Outcome, Player, Report
 
 log = structlog.get_logger()
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from app.config.reading import Players
 from app.database.opening import Database
-from app.porch.hookspecs import Player
 from app.porch.names import fold_name, list_forms
+from app.porch.types import Player
 
 SEARCH_LIMIT = 500  # nicknames in one query
 TEXT_TYPES = (

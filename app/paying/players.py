@@ -13,9 +13,9 @@ from app.config.reading import Players
 from app.database.opening import Database
 from app.paying.player_search import PlayerSearch
 from app.porch.errors import AmbiguousPlayer, RefusedName, UnknownPlayer
-from app.porch.escaping import shorten
-from app.porch.hookspecs import Event, Player, PlayersTable
 from app.porch.names import fold_name
+from app.porch.text import shorten
+from app.porch.types import Event, Player, PlayersTable
 
 SEARCH_LIMIT = 500  # values in one query
 

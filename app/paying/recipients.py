@@ -9,7 +9,7 @@ from app.database.opening import Database
 from app.host.loading import Plugins
 from app.paying.players import PlayerFinder
 from app.porch.errors import NotReady, RefusedName, UnknownPlayer
-from app.porch.hookspecs import Event, Outcome, Player
+from app.porch.types import Event, Outcome, Player
 
 
 class Recipients:

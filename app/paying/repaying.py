@@ -20,7 +20,7 @@ from app.paying.payments import Payment, Work
 from app.paying.recipients import Recipients
 from app.paying.settler import Settler
 from app.porch.errors import DatabaseUnavailable
-from app.porch.hookspecs import Event, Grant, Outcome
+from app.porch.types import Event, Grant, Outcome
 
 
 @dataclass(frozen=True, slots=True)

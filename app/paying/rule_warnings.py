@@ -7,8 +7,8 @@ from app.config.checking import suggest
 from app.config.rules import Rule, Rules
 from app.history.ledger import LONGEST
 from app.host.loading import Plugins
-from app.porch.hookspecs import EventType
 from app.porch.rounds import GAME_EVENTS
+from app.porch.types import EventType
 
 SOURCE_HOOKS = ("read_delivery", "fetch_events")
 

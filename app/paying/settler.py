@@ -26,7 +26,7 @@ from app.paying.payments import (
 from app.paying.recipients import Recipients
 from app.paying.suspects import Suspects
 from app.porch.errors import ConnectionLost, DatabaseUnavailable
-from app.porch.hookspecs import Outcome
+from app.porch.types import Outcome
 
 __all__ = ["Settler", "Work"]
 

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable
 
 from app.database.opening import Database
-from app.porch.hookspecs import Player
+from app.porch.types import Player
 
 ROWS_AT_ONCE = 1000
 

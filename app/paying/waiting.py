@@ -20,7 +20,7 @@ from app.database.models import Attempt, Waiting
 from app.database.opening import Database
 from app.failpoints import reach
 from app.porch.errors import DatabaseUnavailable
-from app.porch.hookspecs import Delivery, Outcome
+from app.porch.types import Delivery, Outcome
 
 log = structlog.get_logger()
 

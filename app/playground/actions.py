@@ -19,7 +19,7 @@ from app.playground.sections import build_sections
 from app.playground.server import GameServer
 from app.playground.sud import AppServer
 from app.porch.errors import ConfigError
-from app.porch.secret import Secret
+from app.porch.fields import Secret
 
 
 class Playground:

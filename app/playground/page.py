@@ -18,7 +18,7 @@ from app.playground.players import DEMO_PLAYERS
 from app.playground.sud import build_app_server
 from app.playground.webhook import build_webhook
 from app.porch.errors import GuerdonError
-from app.porch.escaping import escape_text
+from app.porch.text import escape_text
 
 OUTAGES = (4, 8, 60)  # seconds, to choose from
 PAGES = ("page.show", "game.show")

@@ -8,8 +8,8 @@ from typing import Any
 from app.config.rules import Rules
 from app.playground.journal import Entry
 from app.playground.reports import Told
-from app.porch.escaping import escape_text
-from app.porch.hookspecs import Event
+from app.porch.text import escape_text
+from app.porch.types import Event
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 

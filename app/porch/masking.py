@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from app.porch.strict_json import read_float, read_json
+from app.porch.json import read_float, read_json
 
 MASK = "***"
 SHORTEST_MASKED = 6  # characters: a shorter "secret" would mask ordinary words

@@ -15,8 +15,8 @@ from typing import Any
 from marshmallow import ValidationError, fields
 
 from app.porch.errors import RefusedName
-from app.porch.escaping import INVISIBLE, escape_text, shorten
-from app.porch.secret import ReferableString
+from app.porch.fields import ReferableString
+from app.porch.text import INVISIBLE, escape_text, shorten
 
 LONGEST = 255  # characters: what a column of ours holds
 LONGEST_RAW = 4 * LONGEST  # before NFC, which may make it shorter

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from app.porch.errors import BadDelivery
-from app.porch.hookspecs import Delivery, Event, EventType
+from app.porch.types import Delivery, Event, EventType
 
 GAME_SERVER = "game-server"  # the source of these events; no plugin can have such a name
 LEVEL_UP = "level_up"

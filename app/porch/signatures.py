@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 
 from app.porch.errors import BadSignature
-from app.porch.secret import Secret
+from app.porch.fields import Secret
 
 OURS: Any = {
     f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")

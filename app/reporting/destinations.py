@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from app.host.loading import Plugins
-from app.porch.hookspecs import Schedule
+from app.porch.types import Schedule
 from app.reporting.circuit_breaker import Circuit, CircuitBreaker
 from app.reporting.concurrency_limit import ConcurrencyLimit
 from app.reporting.schedule import is_schedule

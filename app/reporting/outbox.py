@@ -8,9 +8,9 @@ from app.database.clock import make_clock
 from app.database.models import Report
 from app.database.opening import Database
 from app.host.loading import Plugins
-from app.porch.hookspecs import Http
+from app.porch.fields import Secret
 from app.porch.masking import SHORTEST_MASKED
-from app.porch.secret import Secret
+from app.porch.types import Http
 from app.reporting.destinations import Destinations
 from app.reporting.store import list_due_reporters
 from app.reporting.under_way import UnderWay

@@ -8,7 +8,7 @@ from app.database.opening import Database
 from app.history.ledger import cut_rows, insert_sql
 from app.host.loading import Plugins
 from app.porch.errors import PluginFailed
-from app.porch.hookspecs import Event, Grant, Report
+from app.porch.types import Event, Grant, Report
 
 ROWS_AT_ONCE = 100
 LONGEST = {"reporter": 64, "kind": 64, "key": 255}  # characters

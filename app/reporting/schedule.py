@@ -4,7 +4,7 @@ import math
 import random
 from typing import Any
 
-from app.porch.hookspecs import Schedule
+from app.porch.types import Schedule
 
 SHORTEST_PAUSE = 1.0  # seconds, of those that a platform wants
 LONGEST_PAUSE = 30 * 86400.0

@@ -14,9 +14,9 @@ from app.config.rules import dump_json
 from app.failpoints import reach
 from app.host.loading import Plugins
 from app.porch.errors import DeliveryError, NetworkFailed
-from app.porch.hookspecs import Http, HttpAnswer, Report
+from app.porch.json import read_json
 from app.porch.masking import SHORTEST_MASKED, cut_text, find_credentials, mask_text
-from app.porch.strict_json import read_json
+from app.porch.types import Http, HttpAnswer, Report
 
 log = structlog.get_logger()
 

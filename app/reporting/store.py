@@ -12,7 +12,7 @@ from app.database.leases import NO_ENDS, SLACK, take_leases
 from app.database.models import Report, Send
 from app.database.opening import Database
 from app.failpoints import reach
-from app.porch.hookspecs import Schedule
+from app.porch.types import Schedule
 from app.reporting.schedule import choose_pause
 
 LEASE_LENGTH = 45_000  # ms; a third of it to begin in, the rest for the send itself

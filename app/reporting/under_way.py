@@ -11,7 +11,7 @@ import structlog
 from app.database.clock import Clock
 from app.database.opening import Database
 from app.host.loading import Plugins
-from app.porch.hookspecs import Http, Report
+from app.porch.types import Http, Report
 from app.reporting import store
 from app.reporting.destinations import Destination, Destinations
 from app.reporting.recorder import Ended, Recorder

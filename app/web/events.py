@@ -14,8 +14,8 @@ from app.guerdon import Guerdon
 from app.history.reports import describe_report_fully, find_report
 from app.history.timeline import summarize_event
 from app.porch.errors import DatabaseUnavailable
-from app.porch.hookspecs import Delivery
 from app.porch.rounds import GAME_SERVER, list_game_events
+from app.porch.types import Delivery
 from app.web import examples
 from app.web.answers import EventAnswer, ReportAnswer
 from app.web.game_schemas import GameSettle, GameStart, LevelUp

@@ -22,10 +22,9 @@ from app.guerdon import Guerdon
 from app.history.timeline import describe_event, describe_grant
 from app.paying.claims import LONGEST_LEASE, acknowledge_claim, lease_claims
 from app.porch.errors import AmbiguousPlayer, BadClaim, DatabaseUnavailable, RefusedName
-from app.porch.hookspecs import Player
-from app.porch.raw_json import dump_raw_json
-from app.porch.strict_json import is_deep, read_float, read_json
-from app.porch.times import format_time
+from app.porch.json import dump_raw_json, is_deep, read_float, read_json
+from app.porch.text import format_time
+from app.porch.types import Player
 from app.web import examples
 from app.web.answers import Acknowledged, EventStory, LeaseAnswer, PlayerAnswer, Problem
 from app.web.schemas import Acknowledgement, LeaseRequest

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from app.failpoints import reach
 from app.guerdon import Guerdon
 from app.porch.errors import BadDelivery, Crowded, DatabaseUnavailable
-from app.porch.hookspecs import Delivery, Outcome
+from app.porch.types import Delivery, Outcome
 from app.web.answer_headers import set_headers
 from app.web.bodies import WholeRequest
 from app.web.door import Door

@@ -16,9 +16,9 @@ from app.cli.main import main
 from app.database.keys import make_event_key
 from app.database.models import LEDGER, Event, Grant, OwnPlayer, Report, Send, Waiting, bind_models
 from app.guerdon import Guerdon
-from app.porch.escaping import escape_text, shorten
-from app.porch.hookspecs import Delivery
 from app.porch.rounds import GAME_SERVER, join_key
+from app.porch.text import escape_text, shorten
+from app.porch.types import Delivery
 from tests.conftest import ALL_PLUGINS, add_player
 from tests.world.sending import get_v1, post_vote
 from tests.world.servers import ROOT, wait_until

@@ -13,7 +13,7 @@ from marshmallow import Schema, fields
 from app.config.conditions import ConditionField
 from app.config.rules import Gift, RewardKind, Rule, Rules, dump_json, read_rules
 from app.porch.errors import ConfigError
-from app.porch.hookspecs import Event, Reward
+from app.porch.types import Event, Reward
 from plugins.gold import Gold
 from plugins.items import ItemReward
 

@@ -12,7 +12,7 @@ from app.database.clock import ASK_AGAIN, ASK_EVERY, Clock, read_ticks, read_wal
 from app.database.models import Claim, Report, Waiting
 from app.guerdon import Guerdon, ask_time, open_guerdon
 from app.paying.claims import LONGEST_LEASE, lease_claims, queue_claims
-from app.porch.hookspecs import Event, Player
+from app.porch.types import Event, Player
 from app.reporting.circuit_breaker import PAUSES
 from tests.conftest import ALL_PLUGINS, add_player
 from tests.world.sending import get_v1, post_vote

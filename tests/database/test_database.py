@@ -17,7 +17,7 @@ from app.guerdon import Guerdon, open_guerdon
 from app.history.ledger import insert_events, key_of
 from app.paying.settler import Work
 from app.porch.errors import ConfigError, DatabaseUnavailable
-from app.porch.hookspecs import Event
+from app.porch.types import Event
 from tests.conftest import Clock, add_player
 from tests.world.proxying import Proxy
 from tests.world.servers import DatabaseServer, wait_until

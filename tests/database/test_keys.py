@@ -9,7 +9,7 @@ import pytest
 from app.database.keys import LEADING, hash_parts, make_event_key, make_report_key
 from app.guerdon import Guerdon
 from app.paying.settler import Work
-from app.porch.hookspecs import Event
+from app.porch.types import Event
 from tests.conftest import add_player
 from tests.world.sending import get_v1, post_vote
 

@@ -12,7 +12,7 @@ from app.database.models import Claim
 from app.guerdon import Guerdon
 from app.paying.claims import acknowledge_claim, queue_claims
 from app.porch.errors import BadClaim
-from app.porch.hookspecs import Event, Player
+from app.porch.types import Event, Player
 from tests.conftest import Clock
 from tests.world.books import run_apart
 

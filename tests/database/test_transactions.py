@@ -17,7 +17,7 @@ from app.database.opening import Database, open_database
 from app.guerdon import Guerdon
 from app.paying.settler import Work
 from app.porch.errors import DatabaseUnavailable, TransactionBroken
-from app.porch.hookspecs import Event
+from app.porch.types import Event
 from tests.conftest import Clock
 from tests.world.proxying import Proxy
 from tests.world.servers import ROOT, DatabaseServer

@@ -13,7 +13,7 @@ from app.guerdon import Guerdon, open_guerdon
 from app.paying.claims import acknowledge_claim, lease_claims, queue_claims
 from app.paying.settler import Work
 from app.porch.errors import ConfigError
-from app.porch.hookspecs import Event, Player
+from app.porch.types import Event, Player
 from tests.conftest import Clock, add_player
 from tests.database.test_migrating import describe
 from tests.world.sending import get_v1, post_vote

@@ -16,7 +16,7 @@ from app.database.models import Grant, OwnPlayer, Waiting
 from app.guerdon import Guerdon
 from app.paying.settler import Work
 from app.porch.errors import ConfigError
-from app.porch.hookspecs import Event
+from app.porch.types import Event
 from tests.conftest import add_player
 from tests.world.sending import get_v1, post_vote
 from tests.world.servers import ROOT

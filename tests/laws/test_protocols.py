@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from app.porch.secret import Secret
+from app.porch.fields import Secret
+from app.porch.json import read_json
 from app.porch.signatures import sign_lines
-from app.porch.strict_json import read_json
 from plugins import gamemonitoring
 from tests.world.servers import ROOT, require
 from tests.world.vote_api import VoteApi, answer

@@ -8,7 +8,7 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
-from app.porch.times import format_time
+from app.porch.text import format_time
 from tests.model.model import ENDLESS, Model, Player
 from tests.model.model_rules import LEVEL_UP, Event, Key
 from tests.model.stage import make_token

@@ -10,7 +10,7 @@ import pytest
 from app.guerdon import Guerdon
 from app.paying.payments import HUNG_UP, Payment, Work
 from app.paying.suspects import MOST, Suspects
-from app.porch.hookspecs import Event, Outcome
+from app.porch.types import Event, Outcome
 from tests.conftest import ALL_PLUGINS, Clock, add_player
 from tests.world.books import check_unlocked, make_work, read_books, serve_once, settle
 from tests.world.sending import post_vote

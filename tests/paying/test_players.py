@@ -11,7 +11,7 @@ from app.database.models import Claim, OwnPlayer
 from app.guerdon import Guerdon
 from app.paying.settler import Work
 from app.porch.errors import AmbiguousPlayer, UnknownPlayer
-from app.porch.hookspecs import Event, Player
+from app.porch.types import Event, Player
 from tests.conftest import REWARDS, add_player
 from tests.world.books import make_work, settle
 from tests.world.sending import API_KEY, get_v1, post_vote

@@ -18,8 +18,8 @@ from app.database.models import LEDGER, OwnPlayer, bind_models
 from app.guerdon import Guerdon, open_guerdon
 from app.history import unpaid
 from app.paying.settler import Work
-from app.porch.hookspecs import Event
 from app.porch.rounds import list_game_events
+from app.porch.types import Event
 from tests.conftest import ALL_PLUGINS, REWARDS, Clock, add_player
 from tests.world.books import make_work, read_books, settle
 from tests.world.games import make_settle

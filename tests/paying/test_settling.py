@@ -11,7 +11,7 @@ import pytest
 from app.guerdon import Guerdon, open_guerdon
 from app.history.ledger import ROWS_AT_ONCE
 from app.paying.settler import Work
-from app.porch.hookspecs import Event, Outcome
+from app.porch.types import Event, Outcome
 from tests.conftest import ALL_PLUGINS, REWARDS, add_player
 from tests.world.books import read_books
 from tests.world.servers import DatabaseServer

@@ -11,7 +11,7 @@ import pytest
 
 from app.guerdon import Guerdon, open_guerdon
 from app.paying.turns import make_turn
-from app.porch.hookspecs import Player
+from app.porch.types import Player
 from tests.conftest import ALL_PLUGINS, add_player
 from tests.world.books import make_work, read_books, settle
 from tests.world.galera import GaleraCluster, write_host

@@ -15,8 +15,8 @@ from app.database.models import Claim
 from app.guerdon import Guerdon
 from app.paying.settler import Work
 from app.porch.errors import NotReady
-from app.porch.escaping import shorten
-from app.porch.hookspecs import Event
+from app.porch.text import shorten
+from app.porch.types import Event
 from plugins.claim_queue import ID, choose_filling, fill_template
 from tests.conftest import ALL_PLUGINS, add_player
 from tests.world.sending import API_KEY, get_v1, post_vote

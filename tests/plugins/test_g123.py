@@ -13,7 +13,7 @@ from app.database.models import Send
 from app.guerdon import open_guerdon
 from app.network.client import HttpResponse
 from app.porch.errors import ConfigError
-from app.porch.hookspecs import Event
+from app.porch.types import Event
 from plugins import g123
 from tests.conftest import Clock
 from tests.world.game_server import ROLE, GameServer, make_level_up, make_start

@@ -16,7 +16,7 @@ from app import BadDelivery, Secret, create_app
 from app.database.models import Attempt, Event, Grant, Waiting
 from app.guerdon import Guerdon
 from app.paying.settler import Work
-from app.porch.hookspecs import Event as VoteEvent
+from app.porch.types import Event as VoteEvent
 from app.web.bodies import WholeRequest
 from plugins import gamemonitoring
 from tests.conftest import ALL_PLUGINS, add_player

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.guerdon import Guerdon
 from app.paying.settler import Work
-from app.porch.hookspecs import Event
+from app.porch.types import Event
 from tests.conftest import add_player
 from tests.world.sending import get_v1, post_vote
 

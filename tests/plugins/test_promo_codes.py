@@ -11,7 +11,7 @@ import pytest
 from app.guerdon import Guerdon
 from app.paying.settler import Work
 from app.porch.errors import GuerdonError
-from app.porch.hookspecs import Event, Player
+from app.porch.types import Event, Player
 from plugins.promo_codes import PromoCode, import_codes, take_code
 from tests.conftest import add_player
 from tests.world.sending import get_v1, post_vote

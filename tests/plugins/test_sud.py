@@ -15,7 +15,7 @@ from app import create_app, sign_lines
 from app.database.models import Attempt, Event, Grant, Report, Waiting
 from app.guerdon import Guerdon, open_guerdon
 from app.porch.errors import ConfigError
-from app.porch.secret import Secret
+from app.porch.fields import Secret
 from tests.conftest import API_KEY, Clock, add_player
 from tests.world import sud
 from tests.world.books import read_books, serve_once

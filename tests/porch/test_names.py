@@ -14,9 +14,9 @@ from app.database.models import Claim, OwnPlayer
 from app.guerdon import Guerdon
 from app.paying.settler import Work
 from app.porch.errors import RefusedName
-from app.porch.escaping import INVISIBLE, escape_text, shorten
-from app.porch.hookspecs import Event
 from app.porch.names import LONGEST, REFUSED, Names, clean_name, fold_name, is_slow
+from app.porch.text import INVISIBLE, escape_text, shorten
+from app.porch.types import Event
 from tests.world.sending import get_v1, post_vote
 
 Open = Callable[..., Guerdon]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.guerdon import Guerdon
-from app.porch.hookspecs import Schedule
+from app.porch.types import Schedule
 from app.reporting.circuit_breaker import FAILURES, PAUSES
 from app.reporting.destinations import Destination, Destinations
 from tests.conftest import Clock

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.porch.hookspecs import Schedule
+from app.porch.types import Schedule
 from app.reporting.schedule import LONGEST_PAUSE, choose_due, choose_pause, is_schedule
 
 NOW = 1_800_000_000_000

@@ -9,7 +9,7 @@ import pytest
 from app.guerdon import Guerdon
 from app.network.client import HttpResponse
 from app.porch.errors import NetworkFailed
-from app.porch.hookspecs import Report
+from app.porch.types import Report
 from app.reporting.sender import LARGEST_REPLY, RecordedHttp, Sent, seems_down, send_one
 from tests.world.studio import Asked, Network, reply
 

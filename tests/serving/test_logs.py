@@ -13,7 +13,7 @@ import structlog
 
 from app import create_app
 from app.logs import set_up_logs
-from app.porch.secret import Secret
+from app.porch.fields import Secret
 from tests.conftest import Clock
 from tests.world.sending import TOKEN, post_vote
 from tests.world.servers import wait_until

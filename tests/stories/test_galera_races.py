@@ -18,7 +18,7 @@ from app.database.keys import make_event_key
 from app.database.models import Waiting
 from app.guerdon import Guerdon, open_guerdon
 from app.paying.claims import queue_claims
-from app.porch.hookspecs import Event, Player, Report
+from app.porch.types import Event, Player, Report
 from app.reporting.queue import insert_reports
 from tests.conftest import ALL_PLUGINS, REWARDS, add_player
 from tests.world.books import make_work, settle

@@ -10,7 +10,7 @@ import pytest
 from app import create_app
 from app.guerdon import Guerdon, open_guerdon
 from app.paying.settler import Work
-from app.porch.hookspecs import Event
+from app.porch.types import Event
 from tests.conftest import API_KEY, Clock, add_player
 from tests.world.sending import make_delivery
 from tests.world.servers import DatabaseServer, wait_until

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from app.database.opening import open_database
 from app.guerdon import Guerdon
 from app.paying.settler import Work
-from app.porch.hookspecs import Event, Outcome
+from app.porch.types import Event, Outcome
 
 
 class Books(NamedTuple):

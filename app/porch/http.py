@@ -1,54 +1,18 @@
-"""Bytes from outside into JSON values, refusing what only Python would accept."""
+"""What a plugin does with HTTP: reads the body of a request, fetches JSON, reads a platform's reply."""
 
-import json
 from collections.abc import Callable
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from app.porch.errors import BadDelivery, DeliveryError, NetworkFailed, NotReady
-from app.porch.hookspecs import Http, HttpAnswer
+from app.porch.json import is_deep, read_float, read_json
+from app.porch.types import Http, HttpAnswer
 
 if TYPE_CHECKING:
     from flask import Request
 
-
-def read_json(raw: bytes, fraction: Callable[[str], Any] = Decimal) -> Any:
-    """The value of a JSON text in UTF-8; `fraction` makes numbers with a fraction or exponent.
-
-    Raises ValueError for anything else: NaN, a byte order mark, broken UTF-8, too deep a
-    nesting.
-    """
-    try:
-        return make_decoder(fraction).decode(raw.decode())
-    except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
-    except ArithmeticError:
-        raise ValueError("a number is beyond all measure") from None
-
-
-@lru_cache(maxsize=8)
-def make_decoder(fraction: Callable[[str], Any]) -> json.JSONDecoder:
-    """Making one takes as long as reading a delivery with it."""
-    return json.JSONDecoder(
-        parse_float=fraction,
-        parse_constant=refuse,
-        # -0 is no integer anywhere but in Python.
-        parse_int=lambda text: fraction(text) if text == "-0" else int(text),
-    )
-
-
-def read_float(text: str) -> float:
-    """A float that JSON can write again."""
-    value = float(text)
-    if value in (float("inf"), float("-inf")):
-        raise ValueError(f"{text} is too large")
-    return value
-
-
-def refuse(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+LATER = (408, 429)  # statuses that ask to try again, as 5xx do
 
 
 def read_body(request: "Request", limit: int) -> bytes:
@@ -99,11 +63,6 @@ def fetch_json(http: Http, url: str, limit: int) -> Any:
         raise NotReady("its answer is not JSON") from None
 
 
-HOLDERS = (dict, list)
-DEEPEST = 100  # levels of a body that comes in
-LATER = (408, 429)  # statuses that ask to try again, as 5xx do
-
-
 def read_reply(answer: HttpAnswer, now: int) -> dict[str, Any]:
     """The JSON object in a platform's answer of status 2xx; `now` in ms.
 
@@ -134,18 +93,3 @@ def read_retry_after(answer: HttpAnswer, now: int) -> float | None:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now / 1000)
     except (ValueError, OverflowError):
         return None
-
-
-def is_deep(value: Any) -> bool:
-    """Whether a JSON value is nested more deeply than what works on it later can follow."""
-    if isinstance(value, dict) and not any(isinstance(one, HOLDERS) for one in value.values()):
-        return False  # as most are
-    layer = [value]
-    for _ in range(DEEPEST):
-        holders = [
-            one.values() if isinstance(one, dict) else one
-            for one in layer
-            if isinstance(one, HOLDERS)
-        ]
-        layer = [one for holder in holders for one in holder]
-    return bool(layer)

@@ -1,13 +1,20 @@
-"""A secret from the config: usable, comparable in constant time, and never printed."""
+"""Fields of settings and of rewards; and a secret: usable, comparable in constant time, never printed."""
 
 import hmac
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, validate
+
+TRIMMED = validate.Regexp(
+    r"^\S(.*\S)?\Z",
+    re.DOTALL,
+    error="must not begin or end with a space: databases differ on those",
+)
 
 
 class Secret:
@@ -70,6 +77,14 @@ class HttpAddress(ReferableString):
         if not is_whole or "?" in address or "#" in address or not address.isprintable():
             raise ValidationError("must be an address as https://host or https://host/path")
         return address
+
+
+class RewardName(fields.String):
+    """The name of an item, a role, a pool: MariaDB takes "coin" and "coin " for one, SQLite for two."""
+
+    def __init__(self, longest: int = 255, **kwargs: Any) -> None:
+        """`longest` in characters."""
+        super().__init__(validate=[validate.Length(min=1, max=longest), TRIMMED], **kwargs)
 
 
 def name_secrets(section: Any, name: str = "secret") -> None:

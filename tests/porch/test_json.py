@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.porch.strict_json import read_json
+from app.porch.json import read_json
 
 
 def test_it_works() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.porch.errors import BadSignature
-from app.porch.secret import Secret
+from app.porch.fields import Secret
 from app.porch.signatures import check_token, is_fresh, sign_lines
 
 NOW = 1_800_000_000_000
