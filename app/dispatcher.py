@@ -12,6 +12,7 @@ from playhouse.pool import MaxConnectionsExceeded
 from app.paying.accepting import Deliveries
 from app.paying.waiting import Inbox
 from app.porch.errors import DatabaseUnavailable
+from app.porch.types import OutcomeState
 from app.reporting.outbox import Outbox
 
 log = structlog.get_logger()
@@ -100,5 +101,5 @@ class Dispatcher:
         return len(lease.ids) == AT_ONCE
 
     def _retry(self, id: int, lease_token: str) -> None:
-        if self._deliveries.retry(id, lease_token).state == "settled":
+        if self._deliveries.retry(id, lease_token).state == OutcomeState.SETTLED:
             self._outbox.nudge()

@@ -16,6 +16,7 @@ from app.cli.reports import reports
 from app.database.keys import make_event_key
 from app.database.words import explain_cause, explain_database_error
 from app.guerdon import Guerdon
+from app.history.states import EventState
 from app.history.timeline import describe_event, list_latest_events
 from app.interrupting import end_in_order
 from app.porch.errors import ConfigError, GuerdonError
@@ -165,7 +166,7 @@ def events() -> None:
 
 
 @events.command("list")
-@click.option("--state", type=click.Choice(["waiting", "dead", "settled"]), help="only these")
+@click.option("--state", type=click.Choice([*EventState]), help="only these")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
 def list_events(state: str | None, limit: int) -> None:
     """The latest events, those that wait first."""

@@ -1,10 +1,26 @@
 """What a database's error means: whether to run again, to wait, or to give up."""
 
 from collections.abc import Iterator
+from enum import StrEnum
 
 from peewee import InterfaceError, OperationalError, PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
+
+class ErrorKind(StrEnum):
+    """What a database error means for its unit."""
+
+    ROLLED_BACK = "rolled_back"  # the whole unit may run again at once
+    LOST = "lost"  # the connection is gone
+    AWAY = "away"  # there is none to be had
+    DEMOTED = "demoted"  # this server takes no writes; another may by now
+    LOCKED = "locked"  # somebody holds a row or the file, and held it as long as we waited
+    DUPLICATE = "duplicate"  # a unique key is there already
+    REFUSED = "refused"  # anything else
+
+
+LOST_CONNECTION = (ErrorKind.LOST, ErrorKind.AWAY, ErrorKind.DEMOTED)
+CONCERN_ALL = (ErrorKind.ROLLED_BACK, *LOST_CONNECTION, ErrorKind.LOCKED)
 # MariaDB's error numbers (server 1xxx, client library 2xxx).
 ROLLED_BACK = {1213, 1020}  # deadlock, a row changed meanwhile
 LOCKED = {1205, 3572}  # lock wait, NOWAIT
@@ -14,12 +30,12 @@ AWAY = {2002, 2003, 2005, 1040, 1129, 1130, 1203, 1226}
 DEMOTED = {1047, 1290, 1792, 1836}
 DUPLICATE = {1062, 1586}
 NUMBERS = {
-    "rolled_back": ROLLED_BACK,
-    "locked": LOCKED,
-    "lost": LOST,
-    "away": AWAY,
-    "demoted": DEMOTED,
-    "duplicate": DUPLICATE,
+    ErrorKind.ROLLED_BACK: ROLLED_BACK,
+    ErrorKind.LOCKED: LOCKED,
+    ErrorKind.LOST: LOST,
+    ErrorKind.AWAY: AWAY,
+    ErrorKind.DEMOTED: DEMOTED,
+    ErrorKind.DUPLICATE: DUPLICATE,
 }
 
 
@@ -36,47 +52,36 @@ def list_causes(error: BaseException | None) -> Iterator[BaseException]:
         waiting += [current.__context__, current.__cause__]
 
 
-def classify_error(error: BaseException) -> str:
-    """What a database error means for its unit.
-
-    rolled_back  the whole unit may run again at once
-    locked       somebody holds a row or the file, and held it as long as we waited
-    lost, away   the connection is gone; there is none to be had
-    demoted      this server takes no writes; another may by now
-    duplicate    a unique key is there already
-    refused      anything else
-    """
+def classify_error(error: BaseException) -> ErrorKind:
+    """What it means, whatever it was raised from or during: of several kinds the gravest."""
     kinds = {classify_one(cause) for cause in list_causes(error)}
-    for kind in ("rolled_back", "lost", "away", "demoted", "locked", "duplicate"):
-        if kind in kinds:
-            return kind
-    return "refused"
+    return next(kind for kind in ErrorKind if kind in kinds or kind is ErrorKind.REFUSED)
 
 
 def concerns_all(error: BaseException) -> bool:
     """Whether it is the fault of no single statement: the whole unit has to run again, or to wait."""
-    return classify_error(error) in ("rolled_back", "lost", "away", "demoted", "locked")
+    return classify_error(error) in CONCERN_ALL
 
 
-def classify_one(error: BaseException) -> str:
+def classify_one(error: BaseException) -> ErrorKind | None:
     if isinstance(error, MaxConnectionsExceeded):
-        return "away"
+        return ErrorKind.AWAY
     if not isinstance(error, PeeweeException):
-        return ""
+        return None
     number = error.args[0] if error.args else None
     if isinstance(number, int):
         if isinstance(error, InterfaceError) and number == 0:
-            return "lost"  # PyMySQL's word for a socket that is gone
+            return ErrorKind.LOST  # PyMySQL's word for a socket that is gone
         for kind, numbers in NUMBERS.items():
             if number in numbers:
                 return kind
     text = str(number)
     if isinstance(error, OperationalError) and "is locked" in text:
-        return "locked"
+        return ErrorKind.LOCKED
     if isinstance(error, OperationalError) and "unable to open" in text:
-        return "away"
+        return ErrorKind.AWAY
     if "UNIQUE constraint failed" in text:
-        return "duplicate"
+        return ErrorKind.DUPLICATE
     if "Packet sequence number wrong" in text:
-        return "lost"
-    return ""
+        return ErrorKind.LOST
+    return None

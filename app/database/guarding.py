@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from peewee import PeeweeException, _savepoint
 
 from app.database.complaints import keep_column_type, keep_statement
-from app.database.error_kinds import classify_error, concerns_all
+from app.database.error_kinds import ErrorKind, classify_error, concerns_all
 from app.porch.errors import Inseparable, TransactionBroken
 
 # A statement may begin with blanks, brackets and comments, but not with MySQL's comments that run.
@@ -215,7 +215,7 @@ class Guarded:
         except PeeweeException as error:
             keep_statement(error, sql)
             keep_column_type(error, self.describe_column)
-            undone = self.count_blocks(0) > 0 and classify_error(error) == "duplicate"
+            undone = self.count_blocks(0) > 0 and classify_error(error) == ErrorKind.DUPLICATE
             if not undone or not self.is_in_transaction():
                 self._unit.doomed = error
             raise

@@ -16,6 +16,7 @@ from typing import Any
 from peewee import fn
 
 from app.database.opening import Database
+from app.database.states import BoxState
 
 MAX_TAKES = 20  # a row that kills whoever takes it ends as dead
 RISKY = 2  # takes that did not end in time
@@ -55,7 +56,11 @@ class Astray:
 
 def find_astray(model: Any, now: int, longest: int, running: tuple[int, int]) -> Astray:
     """`running` are the first and last end (ms) of leases that still run, though `now` is later."""
-    until, leased, ready = model.lease_until, model.state == "leased", model.state == "ready"
+    until, leased, ready = (
+        model.lease_until,
+        model.state == BoxState.LEASED,
+        model.state == BoxState.READY,
+    )
     late = leased & (until < now)
     if running[0] <= running[1]:
         late &= ~until.between(*running)
@@ -88,9 +93,9 @@ def take_leases(
     `running`: Clock.find_running() of that.
     """
     # Wrapped, it keeps SQLite from walking through all ready rows where it is told the ids.
-    still = (fn.COALESCE(model.state, "") == "ready") & where
+    still = (fn.COALESCE(model.state, "") == BoxState.READY) & where
     taking = Taking(
-        database, model, still, still if by_id else (model.state == "ready") & where, order, limit,
+        database, model, still, still if by_id else (model.state == BoxState.READY) & where, order, limit,
         find_astray(model, now, longest or length, running),
         secrets.token_hex(16), now + length, max_takes, death or {}, note,
     )  # fmt: skip
@@ -122,7 +127,7 @@ class Taking:
 
     def take(self, attempt: int) -> list[Any]:
         """Inside: the rows that are ours now."""
-        ours = (self.model.lease_token == self.token) & (self.model.state == "leased")
+        ours = (self.model.lease_token == self.token) & (self.model.state == BoxState.LEASED)
         if attempt and (mine := list_leased(self.model, ours)):
             return mine  # the reply to an earlier COMMIT of ours was lost
         bring_back(self.database, self.model, self.astray, self.max_takes, self.death)
@@ -144,14 +149,18 @@ class Taking:
 def lease_listed(model: Any, ids: list[int], still: Any, token: str, until: int) -> list[Any]:
     """Inside: lease those of these rows that are `still` ready, for others lease them too; which."""
     changes = model.update(
-        state="leased", lease_token=token, lease_until=until, takes=model.takes + 1
+        state=BoxState.LEASED, lease_token=token, lease_until=until, takes=model.takes + 1
     )
     changes.where((model.id << ids) & still).execute()
     return list_leased(model, (model.id << ids) & (model.lease_token == token))
 
 
 def list_leased(model: Any, where: Any) -> list[Any]:
-    return [row for row in model.select().where(where).order_by(model.id) if row.state == "leased"]
+    return [
+        row
+        for row in model.select().where(where).order_by(model.id)
+        if row.state == BoxState.LEASED
+    ]
 
 
 def list_first(model: Any, where: Any, order: Any, limit: int, turn: int = 0) -> list[int]:
@@ -173,8 +182,8 @@ def bring_back(
         return
     mine = model.id << ids
     late = mine & astray.late
-    model.update(state="dead", **death).where(late & (model.takes >= max_takes)).execute()
-    model.update(state="ready").where(late & (model.takes < max_takes)).execute()
+    model.update(state=BoxState.DEAD, **death).where(late & (model.takes >= max_takes)).execute()
+    model.update(state=BoxState.READY).where(late & (model.takes < max_takes)).execute()
     # Its holder may well be alive: it has the time that it was promised, and no more.
     move_back(database, model, mine & astray.endless, astray.now + astray.longest)
     if hasattr(model, "due_at"):
@@ -198,7 +207,7 @@ def move_back(database: Database, model: Any, where: Any, to: int) -> None:
 
 def correct_due(row: Any, now: int) -> int:
     """When a ready row is due (ms), also where the clock was set back since that was written."""
-    ahead = row.lease_until - now if row.state == "ready" else 0
+    ahead = row.lease_until - now if row.state == BoxState.READY else 0
     return int(row.due_at - ahead if ahead > SLACK and row.due_at > now else row.due_at)
 
 
@@ -218,7 +227,7 @@ def finish_lease(
     mine = (model.id == id) & (model.lease_token == token)
 
     def finish(attempt: int) -> bool:
-        if model.update(**changes).where(mine & (model.state == "leased")).execute():
+        if model.update(**changes).where(mine & (model.state == BoxState.LEASED)).execute():
             note()
             return True
         # The reply to an earlier COMMIT of ours may have been lost.

@@ -10,7 +10,7 @@ from peewee import MySQLDatabase, OperationalError
 from playhouse.pool import PoolConnection, PooledMySQLDatabase, PooledSqliteDatabase
 
 from app.database.decimals import add_decimals, read_places
-from app.database.error_kinds import classify_error
+from app.database.error_kinds import ErrorKind, classify_error
 from app.database.transactions import Transactions
 from app.database.urls import (
     make_private_file,
@@ -60,7 +60,7 @@ class Sqlite(Transactions, PooledSqliteDatabase):  # type: ignore[misc]
                 try:
                     return super().begin("IMMEDIATE")  # type: ignore[no-any-return]
                 except OperationalError as error:
-                    if classify_error(error) != "locked":
+                    if classify_error(error) != ErrorKind.LOCKED:
                         raise
                     if time.monotonic() > deadline:
                         raise DatabaseUnavailable("somebody holds the SQLite file") from error

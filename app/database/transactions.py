@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from peewee import OperationalError, PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
-from app.database.error_kinds import classify_error
+from app.database.error_kinds import LOST_CONNECTION, ErrorKind, classify_error
 from app.database.guarding import Guarded
 from app.porch.errors import ConnectionLost, DatabaseUnavailable
 
@@ -64,7 +64,7 @@ class Transactions(Guarded):
     ) -> Result:
         began = time.monotonic()
         with self.give_back():
-            tries: dict[str, int] = {}
+            tries: dict[ErrorKind, int] = {}
             for attempt in range(1_000_000):
                 try:
                     self.drop_left_connection()
@@ -73,27 +73,29 @@ class Transactions(Guarded):
                     kind = classify_error(error)
                     tries[kind] = tries.get(kind, 0) + 1
                     took = time.monotonic() - began
-                    if kind == "lost" and tries[kind] >= TRIES_AFTER_LOSS and took < QUICK:
+                    if kind is ErrorKind.LOST and tries[kind] >= TRIES_AFTER_LOSS and took < QUICK:
                         self._tell_loss(error)
                     self._decide(kind, tries[kind], took > patience, error)
                 time.sleep(random.uniform(0.5, 1.0) * min(0.01 * 2**attempt, 0.25))
         raise AssertionError("it returned or raised")
 
-    def _decide(self, kind: str, tries: int, is_late: bool, error: Exception) -> None:
+    def _decide(self, kind: ErrorKind, tries: int, is_late: bool, error: Exception) -> None:
         """Return if the unit may run again; raise what its caller gets otherwise."""
-        if kind in ("lost", "away", "demoted"):
+        if kind in LOST_CONNECTION:
             self.drop_connection()
-        if kind == "demoted":
+        if kind is ErrorKind.DEMOTED:
             self.leave_server()
             if tries > TRIES_AFTER_DEMOTION:
                 raise DatabaseUnavailable("the database takes no writes now") from error
             return
-        if kind == "away" or (kind == "lost" and (is_late or tries >= TRIES_AFTER_LOSS)):
+        if kind is ErrorKind.AWAY or (
+            kind is ErrorKind.LOST and (is_late or tries >= TRIES_AFTER_LOSS)
+        ):
             raise DatabaseUnavailable("the database does not answer") from error
         limits = {
-            "rolled_back": TRIES_AFTER_ROLLBACK,
-            "locked": TRIES_AFTER_LOCK,
-            "lost": TRIES_AFTER_LOSS,
+            ErrorKind.ROLLED_BACK: TRIES_AFTER_ROLLBACK,
+            ErrorKind.LOCKED: TRIES_AFTER_LOCK,
+            ErrorKind.LOST: TRIES_AFTER_LOSS,
         }
         if tries > limits.get(kind, 0):
             raise error

@@ -6,6 +6,8 @@ from typing import Any
 from app.database.chunks import run_in_chunks
 from app.database.models import Report, Send
 from app.database.opening import Database
+from app.database.states import ON_THEIR_WAY, BoxState
+from app.history.states import SendResult
 from app.porch.errors import BadReport
 from app.porch.json import RawJson
 from app.porch.text import format_time, make_step
@@ -43,7 +45,7 @@ def describe_report_fully(row: Any) -> dict[str, Any]:
     return {
         **describe_report(row),
         "key": row.key,
-        "next_send_at": format_time(row.due_at) if row.state in ("ready", "leased") else None,
+        "next_send_at": format_time(row.due_at) if row.state in ON_THEIR_WAY else None,
         "created_at": format_time(row.created_at),
         "delivered_at": format_time(row.delivered_at),
         "attempts": [describe_send(send) for send in list_sends([row.id])],
@@ -69,10 +71,10 @@ def describe_send(send: Any) -> dict[str, Any]:
     }
 
 
-def judge_send(send: Any) -> str:
+def judge_send(send: Any) -> SendResult:
     if send.ended_at is None:
-        return "unknown"
-    return "failed" if send.error else "delivered"
+        return SendResult.UNKNOWN
+    return SendResult.FAILED if send.error else SendResult.DELIVERED
 
 
 def list_report_steps(reports: Sequence[Any]) -> list[dict[str, Any]]:
@@ -88,23 +90,23 @@ def list_report_steps(reports: Sequence[Any]) -> list[dict[str, Any]]:
         steps.append((send.begun_at, make_step(send.begun_at, "report sent", detail)))
         latest[send.report] = send.ended_at or send.begun_at
     for row in reports:
-        if row.state == "dead":
+        if row.state == BoxState.DEAD:
             detail = f"{names[row.id]} is not sent again: {row.last_error}"
             steps.append((latest[row.id], make_step(latest[row.id], "report dead", detail)))
     steps.sort(key=lambda pair: pair[0])
     return [step for _, step in steps] + [
         make_step(row.due_at, "next send", f"{names[row.id]} will be sent at this time")
         for row in reports
-        if row.state == "ready"
+        if row.state == BoxState.READY
     ]
 
 
 def describe_result(send: Any) -> str:
     answered = f", answered {send.status}" if send.status else ""
     result = judge_send(send)
-    if result == "unknown":
+    if result is SendResult.UNKNOWN:
         return "began; its end is not known"
-    return f"failed: {send.error}" if result == "failed" else f"delivered{answered}"
+    return f"failed: {send.error}" if result is SendResult.FAILED else f"delivered{answered}"
 
 
 def list_latest_reports(state: str | None, reporter: str | None, limit: int) -> Iterator[str]:
@@ -124,7 +126,9 @@ def list_dead_reports(
     reporter: str, since: int | None = None, until: int | None = None
 ) -> list[int]:
     """Ids of the dead reports of a reporter, queued from `since` to before `until` (ms)."""
-    query: Any = Report.select(Report.id).where(Report.state == "dead", Report.reporter == reporter)
+    query: Any = Report.select(Report.id).where(
+        Report.state == BoxState.DEAD, Report.reporter == reporter
+    )
     if since is not None:
         query = query.where(Report.created_at >= since)
     if until is not None:
@@ -146,9 +150,9 @@ def revive_reports(
     def revive(some: Sequence[int]) -> int:
         mine = Report.id << list(some)
         anew = {"sends_before": Report.sends, "waiting_since": now, "takes": 0}
-        dead = mine & (Report.state == "dead")
-        changed = Report.update(state="ready", due_at=now, **anew).where(dead).execute()
-        waiting = mine & (Report.state == "ready") & (Report.due_at != now)
+        dead = mine & (Report.state == BoxState.DEAD)
+        changed = Report.update(state=BoxState.READY, due_at=now, **anew).where(dead).execute()
+        waiting = mine & (Report.state == BoxState.READY) & (Report.due_at != now)
         return int(changed + Report.update(due_at=now).where(waiting).execute())
 
     return run_in_chunks(database, ids, revive, progress)
@@ -159,7 +163,7 @@ def require_revivable(id: int) -> None:
     row = find_report(id)
     if row is None:
         raise BadReport(f"there is no report {id}")
-    if row.state == "delivered":
+    if row.state == BoxState.DELIVERED:
         raise BadReport(f"report {id} was delivered; its reply is kept, and it is not sent again")
-    if row.state == "leased":
+    if row.state == BoxState.LEASED:
         raise BadReport(f"report {id} is being sent just now")

@@ -8,16 +8,18 @@ from typing import Any
 from app.database.keys import make_event_key
 from app.database.leases import MAX_TAKES
 from app.database.models import Attempt, Event, Grant, Part, Repayment, Waiting
+from app.database.states import ON_THEIR_WAY, AttemptKind, BoxState
 from app.history.reports import describe_report, list_report_steps, list_reports_of
+from app.history.states import EventState
 from app.porch.masking import mask_tokens
 from app.porch.rounds import join_key
 from app.porch.text import format_time, make_step
 
 SENTENCES = {
-    "delivery": "delivered; could not be settled: {detail}",
-    "retry": "tried again; could not be settled: {detail}",
-    "gave up": "tried again for the last time: {detail}. It is kept as dead",
-    "retry by hand": "a person had it tried again",
+    AttemptKind.DELIVERY: "delivered; could not be settled: {detail}",
+    AttemptKind.RETRY: "tried again; could not be settled: {detail}",
+    AttemptKind.GAVE_UP: "tried again for the last time: {detail}. It is kept as dead",
+    AttemptKind.RETRY_BY_HAND: "a person had it tried again",
 }
 
 
@@ -32,16 +34,19 @@ class Record:
     reports: list[Any]
 
     @property
-    def state(self) -> str:
-        """settled, waiting or dead."""
-        if self.settled:
-            return "settled"
-        return "dead" if self.waiting.state == "dead" else "waiting"
+    def state(self) -> EventState:
+        """What became of it."""
+        return EventState.SETTLED if self.settled else judge_waiting(self.waiting)
 
     @property
     def last_error(self) -> str | None:
         """Why it is not settled."""
         return None if self.settled else self.waiting.last_error or None
+
+
+def judge_waiting(row: Any) -> EventState:
+    """The state of an event that is not settled, by its row in the inbox."""
+    return EventState.DEAD if row.state == BoxState.DEAD else EventState.WAITING
 
 
 def find_record(key: bytes) -> Record | None:
@@ -59,7 +64,7 @@ def find_record(key: bytes) -> Record | None:
 def summarize_event(source: str, type: str, id: str) -> dict[str, Any]:
     """What a game server is answered: the event's state, its grants and reports, as JSON."""
     record = find_record(make_event_key(source, type, id))
-    state = record.state if record else "waiting"  # settled by nobody we can see yet
+    state = record.state if record else EventState.WAITING  # settled by nobody we can see yet
     event = {"type": type, "id": id, "state": state}
     if record and record.last_error:
         event["last_error"] = record.last_error
@@ -86,7 +91,7 @@ def describe_event(sources: Sequence[str], type: str, id: str) -> dict[str, Any]
         "state": state,
         "attempts": (waiting.attempts if waiting else 0) + (1 if settled else 0),
         "last_error": record.last_error,
-        "next_try_at": format_time(find_next_try(waiting)) if state == "waiting" else None,
+        "next_try_at": format_time(find_next_try(waiting)) if state is EventState.WAITING else None,
         "server_id": settled.server_id if settled else None,
         "nickname": settled.nickname if settled else None,
         "user_id": settled.user_id if settled else None,
@@ -144,14 +149,14 @@ def build_timeline(record: Record) -> list[dict[str, Any]]:
         key = bytes(waiting.ordered_key)
         attempts = Attempt.select().where(Attempt.ordered_key == key).order_by(Attempt.id)
         for attempt in attempts:
-            detail = SENTENCES[attempt.what].format(detail=attempt.detail)
+            detail = SENTENCES[AttemptKind(attempt.what)].format(detail=attempt.detail)
             steps.append(make_step(attempt.at, attempt.what, detail))
     if record.settled:
         steps += list_payment_steps(record)
-    elif waiting and waiting.state == "dead" and waiting.takes >= MAX_TAKES:
+    elif waiting and waiting.state == BoxState.DEAD and waiting.takes >= MAX_TAKES:
         detail = f"taken {waiting.takes} times and never finished: it seems to end whoever tries it"
         steps.append(make_step(waiting.lease_until, "gave up", detail))
-    elif waiting and waiting.state != "dead":
+    elif waiting and waiting.state != BoxState.DEAD:
         steps.append(
             make_step(find_next_try(waiting), "next try", "will be tried again at this time")
         )
@@ -190,16 +195,17 @@ def find_next_try(waiting: Any) -> int:
 def list_latest_events(state: str | None, limit: int) -> list[str]:
     """A line for each of the latest events; those that wait, or are dead, before the settled."""
     lines = []
-    if state != "settled":
-        wanted = ["dead"] if state == "dead" else ["ready", "leased"]
+    if state != EventState.SETTLED:
+        wanted = [BoxState.DEAD] if state == EventState.DEAD else [*ON_THEIR_WAY]
         if state is None:
-            wanted.append("dead")
+            wanted.append(BoxState.DEAD)
         rows = Waiting.select().where(Waiting.state << wanted).order_by(Waiting.id.desc())
         for row in rows.limit(limit):
-            shown = "dead" if row.state == "dead" else "waiting"
             when = format_time(row.received_at)
-            lines.append(f"{when}  {shown:8} {row.type}  {row.event_id}  {row.last_error}")
-    if state in (None, "settled"):
+            lines.append(
+                f"{when}  {judge_waiting(row):8} {row.type}  {row.event_id}  {row.last_error}"
+            )
+    if state in (None, EventState.SETTLED):
         for event in Event.select().order_by(Event.id.desc()).limit(limit):
             when = format_time(event.settled_at)
             lines.append(f"{when}  settled  {event.type}  {event.event_id}  {event.nickname}")

@@ -17,7 +17,7 @@ from app.paying.settler import Settler, Work
 from app.paying.waiting import STILL_WAITS, Inbox
 from app.pending import Pending
 from app.porch.errors import DatabaseUnavailable, GuerdonError, NotReady, RefusedName
-from app.porch.types import Delivery, Outcome
+from app.porch.types import NOT_YET, Delivery, Outcome, OutcomeState
 
 log = structlog.get_logger()
 
@@ -67,7 +67,7 @@ class Deliveries:
     def accept(self, delivery: Delivery) -> Outcome:
         """Pay a delivery that just came; what cannot be paid is stored before this returns."""
         outcome, standing = self._pay_once(delivery)
-        if outcome.state in ("waiting", "held"):
+        if outcome.state in NOT_YET:
             return self._inbox.keep(delivery, outcome)
         if outcome.is_done and standing.is_waiting:
             self._inbox.close(delivery)
@@ -100,13 +100,13 @@ class Deliveries:
             try:
                 return running.wait(4 * ANSWER_TIMEOUT)
             except TimeoutError:
-                return Outcome("unavailable", "an earlier try still runs"), Standing()
+                return Outcome(OutcomeState.UNAVAILABLE, "an earlier try still runs"), Standing()
         try:
             result = self._pay(delivery, key)
             mine.give(result)
             return result
         except BaseException:
-            mine.give((Outcome("unavailable", "an earlier try failed"), Standing()))
+            mine.give((Outcome(OutcomeState.UNAVAILABLE, "an earlier try failed"), Standing()))
             raise
         finally:
             del self._running[key]
@@ -117,14 +117,14 @@ class Deliveries:
         try:
             standing = self.look(key)
             if standing.is_settled:
-                return Outcome("known"), standing
+                return Outcome(OutcomeState.KNOWN), standing
             reach("delivery: looked")
             events = self._fetcher.fetch(delivery)
             reach("delivery: fetched")
             outcome = self._settling.ask(Work(events, delivery.token), ANSWER_TIMEOUT)
         except Exception as error:
             return self._explain(delivery, error), standing
-        if outcome.state == "settled":
+        if outcome.state == OutcomeState.SETTLED:
             self._announcer.announce(outcome.events, outcome.grants)
         return outcome, standing
 
@@ -135,18 +135,18 @@ class Deliveries:
             case RefusedName():
                 return judge_unknown(error, self._unknown)
             case NotReady():
-                return Outcome("waiting", error.reason, error.retry_in)
+                return Outcome(OutcomeState.WAITING, error.reason, error.retry_in)
             case DatabaseUnavailable():
-                return Outcome("unavailable", str(error))
+                return Outcome(OutcomeState.UNAVAILABLE, str(error))
             case PeeweeException():
                 log.error("database failed", **name, exc_info=error)
-                return Outcome("unavailable", "the database cannot answer")
+                return Outcome(OutcomeState.UNAVAILABLE, "the database cannot answer")
             case TimeoutError():
                 # It may yet be paid; then whoever tries it from the inbox finds that out.
-                return Outcome("waiting", "the database answers too slowly")
+                return Outcome(OutcomeState.WAITING, "the database answers too slowly")
             case GuerdonError():
                 log.error("not settled", **name, exc_info=error)
-                return Outcome("waiting", str(error))
+                return Outcome(OutcomeState.WAITING, str(error))
         raise error
 
     def _settle(self, works: list[Work]) -> list[Outcome]:

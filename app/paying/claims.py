@@ -10,6 +10,7 @@ from app.config.rules import dump_json
 from app.database.leases import NO_ENDS, take_leases
 from app.database.models import Claim
 from app.database.opening import Database
+from app.database.states import BoxState
 from app.failpoints import reach
 from app.porch.errors import BadClaim
 from app.porch.types import Event, Player
@@ -24,7 +25,7 @@ def queue_claims(claims: Iterable[tuple[Event, Player, dict[str, Any]]], now: in
         {
             "server_id": event.server_id, "player_id": player.key, "nickname": player.nickname,
             "event_type": event.type, "event_id": event.id, "payload": dump_json(payload),
-            "state": "ready", "lease_token": "", "lease_until": 0, "takes": 0, "created_at": now,
+            "state": BoxState.READY, "lease_token": "", "lease_until": 0, "takes": 0, "created_at": now,
         }
         for event, player, payload in claims
     ]  # fmt: skip
@@ -81,7 +82,7 @@ def acknowledge_claim(database: Database, id: int, lease: str | None, now: int) 
     With `lease`, only its holder may, also when its time is up and nobody else has leased it since;
     without, any server may while the claim is leased.
     """
-    open_states = ["leased"] if lease is None else ["leased", "ready"]
+    open_states = [BoxState.LEASED] if lease is None else [BoxState.LEASED, BoxState.READY]
 
     def end(attempt: int) -> bool:
         row: Any = Claim.get_or_none(Claim.id == id)
@@ -89,11 +90,11 @@ def acknowledge_claim(database: Database, id: int, lease: str | None, now: int) 
             raise BadClaim(f"there is no claim {id}", 404)
         token = row.lease_token if lease is None else lease
         mine = (Claim.id == id) & (Claim.lease_token == token)
-        changes = Claim.update(state="done", done_at=now)
+        changes = Claim.update(state=BoxState.DONE, done_at=now)
         if token and changes.where(mine & (Claim.state << open_states)).execute():
             reach("claims: acknowledged, before COMMIT")
             return True
-        return bool(Claim.select().where(mine & (Claim.state == "done")).exists())
+        return bool(Claim.select().where(mine & (Claim.state == BoxState.DONE)).exists())
 
     if not database.transact(end):
         raise BadClaim(

@@ -21,7 +21,7 @@ from app.paying.recipients import Recipients
 from app.paying.suspects import Suspects
 from app.paying.turns import take_turns
 from app.porch.errors import Inseparable
-from app.porch.types import Outcome, Player
+from app.porch.types import Outcome, OutcomeState, Player
 from app.reporting.queue import build_reports, insert_reports
 
 
@@ -77,9 +77,9 @@ class Payer:
             work = payment.work
             payment.begin(self._rules.choose_gifts, settled)
             if work.keys[0] in settled:
-                payment.outcome = Outcome("known", events=work.events)
+                payment.outcome = Outcome(OutcomeState.KNOWN, events=work.events)
             elif fault := find_misfit(work.events):
-                payment.outcome = Outcome("waiting", fault)
+                payment.outcome = Outcome(OutcomeState.WAITING, fault)
             elif self._suspects.are_there() and self._suspects.needs_care(payment):
                 payment.is_careful = True
 
@@ -100,7 +100,7 @@ class Payer:
         for (payment, line), answer in zip(wanted, answers, strict=True):
             if isinstance(answer, Player):
                 line.player = answer
-            elif payment.outcome is None or answer.state == "waiting":
+            elif payment.outcome is None or answer.state == OutcomeState.WAITING:
                 payment.outcome = answer
         return made
 

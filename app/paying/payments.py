@@ -8,10 +8,10 @@ from peewee import PeeweeException
 
 from app.config.rules import Gift
 from app.database.complaints import explain_refusal
-from app.database.error_kinds import classify_error
+from app.database.error_kinds import ErrorKind, classify_error
 from app.history.ledger import key_of
 from app.porch.errors import ConnectionLost, GuerdonError, NotReady
-from app.porch.types import Event, Grant, Outcome, Player, Report
+from app.porch.types import Event, Grant, Outcome, OutcomeState, Player, Report
 
 log = structlog.get_logger()
 
@@ -73,7 +73,7 @@ class Payment:
         """All of it is in the transaction."""
         grants = [grant for line in self.lines for grant in line.grants]
         events = [line.event for line in self.lines]
-        self.outcome = Outcome("settled", events=events, grants=grants)
+        self.outcome = Outcome(OutcomeState.SETTLED, events=events, grants=grants)
 
 
 class Spoilt(GuerdonError):
@@ -90,21 +90,27 @@ class NothingPaid(GuerdonError):
 
 def repeat_outcome(first: Outcome) -> Outcome:
     """The outcome of a second delivery of the same event in one batch."""
-    return Outcome("known", events=first.events) if first.state == "settled" else first
+    return (
+        Outcome(OutcomeState.KNOWN, events=first.events)
+        if first.state == OutcomeState.SETTLED
+        else first
+    )
 
 
 def explain_failure(work: Work, error: Exception) -> Outcome:
     """The outcome of a work that failed by itself: the reason in words fit for its source."""
     event = work.events[0]
     if isinstance(error, NotReady):
-        return Outcome("waiting", error.reason, error.retry_in)
+        return Outcome(OutcomeState.WAITING, error.reason, error.retry_in)
     log.error("not settled", event_type=event.type, event_id=event.id, exc_info=error)
     if isinstance(error, ConnectionLost):
-        return Outcome("waiting", HUNG_UP)
+        return Outcome(OutcomeState.WAITING, HUNG_UP)
     if isinstance(error, GuerdonError):
-        return Outcome("waiting", str(error))
+        return Outcome(OutcomeState.WAITING, str(error))
     if not isinstance(error, PeeweeException):
-        return Outcome("waiting", f"it failed in a way nobody expected ({type(error).__name__})")
-    if classify_error(error) == "locked":
-        return Outcome("waiting", LOCKED)
-    return Outcome("waiting", explain_refusal(error))
+        return Outcome(
+            OutcomeState.WAITING, f"it failed in a way nobody expected ({type(error).__name__})"
+        )
+    if classify_error(error) == ErrorKind.LOCKED:
+        return Outcome(OutcomeState.WAITING, LOCKED)
+    return Outcome(OutcomeState.WAITING, explain_refusal(error))

@@ -9,7 +9,7 @@ from app.database.opening import Database
 from app.host.loading import Plugins
 from app.paying.players import PlayerFinder
 from app.porch.errors import NotReady, RefusedName, UnknownPlayer
-from app.porch.types import Event, Outcome, Player
+from app.porch.types import Event, Outcome, OutcomeState, Player
 
 
 class Recipients:
@@ -109,4 +109,4 @@ class Recipients:
 def judge_unknown(reason: NotReady, unknown: str) -> Outcome:
     """The outcome of an event that has no player, under [players] unknown."""
     holds = unknown == "hold" and isinstance(reason, UnknownPlayer)
-    return Outcome("held" if holds else "waiting", reason.reason)
+    return Outcome(OutcomeState.HELD if holds else OutcomeState.WAITING, reason.reason)

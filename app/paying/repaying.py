@@ -20,7 +20,7 @@ from app.paying.payments import Payment, Work
 from app.paying.recipients import Recipients
 from app.paying.settler import Settler
 from app.porch.errors import DatabaseUnavailable
-from app.porch.types import Event, Grant, Outcome
+from app.porch.types import NOT_YET, Event, Grant, Outcome, OutcomeState
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class RepayingPayer(Payer):
         for payment in payments:
             payment.begin(self._rules.choose_gifts, {})
             if not unpaid.issuperset(payment.work.keys):
-                payment.outcome = Outcome("known")
+                payment.outcome = Outcome(OutcomeState.KNOWN)
             elif not any(line.gifts for line in payment.lines):
-                payment.outcome = Outcome("ignored", "today's rules give nothing for it")
+                payment.outcome = Outcome(OutcomeState.IGNORED, "today's rules give nothing for it")
             elif self._suspects.are_there() and self._suspects.needs_care(payment):
                 payment.is_careful = True
 
@@ -118,13 +118,13 @@ class Repayer:
         return [
             describe_outcome(event, outcome)
             for event, outcome in zip(events, outcomes, strict=True)
-            if outcome.state != "known"
+            if outcome.state != OutcomeState.KNOWN
         ]
 
 
 def describe_outcome(event: Event, outcome: Outcome) -> Repaid:
     """What became of an event in the words of repaying; DatabaseUnavailable where nothing can."""
-    if outcome.state == "unavailable":
+    if outcome.state == OutcomeState.UNAVAILABLE:
         raise DatabaseUnavailable(outcome.reason)
-    problem = outcome.reason if outcome.state in ("waiting", "held") else ""
+    problem = outcome.reason if outcome.state in NOT_YET else ""
     return Repaid(event.type, event.id, outcome.grants, problem)

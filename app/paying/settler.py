@@ -9,7 +9,7 @@ from functools import partial
 from peewee import IntegrityError
 
 from app.config.rules import Rules
-from app.database.error_kinds import classify_error
+from app.database.error_kinds import ErrorKind, classify_error
 from app.database.opening import Database
 from app.failpoints import reach
 from app.host.loading import Plugins
@@ -26,7 +26,7 @@ from app.paying.payments import (
 from app.paying.recipients import Recipients
 from app.paying.suspects import Suspects
 from app.porch.errors import ConnectionLost, DatabaseUnavailable
-from app.porch.types import Outcome
+from app.porch.types import Outcome, OutcomeState
 
 __all__ = ["Settler", "Work"]
 
@@ -113,7 +113,7 @@ class Settler:
             except NothingPaid:
                 break
             except IntegrityError as error:
-                if classify_error(error) != "duplicate" or not tries_left:
+                if classify_error(error) != ErrorKind.DUPLICATE or not tries_left:
                     raise
             look_first = True
         reach("settling: after COMMIT")
@@ -127,10 +127,10 @@ class Settler:
         """After an error that names nobody: halve the batch until who failed is alone."""
         if isinstance(error, DatabaseUnavailable) and not isinstance(error, ConnectionLost):
             for payment in payments:
-                payment.outcome = Outcome("unavailable", str(error))
+                payment.outcome = Outcome(OutcomeState.UNAVAILABLE, str(error))
         elif len(payments) == 1:
             self._give_up(payments[0], error)
-        elif classify_error(error) == "locked":
+        elif classify_error(error) == ErrorKind.LOCKED:
             self._settle_apart(payments)
         else:
             middle = len(payments) // 2
@@ -147,7 +147,7 @@ class Settler:
         locks = 0
         for payment in payments:
             if locks == LOCKS_WAITED_FOR:
-                payment.outcome = Outcome("waiting", LOCKED)
+                payment.outcome = Outcome(OutcomeState.WAITING, LOCKED)
                 continue
             self._settle_batch([payment])
             locks += payment.outcome is not None and payment.outcome.reason == LOCKED
@@ -159,7 +159,7 @@ def take_out(payments: Sequence[Payment], spoilt: Spoilt) -> list[Payment]:
     A duplicate is tried once more: somebody else may just have been first.
     """
     for culprit, error in spoilt.culprits:
-        if culprit.is_careful or classify_error(error) != "duplicate":
+        if culprit.is_careful or classify_error(error) != ErrorKind.DUPLICATE:
             culprit.outcome = explain_failure(culprit.work, error)
     out = [id(culprit) for culprit, _ in spoilt.culprits if culprit.outcome]
     rest = [payment for payment in payments if id(payment) not in out]

@@ -6,6 +6,7 @@ A process remembers by itself, and only for speed: whatever it has forgotten is 
 from collections.abc import Hashable, Iterator
 
 from app.paying.payments import Payment, Work
+from app.porch.types import OutcomeState
 
 MOST = 1000  # of each kind; the oldest are forgotten
 
@@ -36,7 +37,7 @@ class Suspects:
         """Its transaction is kept: with it, or at least unharmed by it."""
         if self._breakers:
             self._breakers.pop(payment.work.keys[0], None)
-        if self._failed and payment.outcome and payment.outcome.state == "settled":
+        if self._failed and payment.outcome and payment.outcome.state == OutcomeState.SETTLED:
             for name in name_parts(payment):
                 self._failed.pop(name, None)
 

@@ -13,14 +13,15 @@ from app.config.reading import Inbox as InboxConfig
 from app.config.rules import dump_json
 from app.database.chunks import run_in_chunks
 from app.database.clock import make_clock
-from app.database.error_kinds import classify_error
+from app.database.error_kinds import ErrorKind, classify_error
 from app.database.keys import make_event_key
 from app.database.leases import Lease, correct_due, finish_lease, take_leases
 from app.database.models import Attempt, Waiting
 from app.database.opening import Database
+from app.database.states import AttemptKind, BoxState
 from app.failpoints import reach
 from app.porch.errors import DatabaseUnavailable
-from app.porch.types import Delivery, Outcome
+from app.porch.types import PAID, Delivery, Outcome, OutcomeState
 
 log = structlog.get_logger()
 
@@ -32,7 +33,8 @@ ATTEMPTS_KEPT = 200  # of one event; later ones are only counted
 AT_ONCE = 0  # due_at of what a person sent again: tried even where nothing is by itself
 # Of so many event keys, those of events that wait or are dead; to be asked with ledger.IS_SETTLED.
 STILL_WAITS = (
-    "SELECT ordered_key, 0 FROM guerdon_inbox WHERE ordered_key IN ({marks}) AND state <> 'settled'"
+    "SELECT ordered_key, 0 FROM guerdon_inbox WHERE ordered_key IN ({marks})"
+    f" AND state <> '{BoxState.SETTLED}'"
 )
 UNWRITABLE = (PeeweeException, DatabaseUnavailable, TypeError, ValueError)
 
@@ -52,7 +54,7 @@ class Inbox:
             due_at = self._insist(lambda: self._park(delivery, outcome))
         except UNWRITABLE as error:  # TypeError, ValueError: a plugin's data that JSON cannot hold
             log.error("inbox not written", event_id=delivery.id, exc_info=error)
-            return Outcome("unavailable", f"it could not be stored: {outcome.reason}")
+            return Outcome(OutcomeState.UNAVAILABLE, f"it could not be stored: {outcome.reason}")
         reach("inbox: parked, after COMMIT")
         name = {"event_type": delivery.type, "event_id": delivery.id}
         log.warning("waiting", **name, state=outcome.state, reason=outcome.reason)
@@ -70,16 +72,18 @@ class Inbox:
             Waiting.insert(
                 ordered_key=key, source=delivery.source, type=delivery.type,
                 event_id=delivery.id, token=delivery.token, data=dump_json(delivery.data),
-                state="ready", due_at=due, lease_token="", lease_until=now, takes=0,
+                state=BoxState.READY, due_at=due, lease_token="", lease_until=now, takes=0,
                 attempts=1, retries=0, last_error=error, received_at=now, waiting_since=now,
             ).execute()  # fmt: skip
         else:  # its source sent a dead one again: it gets its chances anew
             anew = {"due_at": due, "lease_until": now, "takes": 0, "retries": 0}
-            dead = mine & (Waiting.state == "dead")
-            Waiting.update(state="ready", waiting_since=now, **anew).where(dead).execute()
+            dead = mine & (Waiting.state == BoxState.DEAD)
+            Waiting.update(state=BoxState.READY, waiting_since=now, **anew).where(dead).execute()
         row: Any = Waiting.get(mine)
         if row.attempts <= ATTEMPTS_KEPT:
-            Attempt.insert(ordered_key=key, at=now, what="delivery", detail=error).execute()
+            Attempt.insert(
+                ordered_key=key, at=now, what=AttemptKind.DELIVERY, detail=error
+            ).execute()
         reach("inbox: parked, before COMMIT")
         return correct_due(row, now)
 
@@ -88,17 +92,17 @@ class Inbox:
         try:
             return self._database.transact(lambda attempt: unit(), PATIENCE)
         except PeeweeException as error:
-            if classify_error(error) != "duplicate":
+            if classify_error(error) != ErrorKind.DUPLICATE:
                 raise
             return self._database.transact(lambda attempt: unit(), PATIENCE)
 
     def close(self, delivery: Delivery) -> None:
         """What waited was paid after all, when it came again. Where that cannot be written, it is retried."""
         key = make_event_key(delivery.source, delivery.type, delivery.id)
-        still = (Waiting.ordered_key == key) & (Waiting.state != "settled")
+        still = (Waiting.ordered_key == key) & (Waiting.state != BoxState.SETTLED)
 
         def close(attempt: int) -> None:
-            Waiting.update(state="settled").where(still).execute()
+            Waiting.update(state=BoxState.SETTLED).where(still).execute()
             reach("inbox: closed, before COMMIT")
 
         try:
@@ -146,10 +150,10 @@ class Inbox:
         state = changes["state"]
 
         def note() -> None:
-            if state != "settled":
+            if state != BoxState.SETTLED:
                 Attempt.insert(
                     ordered_key=bytes(row.ordered_key), at=now, detail=outcome.reason[:LONGEST_ERROR],
-                    what="retry" if state == "ready" else "gave up",
+                    what=AttemptKind.RETRY if state == BoxState.READY else AttemptKind.GAVE_UP,
                 ).execute()  # fmt: skip
             reach("inbox: noted, before COMMIT")
 
@@ -159,12 +163,17 @@ class Inbox:
 
     def _choose_next(self, row: Any, outcome: Outcome, now: int, waited: int) -> dict[str, Any]:
         """What becomes of a leased row after a try; it has `waited` for its tries so long (ms)."""
-        if outcome.state in ("settled", "known"):
-            return {"state": "settled"}
+        if outcome.state in PAID:
+            return {"state": BoxState.SETTLED}
         if waited >= self._config.give_up_after * 1000:
-            return {"state": "dead", **self._count(outcome)}
+            return {"state": BoxState.DEAD, **self._count(outcome)}
         due = now + int(self._choose_delay(row.retries + 1, outcome.retry_in) * 1000)
-        again = {"state": "ready", "due_at": due, "lease_until": now, "waiting_since": now - waited}
+        again = {
+            "state": BoxState.READY,
+            "due_at": due,
+            "lease_until": now,
+            "waiting_since": now - waited,
+        }
         return again | {"retries": row.retries + 1, "takes": 0} | self._count(outcome)
 
     def _count(self, outcome: Outcome) -> dict[str, Any]:
@@ -184,7 +193,7 @@ class Inbox:
     ) -> int:
         """Make waiting or dead events due at once; all dead ones for None. How many there were."""
         now = self._now()
-        states = ["dead"] if keys is None else ["dead", "ready"]
+        states = [BoxState.DEAD] if keys is None else [BoxState.DEAD, BoxState.READY]
         chosen = Waiting.state << states
         if keys is not None:
             chosen &= Waiting.ordered_key << keys
@@ -192,12 +201,12 @@ class Inbox:
         def revive(ids: Sequence[int]) -> int:
             changeable = (Waiting.id << list(ids)) & (Waiting.state << states)
             rows: Any = Waiting.select(Waiting.ordered_key).where(changeable).tuples()
-            told = {"at": now, "what": "retry by hand", "detail": ""}
+            told = {"at": now, "what": AttemptKind.RETRY_BY_HAND, "detail": ""}
             found = [{"ordered_key": bytes(row[0]), **told} for row in rows]
             if found:
                 Attempt.insert_many(found).execute()
             anew = {"due_at": AT_ONCE, "takes": 0, "retries": 0, "waiting_since": now}
-            Waiting.update(state="ready", **anew).where(changeable).execute()
+            Waiting.update(state=BoxState.READY, **anew).where(changeable).execute()
             return len(found)
 
         all_ids: Any = Waiting.select(Waiting.id).where(chosen).order_by(Waiting.id).tuples()
@@ -216,7 +225,7 @@ class Retry:
 
 def tell_retry(delivery: Delivery, state: str, reason: str) -> None:
     name = {"event_type": delivery.type, "event_id": delivery.id}
-    if state == "dead":
+    if state == BoxState.DEAD:
         log.error("gave up", **name, reason=reason)
     else:
         log.info("retried", **name, state=state, reason=reason)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol
 
 
@@ -111,19 +112,32 @@ class Schedule:
     at_once: int | None = None  # sends at the same time in each process; None: as [outbox] says
 
 
+class OutcomeState(StrEnum):
+    """What became of a delivery; each equals its text, as "settled"."""
+
+    REFUSED = "refused"  # it was not accepted, and nothing of it is stored
+    TEST = "test"  # nothing to pay
+    IGNORED = "ignored"  # nothing to pay
+    SETTLED = "settled"  # paid now
+    KNOWN = "known"  # paid before
+    HELD = "held"  # waits for its player; the source need not send it again
+    WAITING = "waiting"  # could not be paid; waits and is tried again
+    UNAVAILABLE = "unavailable"  # could not even be stored: the source must send it again
+
+
+PAID = (OutcomeState.SETTLED, OutcomeState.KNOWN)
+NOT_YET = (OutcomeState.WAITING, OutcomeState.HELD)  # what is kept, to be paid later
+DONE = (
+    OutcomeState.TEST, OutcomeState.IGNORED, OutcomeState.SETTLED, OutcomeState.KNOWN,
+    OutcomeState.HELD,
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a delivery. `state` is one of
+    """What became of a delivery, and why."""
 
-    refused                 it was not accepted, and nothing of it is stored
-    test, ignored           nothing to pay
-    settled, known          paid now, paid before
-    held                    waits for its player; the source need not send it again
-    waiting                 could not be paid; waits and is tried again
-    unavailable             could not even be stored: the source must send it again
-    """
-
-    state: str
+    state: OutcomeState
     reason: str = ""  # short, fit to be shown to the source; no secret
     retry_in: float | None = None  # seconds until we try again ourselves
     events: Sequence[Event] = ()
@@ -134,7 +148,7 @@ class Outcome:
     @property
     def is_done(self) -> bool:
         """True when the source has nothing more to do."""
-        return self.state in ("test", "ignored", "settled", "known", "held")
+        return self.state in DONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.database.keys import make_report_key
 from app.database.opening import Database
+from app.database.states import BoxState
 from app.history.ledger import cut_rows, insert_sql
 from app.host.loading import Plugins
 from app.porch.errors import PluginFailed
@@ -74,7 +75,7 @@ def insert_reports(
     quote = database.quote[0]
     columns = tuple(f"{quote}{column}{quote}" for column in COLUMNS)
     rows = [
-        (key, report.reporter, report.kind, report.key, event_row, report.body, "ready", now, "", now,
+        (key, report.reporter, report.kind, report.key, event_row, report.body, BoxState.READY, now, "", now,
          0, 0, 0, "", now, now)
         for key, (event_row, report) in queued.items()
     ]  # fmt: skip

@@ -12,6 +12,7 @@ from peewee import PeeweeException
 from app.batching import Batcher
 from app.database.models import Send
 from app.database.opening import Database
+from app.database.states import BoxState
 from app.database.upserting import upsert_rows
 from app.failpoints import reach
 from app.history.ledger import cut_rows
@@ -120,8 +121,9 @@ def deliver_reports(database: Database, ended: Sequence[Ended]) -> None:
         whens = f"CASE id {f'WHEN {mark} THEN {mark} ' * len(some)}END"
         marks = ", ".join([mark] * len(some))
         sql = (
-            f"UPDATE guerdon_reports SET state = 'delivered', response = {whens},"
-            f" delivered_at = {mark}, last_error = '' WHERE id IN ({marks}) AND state <> 'delivered'"
+            f"UPDATE guerdon_reports SET state = '{BoxState.DELIVERED}', response = {whens},"
+            f" delivered_at = {mark}, last_error = '' WHERE id IN ({marks})"
+            f" AND state <> '{BoxState.DELIVERED}'"
         )
         ids = [id_ for id_, *_ in some]
         pairs = [value for id_, reply, _ in some for value in (id_, reply)]
@@ -133,10 +135,10 @@ DROP_SEND = (
     "DELETE FROM guerdon_sends WHERE report = ? AND number = ?"
     " AND number > (SELECT sends FROM guerdon_reports WHERE id = ?)"
 )
-MINE = " WHERE id = ? AND lease_token = ? AND state = 'leased'"
-BURY = f"UPDATE guerdon_reports SET state = 'dead', last_error = ?{MINE}"
+MINE = f" WHERE id = ? AND lease_token = ? AND state = '{BoxState.LEASED}'"
+BURY = f"UPDATE guerdon_reports SET state = '{BoxState.DEAD}', last_error = ?{MINE}"
 WAIT = (
-    "UPDATE guerdon_reports SET state = 'ready', due_at = ?, lease_until = ?, waiting_since = ?,"
+    f"UPDATE guerdon_reports SET state = '{BoxState.READY}', due_at = ?, lease_until = ?, waiting_since = ?,"
     f" takes = 0, sends = ?, last_error = ?{MINE}"
 )
 

@@ -11,13 +11,14 @@ from typing import Any
 from app.database.leases import NO_ENDS, SLACK, take_leases
 from app.database.models import Report, Send
 from app.database.opening import Database
+from app.database.states import BoxState
 from app.failpoints import reach
 from app.porch.types import Schedule
 from app.reporting.schedule import choose_pause
 
 LEASE_LENGTH = 45_000  # ms; a third of it to begin in, the rest for the send itself
 KILLER = {"last_error": "taken 20 times and never finished: it seems to end whoever sends it"}
-CUT_OFF = {"state": "dead", "last_error": "its last send was cut off: nobody knows its end"}
+CUT_OFF = {"state": BoxState.DEAD, "last_error": "its last send was cut off: nobody knows its end"}
 BEGIN = (
     "UPDATE guerdon_reports SET waiting_since = CASE WHEN due_at > waiting_since"
     " THEN ? - (due_at - waiting_since) ELSE ? END, sends = ?, due_at = ? WHERE id IN "
@@ -33,7 +34,7 @@ def find_due(database: Database, now: int) -> Iterator[str]:
     """One step along the index for each reporter, however many reports it has."""
     mark, name = database.param, ""
     step = (
-        "SELECT reporter, due_at FROM guerdon_reports WHERE state = 'ready' AND reporter > "
+        f"SELECT reporter, due_at FROM guerdon_reports WHERE state = '{BoxState.READY}' AND reporter > "
         f"{mark} ORDER BY reporter, due_at LIMIT 1"
     )
     while row := database.execute_sql(step, (name,)).fetchone():
@@ -41,9 +42,9 @@ def find_due(database: Database, now: int) -> Iterator[str]:
         if due_at <= now:
             yield name
     astray = (
-        ("leased", "<", now),
-        ("leased", ">", now + LEASE_LENGTH + SLACK),
-        ("ready", ">", now + SLACK),
+        (BoxState.LEASED, "<", now),
+        (BoxState.LEASED, ">", now + LEASE_LENGTH + SLACK),
+        (BoxState.READY, ">", now + SLACK),
     )
     for state, sign, end in astray:
         sql = (

@@ -11,6 +11,7 @@ from app.batching import Batcher
 from app.database.clock import Clock
 from app.database.models import Report
 from app.database.opening import Database
+from app.database.states import ON_THEIR_WAY, BoxState
 from app.reporting.destinations import Destination, Destinations
 from app.reporting.under_way import UnderWay
 
@@ -92,9 +93,9 @@ class WaitingCallers:
         query: Any = Report.select(*columns).where(Report.id << list(ids)).tuples()
         rows = self._database.ask(lambda attempt: list(query))
         return [
-            OpenReport(id_, name, state == "leased", (due - now) / 1000)
+            OpenReport(id_, name, state == BoxState.LEASED, (due - now) / 1000)
             for id_, name, state, due in rows
-            if state in ("ready", "leased")
+            if state in ON_THEIR_WAY
         ]
 
     def _begin_asked(self, asked: list[dict[int, str]]) -> list[set[int]]:

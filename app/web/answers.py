@@ -4,10 +4,11 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema, fields
 
+from app.database.states import ON_THEIR_WAY, BoxState
+from app.history.states import EventState, SendResult
 from app.web.schemas import say
 
-EVENT_STATES = ["waiting", "settled", "dead"]
-REPORT_STATES = ["ready", "leased", "delivered", "dead"]
+REPORT_STATES = [*ON_THEIR_WAY, BoxState.DELIVERED, BoxState.DEAD]
 
 
 def tell_text(text: str, **more: Any) -> fields.String:
@@ -67,7 +68,7 @@ class SendAnswer(Schema):
     number = tell_number("1 for the first")
     begun_at = tell_time("when it left")
     ended_at = maybe_time("null while it runs, and for ever if its sender was killed")
-    result = tell_text("unknown: it has no end", enum=["delivered", "failed", "unknown"])
+    result = tell_text("unknown: it has no end", enum=[*SendResult])
     status = fields.Integer(required=True, allow_none=True, **say("HTTP, if it was answered"))
     latency_ms = fields.Integer(required=True, allow_none=True, **say("until its end"))
     error = maybe_text("why it failed")
@@ -88,7 +89,7 @@ class EventInShort(Schema):
     type = tell_text("of the event", example="level_up")
     id = tell_text("of the event", example="123:s73:10")
     state = tell_text(
-        "waiting: is tried again; dead: a person has to have it tried again", enum=EVENT_STATES
+        "waiting: is tried again; dead: a person has to have it tried again", enum=[*EventState]
     )
     last_error = fields.String(**say("why it is not settled"))
 
@@ -108,7 +109,7 @@ class EventStory(Schema):
     type = tell_text("of the event", example="server.vote")
     id = tell_text("of the event")
     state = tell_text(
-        "waiting: is tried again; dead: a person has to have it tried again", enum=EVENT_STATES
+        "waiting: is tried again; dead: a person has to have it tried again", enum=[*EventState]
     )
     attempts = tell_number("how often it was tried to settle it")
     last_error = maybe_text("why it is not settled")

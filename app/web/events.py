@@ -9,13 +9,15 @@ from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 from werkzeug.http import parse_dict_header
 
+from app.database.states import BoxState
 from app.failpoints import reach
 from app.guerdon import Guerdon
 from app.history.reports import describe_report_fully, find_report
+from app.history.states import EventState
 from app.history.timeline import summarize_event
 from app.porch.errors import DatabaseUnavailable
 from app.porch.rounds import GAME_SERVER, list_game_events
-from app.porch.types import Delivery
+from app.porch.types import Delivery, OutcomeState
 from app.web import examples
 from app.web.answers import EventAnswer, ReportAnswer
 from app.web.game_schemas import GameSettle, GameStart, LevelUp
@@ -25,7 +27,7 @@ log = structlog.get_logger()
 
 USUAL_WAIT = 5.0  # seconds
 LONGEST_WAIT = 30
-FINAL = ("delivered", "dead")
+FINAL = (BoxState.DELIVERED, BoxState.DEAD)
 PREFER = {
     "in": "header", "name": "Prefer", "schema": {"type": "string"}, "example": "wait=5",
     "description": f"`wait=SECONDS` (RFC 7240): how long to wait for the platforms' replies;"
@@ -90,8 +92,8 @@ def take_event(type: str, body: dict[str, Any]) -> Response:
     if waiting:
         wait_for_reports(guerdon, waiting, read_wait())
         answer = summarize(guerdon, type, event.id)
-    is_done = answer["event"]["state"] == "settled" and all(
-        report["state"] == "delivered" for report in answer["reports"]
+    is_done = answer["event"]["state"] == EventState.SETTLED and all(
+        report["state"] == BoxState.DELIVERED for report in answer["reports"]
     )
     response = show(answer)
     response.status_code = 200 if is_done else 202
@@ -103,7 +105,7 @@ def accept_event(guerdon: Guerdon, delivery: Delivery) -> None:
     try:
         guerdon.require_fit_database()
         outcome = guerdon.deliveries.accept(delivery)
-        if outcome.state != "unavailable":
+        if outcome.state != OutcomeState.UNAVAILABLE:
             return
         reason = outcome.reason
     except DatabaseUnavailable:

@@ -16,8 +16,9 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import PathConverter
 
 from app.config.api_keys import find_key, find_scopes
-from app.database.error_kinds import classify_error
+from app.database.error_kinds import LOST_CONNECTION, classify_error
 from app.database.models import Grant
+from app.database.states import BoxState
 from app.guerdon import Guerdon
 from app.history.timeline import describe_event, describe_grant
 from app.paying.claims import LONGEST_LEASE, acknowledge_claim, lease_claims
@@ -170,7 +171,7 @@ def describe_player(guerdon: Guerdon, player: Player) -> dict[str, Any]:
     for answer in plugins.ask_each("describe_player", known, merge):
         if answer.error is None:
             described |= answer.value
-        elif classify_error(answer.error) in ("lost", "away", "demoted"):
+        elif classify_error(answer.error) in LOST_CONNECTION:
             raise answer.error
         else:
             log.error("describe_player failed", plugin=answer.plugin, exc_info=answer.error)
@@ -231,7 +232,7 @@ def acknowledge(arguments: dict[str, Any], id: int) -> Response:
     except BadClaim as error:
         abort(error.status, message=str(error))
     log.info("claim acknowledged", key=g.key_name, claim=id)
-    return show({"id": id, "state": "done"})
+    return show({"id": id, "state": BoxState.DONE})
 
 
 def show(answer: dict[str, Any]) -> Response:

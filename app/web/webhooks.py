@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from app.failpoints import reach
 from app.guerdon import Guerdon
 from app.porch.errors import BadDelivery, Crowded, DatabaseUnavailable
-from app.porch.types import Delivery, Outcome
+from app.porch.types import Delivery, Outcome, OutcomeState
 from app.web.answer_headers import set_headers
 from app.web.bodies import WholeRequest
 from app.web.door import Door
@@ -107,12 +107,12 @@ def take_delivery(guerdon: Guerdon, source: str, request: Request) -> Outcome:
         return refuse(sender, source, 413, "the body is too long")
     except Crowded as error:
         REFUSALS.tell(source, 503, str(error), sender)
-        return Outcome("unavailable", str(error), CROWDED_FOR)
+        return Outcome(OutcomeState.UNAVAILABLE, str(error), CROWDED_FOR)
     except HTTPException:
         raise
     except Exception as error:
         log.error("read_delivery failed", source=source, exc_info=error)
-        return Outcome("unavailable", f"the plugin for {source} failed")
+        return Outcome(OutcomeState.UNAVAILABLE, f"the plugin for {source} failed")
     return decide(guerdon, delivery)
 
 
@@ -129,22 +129,22 @@ def decide(guerdon: Guerdon, delivery: Delivery) -> Outcome:
     name = {"source": delivery.source, "event_type": type_, "event_id": id_}
     if delivery.is_test:
         log.info("test delivery", **name)
-        return Outcome("test")
+        return Outcome(OutcomeState.TEST)
     if delivery.ignored:
         ignored[delivery.source] += 1
         log.info("ignored", **name, reason=delivery.ignored, count=ignored[delivery.source])
-        return Outcome("ignored", delivery.ignored)
+        return Outcome(OutcomeState.IGNORED, delivery.ignored)
     try:
         guerdon.require_fit_database()
     except DatabaseUnavailable as error:
         log.error("not stored", **name, reason=str(error))
-        return Outcome("unavailable", "the database is not ready")
+        return Outcome(OutcomeState.UNAVAILABLE, "the database is not ready")
     reach("delivery: verified")
     outcome = guerdon.deliveries.accept(delivery)
     reach("delivery: before the answer")
-    if outcome.state == "settled":
+    if outcome.state == OutcomeState.SETTLED:
         guerdon.outbox.nudge()  # a webhook request waits for no report
-    if outcome.state == "unavailable":
+    if outcome.state == OutcomeState.UNAVAILABLE:
         log.error("not stored", **name, reason=outcome.reason)
     return outcome
 
@@ -154,7 +154,7 @@ def write_usual_reply(outcome: Outcome) -> Response:
     if outcome.is_done:
         return DONE
     response = Response(outcome.reason + "\n", status=outcome.status, mimetype="text/plain")
-    if outcome.state != "refused":
+    if outcome.state != OutcomeState.REFUSED:
         response.headers["Retry-After"] = str(math.ceil(outcome.retry_in or RETRY_AFTER))
     return response
 
@@ -162,4 +162,4 @@ def write_usual_reply(outcome: Outcome) -> Response:
 def refuse(sender: str, source: str, status: int, reason: str, code: int = 0) -> Outcome:
     """`sender`: the address of whoever is connected to us, which may be a proxy."""
     REFUSALS.tell(source, status, reason, sender)
-    return Outcome("refused", reason, status=status, code=code)
+    return Outcome(OutcomeState.REFUSED, reason, status=status, code=code)

@@ -1,0 +1,26 @@
+"""The states of the rows that wait for something, and what is noted of tries."""
+
+from enum import StrEnum
+
+
+class BoxState(StrEnum):
+    """Of a row in a box. One in the inbox ends as settled, a report as delivered, a claim as done."""
+
+    READY = "ready"
+    LEASED = "leased"
+    SETTLED = "settled"
+    DELIVERED = "delivered"
+    DONE = "done"
+    DEAD = "dead"
+
+
+ON_THEIR_WAY = (BoxState.READY, BoxState.LEASED)
+
+
+class AttemptKind(StrEnum):
+    """What an attempt at a waiting event was."""
+
+    DELIVERY = "delivery"
+    RETRY = "retry"
+    GAVE_UP = "gave up"
+    RETRY_BY_HAND = "retry by hand"
