@@ -232,10 +232,9 @@ def open_guerdon(
     except ConfigError as error:
         faults += error.faults
     try:
-        rules = read_rules(config.rewards_file, plugins.kinds if plugins else {})
+        rules = read_rules(config.rewards_file, plugins.kinds if plugins else None)
     except ConfigError as error:
-        # Without plugins every reward looks unknown: only the file's own faults are worth a line.
-        faults += [fault for fault in error.faults if plugins or "no plugin that is" not in fault]
+        faults += error.faults
     try:
         database = open_database(config.database_url)
     except ConfigError as error:

@@ -108,8 +108,11 @@ class RewardKind:
     ours: type[Schema] | None = None
 
 
-def read_rules(path: Path, kinds: Mapping[str, RewardKind]) -> Rules:
-    """The rules in a file; ConfigError with every fault, each naming file, rule, reward and field."""
+def read_rules(path: Path, kinds: Mapping[str, RewardKind] | None) -> Rules:
+    """The rules in a file; ConfigError with every fault, each naming file, rule, reward and field.
+
+    `kinds` None: they are not known, and the rest of the file is read without asking for them.
+    """
     rules = load_checked(RulesSchema(), read_toml(path), f"{path}: ")["rules"]
     faults: list[str] = []
     seen: set[str] = set()
@@ -136,7 +139,7 @@ def read_rules(path: Path, kinds: Mapping[str, RewardKind]) -> Rules:
         gifts = []
         for raw_reward in rule["give"]:
             try:
-                gifts.append(read_gift(name, raw_reward, kinds))
+                gifts += list_gifts(name, raw_reward, kinds)
             except ConfigError as error:
                 faults += [f"{path}: {label}: {fault}" for fault in error.faults]
         read = Rule(rule.get("server"), rule.get("where", {}), tuple(gifts), name)
@@ -146,11 +149,20 @@ def read_rules(path: Path, kinds: Mapping[str, RewardKind]) -> Rules:
     return Rules({type_: tuple(some) for type_, some in by_type.items()})
 
 
-def read_gift(rule: str, raw: Mapping[str, Any], kinds: Mapping[str, RewardKind]) -> Gift:
+def list_gifts(
+    rule: str, raw: Mapping[str, Any], kinds: Mapping[str, RewardKind] | None
+) -> list[Gift]:
+    """The gift of one entry of a rule; none where the kinds of reward are not known."""
     params = dict(raw)
     name = params.pop("reward", None)
     if not isinstance(name, str):
         raise ConfigError(['give: reward is missing: write { reward = "gold", ... }'])
+    return [] if kinds is None else [read_gift(rule, name, params, kinds)]
+
+
+def read_gift(
+    rule: str, name: str, params: Mapping[str, Any], kinds: Mapping[str, RewardKind]
+) -> Gift:
     if name not in kinds:
         known = ", ".join(sorted(kinds)) or "none"
         raise ConfigError([

@@ -2,8 +2,16 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
+from sqlite3 import (
+    SQLITE_BUSY,
+    SQLITE_CANTOPEN,
+    SQLITE_CONSTRAINT_PRIMARYKEY,
+    SQLITE_CONSTRAINT_ROWID,
+    SQLITE_CONSTRAINT_UNIQUE,
+    SQLITE_LOCKED,
+)
 
-from peewee import InterfaceError, OperationalError, PeeweeException
+from peewee import InterfaceError, PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
 
@@ -37,6 +45,15 @@ NUMBERS = {
     ErrorKind.DEMOTED: DEMOTED,
     ErrorKind.DUPLICATE: DUPLICATE,
 }
+SQLITE = {
+    SQLITE_BUSY: ErrorKind.LOCKED,
+    SQLITE_LOCKED: ErrorKind.LOCKED,
+    SQLITE_CANTOPEN: ErrorKind.AWAY,
+    SQLITE_CONSTRAINT_UNIQUE: ErrorKind.DUPLICATE,
+    SQLITE_CONSTRAINT_PRIMARYKEY: ErrorKind.DUPLICATE,
+    SQLITE_CONSTRAINT_ROWID: ErrorKind.DUPLICATE,
+}
+PRIMARY = 0xFF  # the bits of SQLite's code that say what, not why
 
 
 def list_causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -75,13 +92,11 @@ def classify_one(error: BaseException) -> ErrorKind | None:
         for kind, numbers in NUMBERS.items():
             if number in numbers:
                 return kind
-    text = str(number)
-    if isinstance(error, OperationalError) and "is locked" in text:
-        return ErrorKind.LOCKED
-    if isinstance(error, OperationalError) and "unable to open" in text:
-        return ErrorKind.AWAY
-    if "UNIQUE constraint failed" in text:
-        return ErrorKind.DUPLICATE
-    if "Packet sequence number wrong" in text:
+    if "Packet sequence number wrong" in str(number):
         return ErrorKind.LOST
-    return None
+    return classify_sqlite(getattr(error.__context__, "sqlite_errorcode", 0))
+
+
+def classify_sqlite(code: int) -> ErrorKind | None:
+    """By the code of sqlite3's own error, from which Peewee's was raised."""
+    return SQLITE.get(code) or SQLITE.get(code & PRIMARY)

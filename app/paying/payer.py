@@ -16,7 +16,7 @@ from app.history.ledger import (
 )
 from app.host.loading import Plugins
 from app.paying.granting import GatheredWrites, give_gift
-from app.paying.payments import Line, NothingPaid, Payment, Spoilt, explain_failure
+from app.paying.payments import Line, NothingPaid, Payment, Spoilt
 from app.paying.recipients import Recipients
 from app.paying.suspects import Suspects
 from app.paying.turns import take_turns
@@ -164,7 +164,7 @@ class Payer:
             raise Spoilt([(payment, inseparable.error)]) from inseparable
         if error is not None:
             self._suspects.note_failure(payment)
-            payment.outcome = explain_failure(payment.work, error)
+            payment.fail(error)
 
     def _finish_lines(self, payments: Sequence[Payment], now: int) -> None:
         """What the ledger and the platforms will be told. Whoever fails here has gathered writes, which

@@ -55,6 +55,7 @@ class Payment:
     known: list[int] = field(default_factory=list)  # the row ids of the others
     is_careful: bool = False  # what plugins write for it can be undone alone
     giving: Gift | None = None  # what it is being given, or failed at
+    met_lock: bool = False  # it failed at rows that somebody else held
 
     def begin(
         self, choose_gifts: Callable[[Event], list[Gift]], settled: Mapping[bytes, int]
@@ -68,6 +69,11 @@ class Payment:
         self.outcome = self.giving = None
         self.lines = [Line(event, key, choose_gifts(event)) for key, event in unpaid.items()]
         self.known = list({settled[key]: None for key in self.work.keys if key in settled})
+
+    def fail(self, error: Exception) -> None:
+        """It cannot be made, by itself; the reason in words fit for its source."""
+        self.outcome = explain_failure(self.work, error)
+        self.met_lock = is_lock(error)
 
     def finish(self) -> None:
         """All of it is in the transaction."""
@@ -111,6 +117,11 @@ def explain_failure(work: Work, error: Exception) -> Outcome:
         return Outcome(
             OutcomeState.WAITING, f"it failed in a way nobody expected ({type(error).__name__})"
         )
-    if classify_error(error) == ErrorKind.LOCKED:
+    if is_lock(error):
         return Outcome(OutcomeState.WAITING, LOCKED)
     return Outcome(OutcomeState.WAITING, explain_refusal(error))
+
+
+def is_lock(error: Exception) -> bool:
+    """Whether the database says that somebody else holds what is wanted."""
+    return isinstance(error, PeeweeException) and classify_error(error) == ErrorKind.LOCKED

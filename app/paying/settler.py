@@ -20,7 +20,6 @@ from app.paying.payments import (
     Payment,
     Spoilt,
     Work,
-    explain_failure,
     repeat_outcome,
 )
 from app.paying.recipients import Recipients
@@ -138,8 +137,8 @@ class Settler:
             self._settle_batch(payments[middle:])
 
     def _give_up(self, payment: Payment, error: Exception) -> None:
-        payment.outcome = explain_failure(payment.work, error)
-        if payment.outcome.reason != LOCKED:
+        payment.fail(error)
+        if not payment.met_lock:
             self._suspects.note_breaker(payment.work)
 
     def _settle_apart(self, payments: Sequence[Payment]) -> None:
@@ -150,7 +149,7 @@ class Settler:
                 payment.outcome = Outcome(OutcomeState.WAITING, LOCKED)
                 continue
             self._settle_batch([payment])
-            locks += payment.outcome is not None and payment.outcome.reason == LOCKED
+            locks += payment.met_lock
 
 
 def take_out(payments: Sequence[Payment], spoilt: Spoilt) -> list[Payment]:
@@ -160,7 +159,7 @@ def take_out(payments: Sequence[Payment], spoilt: Spoilt) -> list[Payment]:
     """
     for culprit, error in spoilt.culprits:
         if culprit.is_careful or classify_error(error) != ErrorKind.DUPLICATE:
-            culprit.outcome = explain_failure(culprit.work, error)
+            culprit.fail(error)
     out = [id(culprit) for culprit, _ in spoilt.culprits if culprit.outcome]
     rest = [payment for payment in payments if id(payment) not in out]
     for payment in rest:
