@@ -14,9 +14,19 @@ from app.porch.masking import MASK, SHORTEST_MASKED, list_spellings
 ENCODER = json.JSONEncoder(default=str)
 
 
+class StandardError:
+    """Standard error as it is when something is written, whoever has put another in its place."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def set_up_logs(secrets: Iterable[Secret], stream: Any = None) -> None:
     """Send structlog and the standard library's logging to `stream` as JSON lines."""
-    write_line = make_writer(secrets)
+    write_line, stream = make_writer(secrets), stream or StandardError()
     shared: list[Any] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -26,14 +36,14 @@ def set_up_logs(secrets: Iterable[Secret], stream: Any = None) -> None:
     structlog.configure(
         processors=[*shared, write_line],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, write_line],
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers = [handler]

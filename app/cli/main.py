@@ -166,7 +166,9 @@ def events() -> None:
 
 
 @events.command("list")
-@click.option("--state", type=click.Choice([*EventState]), help="only these")
+@click.option(
+    "--state", type=click.Choice([state.value for state in EventState]), help="only these"
+)
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
 def list_events(state: str | None, limit: int) -> None:
     """The latest events, those that wait first."""

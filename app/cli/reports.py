@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from app.cli.context import open_configured, show_progress
-from app.database.states import ON_THEIR_WAY, BoxState
+from app.database.states import REPORT_STATES
 from app.history.reports import (
     describe_report_fully,
     find_report,
@@ -36,7 +36,7 @@ def reports() -> None:
 
 
 @reports.command("list")
-@click.option("--state", type=click.Choice([*ON_THEIR_WAY, BoxState.DELIVERED, BoxState.DEAD]))
+@click.option("--state", type=click.Choice([state.value for state in REPORT_STATES]))
 @click.option("--reporter", help="only those of this one")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
 def list_reports(state: str | None, reporter: str | None, limit: int) -> None:

@@ -15,6 +15,7 @@ class BoxState(StrEnum):
 
 
 ON_THEIR_WAY = (BoxState.READY, BoxState.LEASED)
+REPORT_STATES = (*ON_THEIR_WAY, BoxState.DELIVERED, BoxState.DEAD)
 
 
 class AttemptKind(StrEnum):

@@ -8,6 +8,7 @@ from app.config.rules import dump_json
 from app.database.keys import make_event_key
 from app.database.opening import BYTES_AT_ONCE, Database
 from app.porch.errors import PluginFailed
+from app.porch.text import is_unicode
 from app.porch.types import Event, Grant
 
 ROWS_AT_ONCE = 200
@@ -35,16 +36,22 @@ def find_misfit(events: Sequence[Event]) -> str:
     """Why a column would refuse one of these events, the same on every database; "" if none would."""
     for event in events:
         for name, longest in LONGEST.items():
-            value = getattr(event, name)
-            if not isinstance(value, str):
-                return f"the event's {name} is not a string"
-            if len(value) > longest:
-                return f"the event's {name} is longer than {longest} characters"
-            if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-                return f"the event's {name} is not valid Unicode"
+            if fault := judge_text(getattr(event, name), longest):
+                return f"the event's {name} {fault}"
         time = event.occurred_at
         if time is not None and (type(time) is not int or not 0 <= time < 2**62):
             return "the event's occurred_at is no time in ms"
+    return ""
+
+
+def judge_text(value: Any, longest: int) -> str:
+    """Why a column of so many characters would refuse this value; "" if it would not."""
+    if not isinstance(value, str):
+        return "is not a string"
+    if len(value) > longest:
+        return f"is longer than {longest} characters"
+    if not is_unicode(value):
+        return "is not valid Unicode"
     return ""
 
 

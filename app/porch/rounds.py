@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from app.porch.errors import BadDelivery
+from app.porch.text import is_unicode
 from app.porch.types import Delivery, Event, EventType
 
 GAME_SERVER = "game-server"  # the source of these events; no plugin can have such a name
@@ -66,6 +67,8 @@ def list_game_events(type: str, body: Mapping[str, Any], source: str = GAME_SERV
     round_id = message.get("game_round_id")
     if not isinstance(round_id, str) or not round_id:
         raise ValueError("report_msg.game_round_id is not a string of at least one character")
+    if not is_unicode(round_id):
+        raise ValueError("report_msg.game_round_id is not valid Unicode")
     seconds = message.get(TIMES[type])
     is_time = isinstance(seconds, int) and 0 <= seconds < 2**40
     shared: dict[str, Any] = {

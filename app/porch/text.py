@@ -25,6 +25,11 @@ def escape_text(text: str) -> str:
     )
 
 
+def is_unicode(text: str) -> bool:
+    """Whether it has a UTF-8: a lone surrogate is fit for JSON's escapes, but for no database."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def spell_letter(letter: str) -> str:
     return letter.encode("unicode_escape").decode()
 

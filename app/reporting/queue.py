@@ -9,6 +9,7 @@ from app.database.states import BoxState
 from app.history.ledger import cut_rows, insert_sql
 from app.host.loading import Plugins
 from app.porch.errors import PluginFailed
+from app.porch.text import is_unicode
 from app.porch.types import Event, Grant, Report
 
 ROWS_AT_ONCE = 100
@@ -52,10 +53,6 @@ def find_fault(report: Any) -> str:
     if not isinstance(report.body, bytes) or len(report.body) > LARGEST_BODY:
         return f"its body is not bytes, at most {LARGEST_BODY}"
     return ""
-
-
-def is_unicode(text: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def insert_reports(

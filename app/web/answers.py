@@ -4,11 +4,9 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema, fields
 
-from app.database.states import ON_THEIR_WAY, BoxState
+from app.database.states import REPORT_STATES
 from app.history.states import EventState, SendResult
 from app.web.schemas import say
-
-REPORT_STATES = [*ON_THEIR_WAY, BoxState.DELIVERED, BoxState.DEAD]
 
 
 def tell_text(text: str, **more: Any) -> fields.String:
@@ -55,7 +53,7 @@ class ReportInShort(Schema):
     reporter = tell_text("the plugin that sends it")
     kind = tell_text("what it tells of", example="level_up")
     state = tell_text(
-        "ready: will be sent; leased: is being sent; dead: is not sent again", enum=REPORT_STATES
+        "ready: will be sent; leased: is being sent; dead: is not sent again", enum=[*REPORT_STATES]
     )
     sends = tell_number("how often it has left")
     last_error = maybe_text("why its latest send failed")

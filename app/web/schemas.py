@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 from app.paying.claims import LONGEST_LEASE
+from app.porch.text import is_unicode
 
 
 def say(text: str, **more: Any) -> dict[str, Any]:
@@ -14,11 +15,9 @@ def say(text: str, **more: Any) -> dict[str, Any]:
 
 
 def check_unicode(text: str) -> None:
-    """Lone surrogates are fit for JSON's escapes, but for no database."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValidationError("Is not valid Unicode.") from None
+    """A database keeps what has a UTF-8."""
+    if not is_unicode(text):
+        raise ValidationError("Is not valid Unicode.")
 
 
 ID: list[Callable[[Any], Any]] = [validate.Length(min=1, max=255), check_unicode]

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from app.failpoints import reach
 from app.guerdon import Guerdon
+from app.history.ledger import LONGEST, judge_text
 from app.porch.errors import BadDelivery, Crowded, DatabaseUnavailable
 from app.porch.types import Delivery, Outcome, OutcomeState
 from app.web.answer_headers import set_headers
@@ -117,10 +118,15 @@ def take_delivery(guerdon: Guerdon, source: str, request: Request) -> Outcome:
 
 
 def check_delivery(delivery: Delivery) -> None:
-    """Raise TypeError for what a plugin should not have made."""
+    """Raise TypeError for what a plugin should not have made, BadDelivery for what cannot be kept."""
     texts = (delivery.source, delivery.type, delivery.id, delivery.token)
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("a Delivery's source, type, id and token are strings")
+    if delivery.is_test or delivery.ignored:
+        return
+    for name in ("source", "type", "id"):
+        if fault := judge_text(getattr(delivery, name), LONGEST[name]):
+            raise BadDelivery(f"the {name} of what it delivers {fault}")
 
 
 def decide(guerdon: Guerdon, delivery: Delivery) -> Outcome:

@@ -268,6 +268,25 @@ def test_what_is_no_delivery_is_refused_and_no_crash(open_with: Open, delivery: 
     assert list(read_books(guerdon).waiting) in (["v1"], ["s1", "v1"])
 
 
+@pytest.mark.parametrize("field", ["type", "id"])
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [("x" * 256, "is longer than"), ("r\ud83d", "is not valid Unicode")],
+)
+def test_a_delivery_that_no_column_takes_is_refused_at_once(
+    open_with: Open, field: str, text: str, fault: str
+) -> None:
+    """Stored it cannot be, and sent again it would be no better."""
+    named = {"type": "studio.vote", "id": "s1", field: text}
+    guerdon = open_with(SOURCE.replace("READ", f"Delivery('studio', **{named!r})"))
+
+    reply = post_studio(guerdon)
+
+    assert (reply.status_code, reply.text) == (400, reply.text)
+    assert f"the {field} of what it delivers {fault}" in reply.text
+    assert read_books(guerdon).waiting == {}
+
+
 @pytest.mark.parametrize("retry_in", ['float("inf")', 'float("nan")', "-5", "1e300", '"soon"'])
 def test_a_senseless_time_of_the_next_try_does_no_harm(
     open_with: Open, retry_in: str, clock: Clock

@@ -526,6 +526,7 @@ BAD_BODIES: dict[str, Any] = {
     "no round": make_settle(game_round_id=None),
     "an empty round": make_settle(game_round_id=""),
     "a round in a number": make_settle(game_round_id=7),
+    "a round that is half a letter": make_settle(game_round_id="r\ud83d"),
     "no results": make_settle(results=None),
     "results in an object": make_settle(results={"u1": 1}),
     "a result in text": make_settle(results=["u1"]),
