@@ -48,7 +48,7 @@ class Batcher(Generic[Item, Answer]):
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def ask(self, item: Item, timeout: float) -> Answer:
+    def process(self, item: Item, timeout: float) -> Answer:
         """The answer for one item; TimeoutError after `timeout` seconds, though the work goes on."""
         pending: Pending[Answer] = Pending()
         with self._lock:  # so that nobody asks a thread that was just told to end

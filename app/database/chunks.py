@@ -31,5 +31,5 @@ def run_in_chunks(
     return count
 
 
-def change_some(change: Callable[[Sequence[Any]], int], some: Sequence[Any], attempt: int) -> int:
+def change_some(change: Callable[[Sequence[Any]], int], some: Sequence[Any], is_retry: bool) -> int:
     return change(some)

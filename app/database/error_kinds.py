@@ -12,7 +12,6 @@ from sqlite3 import (
 )
 
 from peewee import InterfaceError, PeeweeException
-from playhouse.pool import MaxConnectionsExceeded
 
 
 class ErrorKind(StrEnum):
@@ -81,8 +80,6 @@ def concerns_all(error: BaseException) -> bool:
 
 
 def classify_one(error: BaseException) -> ErrorKind | None:
-    if isinstance(error, MaxConnectionsExceeded):
-        return ErrorKind.AWAY
     if not isinstance(error, PeeweeException):
         return None
     number = error.args[0] if error.args else None

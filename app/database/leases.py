@@ -11,13 +11,14 @@ import random
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from peewee import fn
+from peewee import Model, fn
 
 from app.database.opening import Database
 from app.database.states import BoxState
 
+Row = TypeVar("Row", bound=Model)
 MAX_TAKES = 20  # a row that kills whoever takes it ends as dead
 RISKY = 2  # takes that did not end in time
 FREED_AT_ONCE = 1000  # rows
@@ -27,16 +28,16 @@ NO_ENDS = (0, -1)
 
 
 @dataclass(frozen=True)
-class Lease:
+class Lease(Generic[Row]):
     """The rows that are ours until `until` (ms), as long as they carry the token."""
 
     token: str
-    rows: tuple[Any, ...]  # as they are leased
+    rows: tuple[Row, ...]  # as they are leased
     until: int
 
     @property
     def ids(self) -> tuple[int, ...]:
-        return tuple(row.id for row in self.rows)
+        return tuple(row.get_id() for row in self.rows)  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def find_astray(model: Any, now: int, longest: int, running: tuple[int, int]) ->
 
 def take_leases(
     database: Database,
-    model: Any,
+    model: type[Row],
     where: Any,
     order: Any,
     limit: int,
@@ -80,11 +81,11 @@ def take_leases(
     length: int,
     max_takes: int = MAX_TAKES,
     death: Mapping[str, Any] | None = None,
-    note: Callable[[list[Any]], list[Any]] = list,
+    note: Callable[[list[Row]], list[Row]] = list,
     by_id: bool = False,
     longest: int | None = None,
     running: tuple[int, int] = NO_ENDS,
-) -> Lease:
+) -> Lease[Row]:
     """Lease up to `limit` ready rows of `model` that match `where`, for `length` ms.
 
     A row whose lease ran out `max_takes` times is dead, with the changes in `death`. `note` is called
@@ -93,22 +94,23 @@ def take_leases(
     `running`: Clock.find_running() of that.
     """
     # Wrapped, it keeps SQLite from walking through all ready rows where it is told the ids.
-    still = (fn.COALESCE(model.state, "") == BoxState.READY) & where
+    state: Any = model.state  # type: ignore[attr-defined]
+    still = (fn.COALESCE(state, "") == BoxState.READY) & where
     taking = Taking(
-        database, model, still, still if by_id else (model.state == BoxState.READY) & where, order, limit,
+        database, model, still, still if by_id else (state == BoxState.READY) & where, order, limit,
         find_astray(model, now, longest or length, running),
         secrets.token_hex(16), now + length, max_takes, death or {}, note,
     )  # fmt: skip
-    rows = database.transact(taking.take) if database.ask(taking.is_worth_it) else []
+    rows = database.transact(taking.take) if database.read(taking.is_worth_it) else []
     return Lease(taking.token, tuple(rows), taking.until)
 
 
 @dataclass(frozen=True)
-class Taking:
+class Taking(Generic[Row]):
     """One taking of leases; see take_leases."""
 
     database: Database
-    model: Any
+    model: Any  # type[Row]: Peewee puts its columns on it
     still: Any  # what a row must be that is leased now
     wanted: Any  # the same, as rows are looked for
     order: Any
@@ -118,17 +120,17 @@ class Taking:
     until: int
     max_takes: int
     death: Mapping[str, Any]
-    note: Callable[[list[Any]], list[Any]]
+    note: Callable[[list[Row]], list[Row]]
 
-    def is_worth_it(self, attempt: int) -> bool:
+    def is_worth_it(self) -> bool:
         """Whether there is a row to lease or to bring back: a look, and no transaction."""
         looks = ((self.wanted, self.order), (self.astray.any, self.model.lease_until))
         return any(list_first(self.model, where, by, 1) for where, by in looks)
 
-    def take(self, attempt: int) -> list[Any]:
+    def take(self, is_retry: bool) -> list[Row]:
         """Inside: the rows that are ours now."""
         ours = (self.model.lease_token == self.token) & (self.model.state == BoxState.LEASED)
-        if attempt and (mine := list_leased(self.model, ours)):
+        if is_retry and (mine := list_leased(self.model, ours)):
             return mine  # the reply to an earlier COMMIT of ours was lost
         bring_back(self.database, self.model, self.astray, self.max_takes, self.death)
         for turn in range(TURNS):
@@ -226,12 +228,12 @@ def finish_lease(
     """
     mine = (model.id == id) & (model.lease_token == token)
 
-    def finish(attempt: int) -> bool:
+    def finish(is_retry: bool) -> bool:
         if model.update(**changes).where(mine & (model.state == BoxState.LEASED)).execute():
             note()
             return True
         # The reply to an earlier COMMIT of ours may have been lost.
         ended = mine & (model.state == changes["state"])
-        return attempt > 0 and bool(model.select().where(ended).exists())
+        return is_retry and bool(model.select().where(ended).exists())
 
     return database.transact(finish)

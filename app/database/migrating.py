@@ -96,7 +96,7 @@ def hold_lock(database: Database, now: Callable[[], int]) -> Iterator[Callable[[
     row = MigrationLock.insert(id=1, holder="", until=0)
     if not MigrationLock.select().exists():
         with suppress(IntegrityError):  # another node may insert it too
-            database.transact(lambda attempt: row.execute())
+            database.transact(lambda is_retry: row.execute())
     holder, ended = secrets.token_hex(16), threading.Event()
     wait_for_lock(database, make_clock(now), holder)
     renewing = threading.Thread(
@@ -121,7 +121,7 @@ def wait_for_lock(database: Database, now: Clock, holder: str) -> None:
     """Take the lock when it is free, or was not renewed for as long as a lease lasts."""
     seen, seen_at, is_told = None, 0, False
     while True:
-        row: Any = database.ask(lambda attempt: MigrationLock.get_by_id(1))
+        row: Any = database.read(lambda: MigrationLock.get_by_id(1))
         if (row.holder, row.until) != seen:
             seen, seen_at = (row.holder, row.until), now.ticks()
         first, last = now.find_running(LEASE)
@@ -141,7 +141,7 @@ def take_lock(database: Database, now: Callable[[], int], holder: str, seen: Any
     free = (MigrationLock.id == 1) & (mine | (as_seen & (MigrationLock.holder == seen.holder)))
     changes = MigrationLock.update(holder=holder, until=now() + LEASE)
     try:
-        return bool(database.transact(lambda attempt: changes.where(free).execute()))
+        return bool(database.transact(lambda is_retry: changes.where(free).execute()))
     except DatabaseUnavailable:
         # On SQLite a step that writes holds us up, as it does whoever would renew. Where there is no
         # database any more, the next look at the lock says so.
@@ -152,7 +152,7 @@ def renew(database: Database, now: Callable[[], int], holder: str) -> bool:
     """Hold the lock for another LEASE; False where it is not ours any more."""
     mine = (MigrationLock.id == 1) & (MigrationLock.holder == holder)
     changes = MigrationLock.update(until=now() + LEASE).where(mine)
-    return bool(database.transact(lambda attempt: changes.execute()))
+    return bool(database.transact(lambda is_retry: changes.execute()))
 
 
 def renew_until(
@@ -188,5 +188,5 @@ def create_missing_indexes(database: Database, model: Any) -> Iterator[str]:
     for index in model._meta.fields_to_index():
         columns = tuple(field.column_name for field in index._expressions)
         if (columns, bool(index._unique)) not in present:
-            database.execute(index.safe(False))
+            database.execute(index.safe(False))  # type: ignore[no-untyped-call]
             yield f"{table} ({', '.join(columns)})"

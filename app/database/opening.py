@@ -2,15 +2,14 @@
 
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from sqlite3 import ProgrammingError
 from typing import Any
 
-from peewee import MySQLDatabase, OperationalError
-from playhouse.pool import PoolConnection, PooledMySQLDatabase, PooledSqliteDatabase
+from peewee import MySQLDatabase, OperationalError, SqliteDatabase
 
 from app.database.decimals import add_decimals, read_places
 from app.database.error_kinds import ErrorKind, classify_error
+from app.database.pool import Pooled
 from app.database.transactions import Transactions
 from app.database.urls import (
     make_private_file,
@@ -23,6 +22,7 @@ from app.porch.names import fold_name
 
 POOL_SIZE = 32
 POOL_WAIT = 5  # seconds for a free connection
+LONGEST_LIFE = 3600  # seconds of a connection: what a server forgets of it is remembered
 CHECKPOINT_AFTER = 10_000  # pages of 4 KiB in the WAL: one that many commits change is copied once
 LOCK_PATIENCE = 8.0  # seconds a SQLite writer waits for its turn
 CONNECT_TIMEOUT = 3  # seconds
@@ -35,20 +35,35 @@ IN_TRANSACTION = 1  # of PyMySQL's server_status
 STRICT = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO"
 
 
-class Sqlite(Transactions, PooledSqliteDatabase):  # type: ignore[misc]
+class PrivateSqlite(SqliteDatabase):
+    """Its file is its owner's alone."""
+
+    def _connect(self) -> Any:
+        make_private_file(self.database)
+        return super()._connect()  # type: ignore[misc]
+
+
+class Sqlite(Transactions, Pooled, PrivateSqlite):  # type: ignore[misc]
     """SQLite in WAL with full syncs; one writer at a time, waited for without blocking others."""
 
     family = "sqlite"
     returns_rows = True
+    names_new_rows = False
     bytes_at_once = BYTES_AT_ONCE
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._places: dict[tuple[str, str], int | None] = {}
         super().__init__(*args, **kwargs)
 
-    def _connect(self) -> Any:
-        make_private_file(self.database)
-        return super()._connect()
+    def is_alive(self, connection: Any) -> bool:
+        try:
+            connection.total_changes  # noqa: B018  (raises for one that was closed)
+        except ProgrammingError:
+            return False
+        return True
+
+    def can_keep(self, connection: Any) -> bool:
+        return not connection.in_transaction
 
     def begin(self, lock_type: str | None = None) -> None:
         """BEGIN IMMEDIATE. Waits in Python, so that greenlets of this worker go on meanwhile."""
@@ -99,31 +114,16 @@ class SessionMySQL(MySQLDatabase):
     """Sets up each new connection; the server's defaults are not ours."""
 
     bytes_at_once = BYTES_AT_ONCE  # of text in one statement
-    _in_use: Any  # the pool's, which stands above
-    _pool_lock: Any
 
     def _connect(self) -> Any:
-        with self.leave_pool():
-            connection = super()._connect()  # type: ignore[misc]
-            # The greeting had to come within CONNECT_TIMEOUT; a statement may take longer.
-            connection._read_timeout = ANSWER_TIMEOUT
-            connection.made_at = time.monotonic()
-            with connection.cursor() as cursor:
-                packet = set_up_session(cursor)
-                self.bytes_at_once = min(BYTES_AT_ONCE, packet // BYTES_WRITTEN_OUT)
-            return connection
-
-    @contextmanager
-    def leave_pool(self) -> Iterator[None]:
-        """Within the pool's lock: others use the pool while we wait for the server; our place is kept."""
-        place = object()
-        self._in_use[id(place)] = PoolConnection(0, None, 0)
-        self._pool_lock.release()
-        try:
-            yield
-        finally:
-            self._pool_lock.acquire()
-            self._in_use.pop(id(place), None)
+        connection = super()._connect()  # type: ignore[misc]
+        # The greeting had to come within CONNECT_TIMEOUT; a statement may take longer.
+        connection._read_timeout = ANSWER_TIMEOUT
+        connection.made_at = time.monotonic()
+        with connection.cursor() as cursor:
+            packet = set_up_session(cursor)
+            self.bytes_at_once = min(BYTES_AT_ONCE, packet // BYTES_WRITTEN_OUT)
+        return connection
 
 
 def set_up_session(cursor: Any) -> int:
@@ -142,7 +142,7 @@ def set_up_session(cursor: Any) -> int:
     return int(variables["max_allowed_packet"])
 
 
-class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[misc]
+class MariaDB(Transactions, Pooled, SessionMySQL):  # type: ignore[misc]
     """MariaDB, MySQL or a Galera cluster through PyMySQL."""
 
     family = "mysql"
@@ -158,18 +158,21 @@ class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[
         """Whether INSERT ... AS names what an upsert brings: MySQL 8.0.19; MariaDB has VALUES() alone."""
         return bool(self.server_version and (8, 0, 19) <= self.server_version < (10,))
 
-    def _is_closed(self, connection: Any) -> bool:
-        """Whether a kept connection is dead. Then the others are let go too, not waited for in turn."""
+    def is_alive(self, connection: Any) -> bool:
+        """Asks it. Where it is dead the others are let go too, not waited for in turn."""
+        if time.monotonic() > connection.made_at + LONGEST_LIFE:
+            return False
         connection._read_timeout = CONNECT_TIMEOUT
-        with self.leave_pool():
-            closed = bool(super()._is_closed(connection))
-        connection._read_timeout = ANSWER_TIMEOUT
-        if closed:
+        try:
+            connection.ping(reconnect=False)
+        except Exception:
             self.close_idle()
-        return closed
+            return False
+        connection._read_timeout = ANSWER_TIMEOUT
+        return True
 
-    def _can_reuse(self, connection: Any) -> bool:
-        """Only one without a transaction; the pool would ask the server to roll back, and wait."""
+    def can_keep(self, connection: Any) -> bool:
+        """Only one without a transaction: to have it rolled back would mean to wait for the server."""
         is_left = connection.made_at <= self._left_at
         return not (is_left or connection.server_status & IN_TRANSACTION)
 
@@ -180,6 +183,9 @@ class MariaDB(Transactions, PooledMySQLDatabase, SessionMySQL):  # type: ignore[
             " AND table_name = %s AND generation_expression <> ''"
         )
         return {str(name) for (name,) in self.execute_sql(sql, (table,)).fetchall()}
+
+    def count_places(self, table: str, column: str) -> None:
+        """Not needed: a column keeps the decimals that it was declared to."""
 
     def leave_server(self) -> None:
         """Close what is idle, keep nothing that is in use: after a failover it leads to the old server."""
@@ -236,7 +242,7 @@ def open_database(url: str) -> Database:
 def open_sqlite(url: str) -> Sqlite:
     database = Sqlite(
         str(read_sqlite_path(url)),
-        max_connections=POOL_SIZE, timeout=POOL_WAIT, check_same_thread=False,
+        most=POOL_SIZE, patience=POOL_WAIT, check_same_thread=False,
         pragmas={"journal_mode": "wal", "synchronous": "full", "busy_timeout": 5000,
                  "cache_size": -16384, "wal_autocheckpoint": CHECKPOINT_AFTER},
     )  # fmt: skip
@@ -262,6 +268,4 @@ def open_mysql(url: str) -> MariaDB:
         "charset": "utf8mb4",
         "client_flag": CLIENT.FOUND_ROWS,
     }
-    return MariaDB(
-        name, max_connections=POOL_SIZE, timeout=POOL_WAIT, stale_timeout=3600, **options | parts
-    )
+    return MariaDB(name, most=POOL_SIZE, patience=POOL_WAIT, **options | parts)

@@ -4,13 +4,14 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from peewee import OperationalError, PeeweeException
-from playhouse.pool import MaxConnectionsExceeded
 
 from app.database.error_kinds import LOST_CONNECTION, ErrorKind, classify_error
 from app.database.guarding import Guarded
+from app.database.pool import NoConnectionLeft
 from app.porch.errors import ConnectionLost, DatabaseUnavailable
 
 Result = TypeVar("Result")
@@ -24,9 +25,9 @@ QUICK = 3.0  # seconds; who hangs up sooner, time after time, is there
 
 
 class Transactions(Guarded):
-    """Mixed into a pooled Peewee database: `transact`, `ask`, and who gives a connection back."""
+    """Mixed into a pooled Peewee database: `transact`, `read`, and who gives a connection back."""
 
-    if TYPE_CHECKING:  # what Peewee brings; the pool has no stubs
+    if TYPE_CHECKING:  # what Peewee brings
         connect: Any
         is_closed: Any
         atomic: Any
@@ -40,43 +41,40 @@ class Transactions(Guarded):
         # too; all that it guards is each thread's own.
         self._lock = nullcontext()
 
-    def transact(self, unit: Callable[[int], Result], patience: float = float("inf")) -> Result:
-        """Run `unit(attempt)` in one transaction and return what it returns.
+    def transact(self, unit: Callable[[bool], Result], patience: float = float("inf")) -> Result:
+        """Run `unit(is_retry)` in one transaction and return what it returns.
 
-        A deadlock or a lost connection, also one lost during COMMIT, runs the whole unit again with
-        a higher `attempt`: a unit must find out itself whether an earlier attempt was kept; so does
-        a lock that somebody held too long, once. Raises DatabaseUnavailable when the database cannot
+        A deadlock or a lost connection, also one lost during COMMIT, runs the whole unit again, as a
+        retry: a unit must find out itself whether an earlier run of it was kept; so does a lock that
+        somebody held too long, once. Raises DatabaseUnavailable when the database cannot
         be reached, or was lost after `patience` seconds; ConnectionLost when it hung up on the unit each
         time, soon; and whatever the unit raised after rolling back.
         """
         self.refuse_in_unit("transact")  # the inner one would run half a unit again
-        return self._insist(unit, self._run_unit, patience)
+        return self._run_with_retries(partial(self._run_unit, unit), patience)
 
-    def ask(self, question: Callable[[int], Result]) -> Result:
-        """Run `question(attempt)`, which only reads, outside a transaction, and as patiently."""
-        return self._insist(question, self._run_question)
+    def read(self, question: Callable[[], Result]) -> Result:
+        """Run `question()`, which only reads, outside a transaction, and as patiently."""
+        return self._run_with_retries(lambda is_retry: self._run_question(question))
 
-    def _insist(
-        self,
-        unit: Callable[[int], Result],
-        run: Callable[[Callable[[int], Result], int], Result],
-        patience: float = float("inf"),
+    def _run_with_retries(
+        self, run: Callable[[bool], Result], patience: float = float("inf")
     ) -> Result:
         began = time.monotonic()
         with self.give_back():
             tries: dict[ErrorKind, int] = {}
-            for attempt in range(1_000_000):
+            for number in range(1_000_000):
                 try:
                     self.drop_left_connection()
-                    return run(unit, attempt)
-                except (PeeweeException, MaxConnectionsExceeded) as error:
+                    return run(number > 0)
+                except PeeweeException as error:
                     kind = classify_error(error)
                     tries[kind] = tries.get(kind, 0) + 1
                     took = time.monotonic() - began
                     if kind is ErrorKind.LOST and tries[kind] >= TRIES_AFTER_LOSS and took < QUICK:
                         self._tell_loss(error)
                     self._decide(kind, tries[kind], took > patience, error)
-                time.sleep(random.uniform(0.5, 1.0) * min(0.01 * 2**attempt, 0.25))
+                time.sleep(random.uniform(0.5, 1.0) * min(0.01 * 2**number, 0.25))
         raise AssertionError("it returned or raised")
 
     def _decide(self, kind: ErrorKind, tries: int, is_late: bool, error: Exception) -> None:
@@ -106,18 +104,18 @@ class Transactions(Guarded):
             self.drop_connection()
             raise ConnectionLost("the database hangs up") from error
 
-    def _run_question(self, question: Callable[[int], Result], attempt: int) -> Result:
+    def _run_question(self, question: Callable[[], Result]) -> Result:
         self._unit.has_begun = False
         self.connect(reuse_if_open=True)
-        return question(attempt)
+        return question()
 
-    def _run_unit(self, unit: Callable[[int], Result], attempt: int) -> Result:
+    def _run_unit(self, unit: Callable[[bool], Result], is_retry: bool) -> Result:
         self._unit.has_begun = False
         self.connect(reuse_if_open=True)
         try:
             with self.atomic(), self.guard_unit():
                 self._unit.has_begun = True
-                return unit(attempt)
+                return unit(is_retry)
         finally:
             # Whatever a plugin did to Peewee's own books: the next unit begins on clean ground.
             if not self.is_closed() and (self.in_transaction() or self.is_in_transaction()):
@@ -151,7 +149,7 @@ class Transactions(Guarded):
             raise OperationalError(2003, "the database did not answer just now")
         try:
             return super()._connect()  # type: ignore[misc]
-        except MaxConnectionsExceeded:
+        except NoConnectionLeft:
             raise
         except Exception:
             self._away_until = time.monotonic() + AWAY_PAUSE

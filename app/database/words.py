@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from peewee import PeeweeException
-from playhouse.pool import MaxConnectionsExceeded
 
 from app.database.complaints import name_reason
 from app.database.error_kinds import list_causes
@@ -53,8 +52,6 @@ def explain_database_error(error: Exception) -> str:
         return f"the tables are not up to date ({name_reason(error)}): run `guerdon migrate`"
     for sentence in filter(None, map(find_sentence, causes)):
         return sentence
-    if any(isinstance(cause, MaxConnectionsExceeded) for cause in list_causes(error)):
-        return "all our connections to it are in use"
     return name_reason(error) or " ".join([type(error).__name__, *list_numbers(causes[:1])])
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from peewee import PeeweeException
 
-from app.config.reading import Players
 from app.config.rules import Rules
+from app.config.sections import Players
 from app.database.migrating import list_pending
 from app.database.models import LEDGER, OWN, OwnPlayer
 from app.database.opening import Database

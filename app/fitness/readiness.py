@@ -4,7 +4,6 @@ import threading
 import time
 
 from peewee import PeeweeException
-from playhouse.pool import MaxConnectionsExceeded
 
 from app.database.complaints import name_reason_briefly
 from app.database.models import Heartbeat
@@ -43,12 +42,10 @@ class Readiness:
             return self._database.transact(self._write, PATIENCE)
         except DatabaseUnavailable as error:
             return str(error)
-        except MaxConnectionsExceeded:
-            return "the database does not answer"
         except PeeweeException as error:
             return f"the database keeps no write: {name_reason_briefly(error)}"
 
-    def _write(self, attempt: int) -> str:
+    def _write(self, is_retry: bool) -> str:
         """Once really, with nothing left of it: why a payment would be for nothing, or ""."""
         if any(inspect_durability(self._database, self._is_durable)):
             return "the database does not keep what is committed"

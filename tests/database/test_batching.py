@@ -51,7 +51,7 @@ def make_batcher(office: Office) -> Iterator[Callable[..., Batcher[int, Any]]]:
 
 
 def test_it_works(make_batcher: Callable[..., Any], office: Office) -> None:
-    assert make_batcher().ask(4, 5) == 40
+    assert make_batcher().process(4, 5) == 40
     assert office.batches == [[4]]
 
 
@@ -61,9 +61,9 @@ def test_who_comes_while_it_works_is_served_together_and_each_gets_his_own_answe
     batcher = make_batcher(limit=16)
     office.door.clear()
     with ThreadPoolExecutor(41) as pool:
-        first = pool.submit(batcher.ask, 0, 10)
+        first = pool.submit(batcher.process, 0, 10)
         wait_until(lambda: office.batches == [[0]])
-        others = [pool.submit(batcher.ask, number, 10) for number in range(1, 41)]
+        others = [pool.submit(batcher.process, number, 10) for number in range(1, 41)]
         wait_until(lambda: batcher._queue.qsize() == 40)
         office.door.set()
 
@@ -84,15 +84,15 @@ def test_what_the_work_raises_all_of_its_batch_get_and_the_next_batch_is_served(
     batcher = make_batcher(work=work)
     office.door.clear()
     with ThreadPoolExecutor(3) as pool:
-        first = pool.submit(batcher.ask, 1, 10)
+        first = pool.submit(batcher.process, 1, 10)
         wait_until(lambda: office.batches)
-        others = [pool.submit(batcher.ask, number, 10) for number in (13, 14)]
+        others = [pool.submit(batcher.process, number, 10) for number in (13, 14)]
         wait_until(lambda: batcher._queue.qsize() == 2)
         office.door.set()
 
     assert first.result() == 10
     assert [type(one.exception()) for one in others] == [KeyError, KeyError]
-    assert batcher.ask(15, 5) == 150
+    assert batcher.process(15, 5) == 150
 
 
 def test_too_few_answers_are_an_error_to_all_and_leave_nobody_waiting(
@@ -101,9 +101,9 @@ def test_too_few_answers_are_an_error_to_all_and_leave_nobody_waiting(
     batcher = make_batcher(work=lambda items: [])
 
     with pytest.raises(ValueError, match="shorter"):
-        batcher.ask(1, 5)
+        batcher.process(1, 5)
     with pytest.raises(ValueError, match="shorter"):
-        batcher.ask(2, 5)
+        batcher.process(2, 5)
 
 
 def test_who_has_waited_long_enough_gets_a_timeout_and_is_not_worked_for(
@@ -112,16 +112,16 @@ def test_who_has_waited_long_enough_gets_a_timeout_and_is_not_worked_for(
     batcher = make_batcher()
     office.door.clear()
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(batcher.ask, 1, 10)
+        first = pool.submit(batcher.process, 1, 10)
         wait_until(lambda: office.batches)
         start = time.monotonic()
         with pytest.raises(TimeoutError):
-            batcher.ask(2, 0.2)
+            batcher.process(2, 0.2)
         assert time.monotonic() - start < 2
         office.door.set()
         assert first.result() == 10
 
-    assert batcher.ask(3, 5) == 30
+    assert batcher.process(3, 5) == 30
     assert office.batches == [[1], [3]]
 
 
@@ -131,7 +131,7 @@ def test_stopping_works_off_what_was_asked_and_then_finishes_in_the_same_thread(
     batcher = make_batcher(limit=2)
     office.door.clear()
     with ThreadPoolExecutor(6) as pool:
-        asked = [pool.submit(batcher.ask, number, 10) for number in range(5)]
+        asked = [pool.submit(batcher.process, number, 10) for number in range(5)]
         wait_until(lambda: batcher._queue.qsize() + sum(map(len, office.batches)) == 5)
         stopping = pool.submit(batcher.stop)
         wait_until(lambda: batcher._queue.qsize() + sum(map(len, office.batches)) == 6)
@@ -148,9 +148,9 @@ def test_asked_after_a_stop_it_starts_again(
 ) -> None:
     batcher = make_batcher()
     batcher.stop()
-    assert batcher.ask(1, 5) == 10
+    assert batcher.process(1, 5) == 10
     batcher.stop()
-    assert batcher.ask(2, 5) == 20
+    assert batcher.process(2, 5) == 20
     batcher.stop()
     assert office.finished == ["office", "office"]
 
@@ -164,7 +164,7 @@ def test_nobody_asks_a_thread_that_is_told_to_end(
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(6) as pool:
-            asked = [pool.submit(batcher.ask, number, 3) for number in range(1000)]
+            asked = [pool.submit(batcher.process, number, 3) for number in range(1000)]
             while not all(one.done() for one in asked):
                 batcher.stop()
     finally:
@@ -180,7 +180,7 @@ def test_nobody_is_lost_when_many_ask_at_once(
 ) -> None:
     batcher = make_batcher()
     with ThreadPoolExecutor(32) as pool:
-        answers = list(pool.map(lambda number: batcher.ask(number, 10), range(3000)))
+        answers = list(pool.map(lambda number: batcher.process(number, 10), range(3000)))
 
     assert answers == [number * 10 for number in range(3000)]
     assert max(map(len, office.batches)) <= 64
@@ -192,13 +192,13 @@ def test_it_waits_a_moment_for_those_on_their_way_and_never_when_all_are_here(
     expected = [2]
     batcher = make_batcher(count_expected=lambda: expected[0], patience=0.5)
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(batcher.ask, 1, 10)
+        first = pool.submit(batcher.process, 1, 10)
         wait_until(lambda: batcher._thread and batcher._queue.qsize() == 0)
-        second = pool.submit(batcher.ask, 2, 10)
+        second = pool.submit(batcher.process, 2, 10)
         assert (first.result(), second.result()) == (10, 20)
     assert [sorted(batch) for batch in office.batches] == [[1, 2]]
 
     expected[0] = 1
     begun = time.monotonic()
-    assert batcher.ask(3, 10) == 30
+    assert batcher.process(3, 10) == 30
     assert time.monotonic() - begun < 0.4

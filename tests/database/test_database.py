@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from peewee import IntegrityError, OperationalError, PeeweeException
-from playhouse.pool import MaxConnectionsExceeded
 
 from app.database.error_kinds import classify_error
 from app.database.opening import CONNECT_TIMEOUT, Database, open_database
+from app.database.pool import NoConnectionLeft
 from app.guerdon import Guerdon, open_guerdon
 from app.history.ledger import insert_events, key_of
 from app.paying.settler import Work
@@ -68,7 +68,7 @@ def test_every_sqlite_connection_has_wal_full_syncs_and_patience(guerdon: Guerdo
     def read_pragmas(number: int) -> Any:
         with guerdon.database.connection_context():
             together.wait(10)
-            guerdon.database.transact(lambda attempt: None)
+            guerdon.database.transact(lambda is_retry: None)
             names = ("journal_mode", "synchronous", "busy_timeout")
             return [guerdon.database.execute_sql(f"PRAGMA {n}").fetchone()[0] for n in names]
 
@@ -228,7 +228,7 @@ def test_a_server_that_accepts_and_says_nothing_costs_all_who_ask_one_wait_toget
 
     with ThreadPoolExecutor(8) as pool:
         start = time.monotonic()
-        tries = [pool.submit(database.transact, lambda attempt: None) for _ in range(8)]
+        tries = [pool.submit(database.transact, lambda is_retry: None) for _ in range(8)]
         errors = [type(one.exception()) for one in tries]
         seconds = time.monotonic() - start
 
@@ -245,11 +245,11 @@ def test_kept_connections_that_went_silent_are_not_each_waited_for(
     proxy.freeze()
     start = time.monotonic()
     with pytest.raises(DatabaseUnavailable):
-        database.transact(lambda attempt: database.execute_sql("SELECT 1"))
+        database.transact(lambda is_retry: database.execute_sql("SELECT 1"))
     seconds = time.monotonic() - start
     proxy.thaw()
     time.sleep(1)
-    assert database.transact(lambda attempt: database.execute_sql("SELECT 1").fetchone()) == (1,)
+    assert database.transact(lambda is_retry: database.execute_sql("SELECT 1").fetchone()) == (1,)
     assert seconds < 3 * CONNECT_TIMEOUT
 
 
@@ -259,11 +259,11 @@ def test_who_waits_for_a_greeting_keeps_nobody_from_the_pool_and_takes_one_place
 ) -> None:
     database = open_service(url=proxied_url).database
     database.close_all()
-    database._max_connections = 2
+    database.pool.most, database.pool.patience = 2, 0.1
     with database.connection_context(), ThreadPoolExecutor(1) as pool:
         proxy.freeze()
         waiting = pool.submit(database.connect)
-        wait_until(lambda: len(database._in_use) == 2)
+        wait_until(lambda: database.pool.count_taken() == 2)
         others = threading.Thread(target=use_pool, args=(database,))
         others.start()
         others.join(CONNECT_TIMEOUT / 2)
@@ -271,13 +271,13 @@ def test_who_waits_for_a_greeting_keeps_nobody_from_the_pool_and_takes_one_place
         with pytest.raises(OperationalError):
             waiting.result()
     assert (is_free, is_still_waiting) == (True, True)
-    assert len(database._in_use) == 0
+    assert database.pool.count_taken() == 0
 
 
 def use_pool(database: Database) -> None:
     """What asks no server: to close where nothing is open, and to find the pool full."""
     assert not database.close()
-    with pytest.raises(MaxConnectionsExceeded):
+    with pytest.raises(NoConnectionLeft):
         database._connect()
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from peewee import IntegrityError, OperationalError
-from playhouse.pool import MaxConnectionsExceeded
 
 from app.cli.main import main
 from app.database.words import explain_cause, explain_database_error
@@ -120,7 +119,6 @@ def test_on_old_tables_a_command_says_migrate(open_service: Callable[..., Guerdo
         (OperationalError("attempt to write a readonly database"), "it is read-only"),
         (OperationalError(9999, "of game:secret"), "OperationalError 9999"),
         (IntegrityError(), "IntegrityError"),
-        (MaxConnectionsExceeded("of 32"), "all our connections to it are in use"),
     ],
 )
 def test_each_error_has_words_or_its_name(error: Any, words: str) -> None:

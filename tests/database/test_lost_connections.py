@@ -91,7 +91,7 @@ def test_what_is_due_is_taken_and_paid(
     with ThreadPoolExecutor(1) as pool:
         park(guerdon, vote_api)
         assert pool.submit(guerdon.inbox.take_due, 16).result().ids == ()
-        in_use = len(guerdon.database._in_use)
+        in_use = guerdon.database.pool.count_taken()
         clock.advance(10)
 
         cut(proxy, at, forwarded)
@@ -99,7 +99,7 @@ def test_what_is_due_is_taken_and_paid(
 
         assert (len(lease.ids), proxy.cuts_left) == (1, 0)
         pool.submit(guerdon.deliveries.retry, lease.ids[0], lease.token).result()
-        assert len(guerdon.database._in_use) == in_use
+        assert guerdon.database.pool.count_taken() == in_use
     assert is_paid("v0", "v1")
 
 
@@ -117,13 +117,13 @@ def test_a_try_ends_and_its_lease_with_it(
         park(guerdon, vote_api)
         clock.advance(10)
         lease = pool.submit(guerdon.inbox.take_due, 16).result()
-        in_use = len(guerdon.database._in_use)
+        in_use = guerdon.database.pool.count_taken()
 
         cut(proxy, at, forwarded)
         outcome = pool.submit(guerdon.deliveries.retry, lease.ids[0], lease.token).result()
 
         assert (outcome.state in ("settled", "known"), proxy.cuts_left) == (True, 0)
-        assert len(guerdon.database._in_use) == in_use
+        assert guerdon.database.pool.count_taken() == in_use
     assert is_paid("v0", "v1")
 
 
@@ -141,13 +141,13 @@ def test_a_try_in_vain_ends_too(
     park(guerdon, vote_api)
     clock.advance(10)
     lease = guerdon.inbox.take_due(16)
-    in_use = len(guerdon.database._in_use)
+    in_use = guerdon.database.pool.count_taken()
     vote_api.behave = lambda handler: answer(handler, 404, {})
 
     cut(proxy, at, forwarded)
     assert guerdon.deliveries.retry(lease.ids[0], lease.token).state == "waiting"
 
-    assert (len(guerdon.database._in_use), proxy.cuts_left) == (in_use, 0)
+    assert (guerdon.database.pool.count_taken(), proxy.cuts_left) == (in_use, 0)
     vote_api.behave = None
     clock.advance(31)  # not a lease's length: it is ready, at its next time
     again = guerdon.inbox.take_due(16)
@@ -160,12 +160,12 @@ def test_a_person_has_it_tried_again(
     at: str, forwarded: bool, guerdon: Guerdon, proxy: Proxy, vote_api: VoteApi
 ) -> None:
     park(guerdon, vote_api)
-    in_use = len(guerdon.database._in_use)
+    in_use = guerdon.database.pool.count_taken()
 
     cut(proxy, at, forwarded)
     assert guerdon.inbox.revive([make_event_key("gamemonitoring", "server.vote", "v1")]) == 1
 
-    assert (len(guerdon.database._in_use), proxy.cuts_left) == (in_use, 0)
+    assert (guerdon.database.pool.count_taken(), proxy.cuts_left) == (in_use, 0)
     assert len(guerdon.inbox.take_due(16).ids) == 1
 
 
@@ -229,7 +229,7 @@ def test_a_game_server_gets_its_claims(
     wanted = {"server_id": "1", "seconds": 1}
     first = send("lease", wanted).get_json()["claims"]
     clock.advance(2)
-    in_use = len(guerdon.database._in_use)
+    in_use = guerdon.database.pool.count_taken()
 
     cut(proxy, at, forwarded)
     response = send("lease", wanted)
@@ -237,7 +237,7 @@ def test_a_game_server_gets_its_claims(
     assert (response.status_code, proxy.cuts_left) == (200, 0)
     (claim,) = response.get_json()["claims"]
     assert claim["id"] == first[0]["id"]
-    assert len(guerdon.database._in_use) == in_use
+    assert guerdon.database.pool.count_taken() == in_use
     assert send(f"{claim['id']}/ack", {"lease": claim["lease"]}).status_code == 200
 
 
@@ -246,13 +246,13 @@ def test_a_game_server_acknowledges_a_claim(
     at: str, forwarded: bool, guerdon: Guerdon, proxy: Proxy, send: Any
 ) -> None:
     (claim,) = send("lease", {"server_id": "1"}).get_json()["claims"]
-    in_use = len(guerdon.database._in_use)
+    in_use = guerdon.database.pool.count_taken()
 
     cut(proxy, at, forwarded)
     response = send(f"{claim['id']}/ack", {"lease": claim["lease"]})
 
     assert (response.status_code, proxy.cuts_left) == (200, 0)
-    assert len(guerdon.database._in_use) == in_use
+    assert guerdon.database.pool.count_taken() == in_use
     assert send(f"{claim['id']}/ack", {"lease": claim["lease"]}).status_code == 200
     assert send("lease", {"server_id": "1"}).get_json()["claims"] == []
 
@@ -287,7 +287,7 @@ def test_whoever_delivers_waits_for_one_silent_commit_and_not_for_three(
     guerdon: Guerdon, proxy: Proxy, vote_api: VoteApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.database.opening.ANSWER_TIMEOUT", 1)
-    monkeypatch.setattr("app.paying.waiting.PATIENCE", 0.5)
+    monkeypatch.setattr("app.paying.inbox.PATIENCE", 0.5)
     guerdon.database.close_all()
     vote_api.behave = lambda handler: answer(handler, 500, {})
     proxy.strike(b"\x03COMMIT", SWALLOW, times=3)

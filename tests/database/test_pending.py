@@ -3,6 +3,8 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -50,6 +52,22 @@ def test_who_has_waited_long_enough_gets_a_timeout_and_may_ask_again() -> None:
     assert 0.1 < time.monotonic() - begun < 2
     pending.give(1)
     assert pending.wait(0) == 1
+
+
+def test_an_answer_that_comes_between_the_two_looks_is_not_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It comes while the latch is being made, which nobody can open yet."""
+    pending: Pending[int] = Pending()
+
+    class LateLock:
+        def __new__(cls) -> Any:
+            pending.give(5)
+            return threading.Lock()
+
+    monkeypatch.setattr("app.pending.threading", SimpleNamespace(Lock=LateLock))
+
+    assert pending.wait(0.2) == 5
 
 
 def test_nobody_is_left_waiting_when_it_comes_just_as_they_begin_to_wait() -> None:

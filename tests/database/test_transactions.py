@@ -76,10 +76,10 @@ def read(database: Database) -> tuple[list[int], list[str]]:
 
 
 def test_it_works(database: Database) -> None:
-    def unit(attempt: int) -> str:
+    def unit(is_retry: bool) -> str:
         add_one(database, 1)
         write(database, "once")
-        return f"attempt {attempt}"
+        return f"attempt {int(is_retry)}"
 
     assert database.transact(unit) == "attempt 0"
     assert read(database) == ([1, 0], ["once"])
@@ -87,7 +87,7 @@ def test_it_works(database: Database) -> None:
 
 
 def test_what_a_unit_raises_undoes_it(database: Database) -> None:
-    def unit(attempt: int) -> None:
+    def unit(is_retry: bool) -> None:
         write(database, "never")
         raise KeyError("mine")
 
@@ -106,11 +106,11 @@ def test_a_deadlock_in_a_nested_block_runs_the_whole_unit_again(
     errors: list[PeeweeException] = []
 
     def pay(first: int, second: int) -> None:
-        def unit(attempt: int) -> None:
-            attempts.append(attempt)
+        def unit(is_retry: bool) -> None:
+            attempts.append(is_retry)
             write(database, f"paid {first}")
             add_one(database, first)
-            if attempt == 0:
+            if not is_retry:
                 together.wait(10)
             try:
                 with database.atomic():
@@ -119,7 +119,7 @@ def test_a_deadlock_in_a_nested_block_runs_the_whole_unit_again(
                 errors.append(error)
                 if not swallows:
                     raise
-            write(database, f"late {first} {attempt}")
+            write(database, f"late {first} {int(is_retry)}")
 
         database.transact(unit)
 
@@ -143,7 +143,7 @@ def test_a_deadlock_that_a_unit_swallows_on_the_drivers_own_cursor_keeps_nothing
     swallowed: list[int] = []
 
     def pay(first: int, second: int) -> None:
-        def unit(attempt: int) -> None:
+        def unit(is_retry: bool) -> None:
             cursor = database.cursor()
             cursor.execute(f"UPDATE counters SET n = n + 1 WHERE id = {first}")
             together.wait(10)
@@ -169,9 +169,9 @@ def test_a_deadlock_that_a_unit_swallows_on_the_drivers_own_cursor_keeps_nothing
 def test_what_a_unit_writes_after_it_lost_its_transaction_unnoticed_is_not_kept(
     database: Database,
 ) -> None:
-    database.transact(lambda attempt: write(database, "there"))
+    database.transact(lambda is_retry: write(database, "there"))
 
-    def unit(attempt: int) -> None:
+    def unit(is_retry: bool) -> None:
         with suppress(IntegrityError), database.atomic():
             database.execute_sql("INSERT OR ROLLBACK INTO log VALUES ('there')")
         add_one(database, 1)
@@ -190,9 +190,9 @@ def test_a_lock_wait_that_a_unit_swallows_commits_nothing_of_that_attempt(
     blocker.cursor().execute("UPDATE counters SET n = n WHERE id = 2")
     swallowed: list[int] = []
 
-    def unit(attempt: int) -> None:
+    def unit(is_retry: bool) -> None:
         database.execute_sql("SET SESSION innodb_lock_wait_timeout = 1")
-        write(database, f"attempt {attempt}")
+        write(database, f"attempt {int(is_retry)}")
         try:
             add_one(database, 2)
         except OperationalError as error:
@@ -207,9 +207,9 @@ def test_a_lock_wait_that_a_unit_swallows_commits_nothing_of_that_attempt(
 
 
 def test_a_duplicate_that_a_unit_swallows_at_its_top_commits_nothing(database: Database) -> None:
-    database.transact(lambda attempt: write(database, "there"))
+    database.transact(lambda is_retry: write(database, "there"))
 
-    def unit(attempt: int) -> None:
+    def unit(is_retry: bool) -> None:
         add_one(database, 1)
         with suppress(IntegrityError):
             write(database, "there")
@@ -223,9 +223,9 @@ def test_a_duplicate_that_a_unit_swallows_at_its_top_commits_nothing(database: D
 def test_a_duplicate_undone_in_a_block_of_its_own_is_the_units_own_affair(
     database: Database,
 ) -> None:
-    database.transact(lambda attempt: write(database, "there"))
+    database.transact(lambda is_retry: write(database, "there"))
 
-    def unit(attempt: int) -> None:
+    def unit(is_retry: bool) -> None:
         add_one(database, 1)
         try:
             with database.atomic():
@@ -241,7 +241,7 @@ def test_a_duplicate_undone_in_a_block_of_its_own_is_the_units_own_affair(
 def test_another_error_than_a_duplicate_swallowed_in_a_block_of_its_own_commits_nothing(
     database: Database,
 ) -> None:
-    def unit(attempt: int) -> None:
+    def unit(is_retry: bool) -> None:
         add_one(database, 1)
         with suppress(PeeweeException), database.atomic():
             database.execute_sql("INSERT INTO no_such_table VALUES (1)")
@@ -262,20 +262,20 @@ def test_a_duplicate_met_while_a_deadlock_was_handled_does_not_hide_it() -> None
 
 @pytest.mark.parametrize("ending", ["commit", "rollback", "close", "manual_close", "transact"])
 def test_a_unit_cannot_end_its_transaction(database: Database, ending: str) -> None:
-    def unit(attempt: int) -> None:
+    def unit(is_retry: bool) -> None:
         add_one(database, 1)
-        arguments = [lambda attempt: None] if ending == "transact" else []
+        arguments = [lambda is_retry: None] if ending == "transact" else []
         getattr(database, ending)(*arguments)
 
     with pytest.raises(TransactionBroken, match=ending):
         database.transact(unit)
     assert read(database) == ([0, 0], [])
-    database.transact(lambda attempt: add_one(database, 2))
+    database.transact(lambda is_retry: add_one(database, 2))
     assert read(database) == ([0, 1], [])
 
 
 def test_a_unit_that_ends_its_transaction_behind_our_back_is_found_out(database: Database) -> None:
-    def unit(attempt: int) -> None:
+    def unit(is_retry: bool) -> None:
         database.connection().cursor().execute("ROLLBACK")
 
     with pytest.raises(TransactionBroken):
@@ -292,9 +292,9 @@ def test_a_connection_lost_before_the_commit_runs_the_unit_again_and_counts_it_o
 ) -> None:
     attempts: list[int] = []
 
-    def unit(attempt: int) -> None:
-        attempts.append(attempt)
-        write(proxied, f"attempt {attempt}")
+    def unit(is_retry: bool) -> None:
+        attempts.append(is_retry)
+        write(proxied, f"attempt {int(is_retry)}")
         add_one(proxied, 1)
 
     proxy.cut(at, forwarded=forwarded)
@@ -309,8 +309,8 @@ def test_a_connection_lost_before_the_commit_runs_the_unit_again_and_counts_it_o
 def test_a_lost_reply_to_commit_lets_the_unit_find_what_was_kept(
     proxied: Database, proxy: Proxy
 ) -> None:
-    def unit(attempt: int) -> str:
-        if attempt and proxied.execute_sql("SELECT 1 FROM log WHERE word = 'paid'").fetchone():
+    def unit(is_retry: bool) -> str:
+        if is_retry and proxied.execute_sql("SELECT 1 FROM log WHERE word = 'paid'").fetchone():
             return "known"
         write(proxied, "paid")
         add_one(proxied, 1)
@@ -348,7 +348,7 @@ def test_a_database_that_hangs_up_each_time_is_unavailable(proxied: Database, pr
     proxy.cut(b"BEGIN", forwarded=False, times=99)
 
     with pytest.raises(DatabaseUnavailable):
-        proxied.transact(lambda attempt: add_one(proxied, 1))
+        proxied.transact(lambda is_retry: add_one(proxied, 1))
     assert proxy.cuts_left == 96
     assert proxied.is_closed()
 
@@ -361,12 +361,12 @@ def test_a_connection_killed_by_the_server_within_or_between_units_costs_nothing
         row = database.execute_sql("SELECT CONNECTION_ID()").fetchone()
         database_server.run(f"KILL CONNECTION {row[0]}")
 
-    def unit(attempt: int) -> int:
+    def unit(is_retry: bool) -> int:
         add_one(database, 1)
-        if attempt == 0:
+        if not is_retry:
             kill()
         add_one(database, 2)
-        return attempt
+        return is_retry
 
     database.keep_connection()
     assert database.transact(unit) == 1
@@ -398,7 +398,7 @@ def test_a_kept_connection_whose_socket_is_gone_is_replaced(database: Database) 
 def test_a_pool_with_nothing_left_is_an_unavailable_database_and_no_value_error(
     database: Database,
 ) -> None:
-    database._max_connections, database._wait_timeout = 2, 0.3  # type: ignore[union-attr]
+    database.pool.most, database.pool.patience = 2, 0.3  # type: ignore[union-attr]
     taken, done = threading.Barrier(3), threading.Event()
 
     def hold() -> None:
@@ -411,12 +411,12 @@ def test_a_pool_with_nothing_left_is_an_unavailable_database_and_no_value_error(
         taken.wait(10)
         try:
             with pytest.raises(DatabaseUnavailable):
-                database.transact(lambda attempt: add_one(database, 1))
+                database.transact(lambda is_retry: add_one(database, 1))
         finally:
             done.set()
         for one in holding:
             one.result()
-    database.transact(lambda attempt: add_one(database, 1))
+    database.transact(lambda is_retry: add_one(database, 1))
     assert read(database) == ([1, 0], [])
 
 
@@ -425,8 +425,8 @@ def test_the_web_answers_503_when_the_pool_has_nothing_left(
 ) -> None:
     assert deliver("v1").status_code == 204
     guerdon.deliveries.stop()  # the threads give their connections back
-    guerdon.database._max_connections = 1  # type: ignore[union-attr]
-    guerdon.database._wait_timeout = 0.3  # type: ignore[union-attr]
+    guerdon.database.pool.most = 1  # type: ignore[union-attr]
+    guerdon.database.pool.patience = 0.3  # type: ignore[union-attr]
     headers = {"Authorization": "Bearer a-key-for-all-tests"}
     taken, done = threading.Event(), threading.Event()
 
@@ -449,7 +449,7 @@ def test_the_web_answers_503_when_the_pool_has_nothing_left(
         done.set()
         holder.join()
     assert statuses == [503, 503, 503]
-    guerdon.database._max_connections = 32  # type: ignore[union-attr]
+    guerdon.database.pool.most = 32  # type: ignore[union-attr]
     assert deliver("v2").status_code == 204
 
 
@@ -460,8 +460,8 @@ def test_many_threads_that_read_and_then_write_lose_nothing_and_never_find_it_lo
 
     attempts: list[int] = []
 
-    def unit(attempt: int) -> None:
-        attempts.append(attempt)
+    def unit(is_retry: bool) -> None:
+        attempts.append(is_retry)
         sql = f"SELECT n FROM counters WHERE id = 1{lock}"
         n = database.execute_sql(sql).fetchone()[0]
         database.execute_sql(f"UPDATE counters SET n = {n + 1} WHERE id = 1")
@@ -492,7 +492,7 @@ def tick():
         gevent.sleep(0.005)
         gaps.append(time.monotonic() - last)
         last = time.monotonic()
-def write(attempt):
+def write(is_retry):
     database.execute_sql("UPDATE counters SET n = n + 1 WHERE id = 1")
 start = time.monotonic()
 ticking = gevent.spawn(tick)

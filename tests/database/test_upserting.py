@@ -40,7 +40,7 @@ def upsert(guerdon: Guerdon, quantities: dict[str, int]) -> None:
         for name, quantity in quantities.items()
     ]
     key = ("player_id", "name")
-    guerdon.database.transact(lambda attempt: upsert_rows(guerdon.database, Item, key, rows, MORE))
+    guerdon.database.transact(lambda is_retry: upsert_rows(guerdon.database, Item, key, rows, MORE))
 
 
 def read(guerdon: Guerdon) -> dict[str, int]:

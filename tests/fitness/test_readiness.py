@@ -181,7 +181,7 @@ def test_a_file_that_somebody_holds_is_not_ready(
     monkeypatch.setattr(database, "LOCK_PATIENCE", 0.1)
     release, held = threading.Event(), threading.Event()
 
-    def hold(attempt: int) -> None:
+    def hold(is_retry: bool) -> None:
         held.set()
         release.wait(20)
 
@@ -226,7 +226,7 @@ def test_after_a_failover_no_idle_connection_costs_a_vote(
     try:
         assert post_vote(guerdon, "before").status_code == 204
         fill_pool(guerdon.database, 24)
-        assert len(guerdon.database._connections) >= 24
+        assert guerdon.database.pool.count_idle() >= 24
         database_server.run("SET GLOBAL read_only = 1")
         proxy._target = ("127.0.0.1", new_primary.port)
 
