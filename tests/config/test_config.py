@@ -200,7 +200,7 @@ def test_secrets_come_from_a_string_the_environment_or_a_file(
     config, faults = read_config(path)
 
     assert faults == []
-    assert [(key.reveal(), key.name) for key in config.api_keys] == [
+    assert [(key.reveal(), key.name) for key in config.api.keys] == [
         ("a key that is text", "key 1"),
         ("a key from the environment", "A_KEY"),
         ("a key from a file", "key"),
@@ -217,7 +217,7 @@ def test_any_string_may_come_from_the_environment(
 
     config, faults = read_config(write('[database]\nurl = { env = "A_URL" }'))
 
-    assert (config.database_url, faults) == ("sqlite:///somewhere.db", [])
+    assert (config.database.url, faults) == ("sqlite:///somewhere.db", [])
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_no_repr_shows_a_secret(write: Callable[..., Path]) -> None:
 
     for value in (guerdon.config, guerdon.plugins, guerdon.plugins.settings, guerdon.database):
         assert SECRET not in repr(value) + str(value)
-    key = guerdon.config.api_keys[0]
+    key = guerdon.config.api.keys[0]
     assert repr(key) == str(key) == f"{key}" == "<secret key 1>"
     guerdon.close()
 
@@ -261,7 +261,7 @@ def test_no_repr_shows_a_secret(write: Callable[..., Path]) -> None:
 def test_the_config_is_frozen(write: Callable[..., Path]) -> None:
     config, _ = read_config(write("[plugins.gold]"))
 
-    for part in (config, config.players, config.inbox):
+    for part in (config, config.database, config.players, config.inbox, config.network):
         for field in dataclasses.fields(part):
             with pytest.raises(dataclasses.FrozenInstanceError):
                 setattr(part, field.name, None)
@@ -286,7 +286,7 @@ def test_the_shipped_config_is_valid_and_means_the_defaults(
     shipped = read_shipped(monkeypatch)
     bare, _ = read_config(write("[plugins.gold]\n[plugins.gamemonitoring]\ntokens = ['a token']"))
 
-    for name in ("database_url", "players", "inbox", "dispatch_in_workers"):
+    for name in ("database", "players", "inbox", "outbox", "dispatcher", "network"):
         assert getattr(shipped, name) == getattr(bare, name), name
     settings, defaults = load_plugins(shipped).settings, load_plugins(bare).settings
     assert settings["gold"] == defaults["gold"]
@@ -301,6 +301,7 @@ def whole(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("GUERDON_API_KEY", "GAMEMONITORING_TOKEN", "G123_APP_ID", "G123_APP_SECRET"):
         monkeypatch.setenv(name, "a secret of our own")
     monkeypatch.setenv("SUD_APP_SECRET", "a secret")
+    monkeypatch.setenv("PROXY_PASSWORD", "a secret")
     monkeypatch.setenv("WEBHOOK_SECRET", "whsec_c2VjcmV0")
     return write(re.sub(r"(?m)^# (?=\[plugins\.|\w+ = )", "", SHIPPED_CONFIG.read_text()))
 

@@ -43,7 +43,7 @@ def test_it_works(folder: Path) -> None:
     tables, warnings = read_tables(path)
 
     assert (faults, warnings) == ([], [])
-    assert [key.reveal() for key in config.api_keys] == ["beside-the-config"]
+    assert [key.reveal() for key in config.api.keys] == ["beside-the-config"]
     words = tables["plugins"]["words"]
     assert words["file"] == "words.txt"  # a plugin's own setting, whatever it means
     assert words["lists"] == [
@@ -56,7 +56,7 @@ def test_a_whole_path_is_itself(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("somewhere-in-the-system")
     config, faults = read_config(write(folder, f"{tmp_path}/key"))
     assert (faults, config.warnings) == ([], ())
-    assert config.api_keys[0].reveal() == "somewhere-in-the-system"
+    assert config.api.keys[0].reveal() == "somewhere-in-the-system"
 
 
 def test_one_that_began_where_it_was_started_is_found_with_a_warning(folder: Path) -> None:
@@ -67,7 +67,7 @@ def test_one_that_began_where_it_was_started_is_found_with_a_warning(folder: Pat
     config, faults = read_config(path)
 
     assert faults == []
-    assert config.api_keys[0].reveal() == "where-it-was-started"
+    assert config.api.keys[0].reveal() == "where-it-was-started"
     assert len(config.warnings) == 3
     assert config.warnings[0] == (
         f"{path}: [api] keys: the file key is found only because Guerdon was started beside it;"
