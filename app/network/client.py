@@ -20,12 +20,13 @@ from app.network.exchange import (
     Answer,
     Hungup,
     NotHttp,
+    do_before,
     exchange,
     find_left,
-    insist,
     is_quiet,
     write_request,
 )
+from app.network.proxies import Proxy, ProxyRefused, choose_proxy
 from app.network.resolving import Resolver, reach_address
 from app.porch.errors import NetworkFailed
 
@@ -57,8 +58,17 @@ class HttpResponse:
 class Http:
     """The worker's connections, kept a host. Redirects are never followed; a POST goes out once."""
 
-    def __init__(self, only_to: Sequence[str] = (), resolver: Resolver | None = None) -> None:
-        """With `only_to`, addresses as https://host: nothing leaves for anybody else."""
+    def __init__(
+        self,
+        only_to: Sequence[str] = (),
+        resolver: Resolver | None = None,
+        proxy: Proxy | None = None,
+    ) -> None:
+        """With `only_to`, addresses as https://host: nothing leaves for anybody else.
+
+        With a `proxy`, all that it serves is reached through it.
+        """
+        self._proxy = proxy
         self._resolver = resolver or Resolver()
         self._only_to = {split_address(address).origin for address in only_to}
         self._kept: dict[str, list[Any]] = defaultdict(list)
@@ -92,18 +102,32 @@ class Http:
             address = split_address(url)
             if self._only_to and address.origin not in self._only_to:
                 raise NetworkFailed(f"nothing is sent to {address.host}: see [network] only_to")
-            target = address.target
-            if not TARGET.fullmatch(target):  # what may not stand there is percent-encoded
-                target = urllib3.util.parse_url(url).request_uri
-            request = write_request(method, target, address.host, headers or {}, body)
-            answer = self._insist(method, address, request, connect, deadline, limit)
+            request = self._write(method, url, address, headers or {}, body)
+            answer = self._exchange_with_retry(method, address, request, connect, deadline, limit)
             return HttpResponse(answer.status, answer.headers, read_body(answer, limit))
         except (urllib3.exceptions.HTTPError, OSError, ValueError, NotHttp) as error:
             if time.monotonic() > deadline:
                 raise NetworkFailed(f"no whole answer within {total:g} s") from None
             raise NetworkFailed(describe_failure(error)) from None
 
-    def _insist(
+    def _write(
+        self,
+        method: str,
+        url: str,
+        address: Address,
+        headers: Mapping[str, str],
+        body: bytes | None,
+    ) -> bytes:
+        target = address.target
+        if not TARGET.fullmatch(target):  # what may not stand there is percent-encoded
+            target = urllib3.util.parse_url(url).request_uri
+        is_plain = address.origin.startswith("http:")
+        if is_plain and (proxy := choose_proxy(self._proxy, address)):
+            # It is told the whole address.
+            target, headers = f"http://{address.host}{target}", {**headers, **proxy.headers}
+        return write_request(method, target, address.host, headers, body)
+
+    def _exchange_with_retry(
         self,
         method: str,
         address: Address,
@@ -157,10 +181,15 @@ class Http:
         parts = urlsplit(address.origin)
         if parts.scheme not in PORTS or not parts.hostname:
             raise ValueError("not an http or https address")
-        connection = self._reach(parts.hostname, parts.port or PORTS[parts.scheme], deadline)
+        port = parts.port or PORTS[parts.scheme]
+        proxy = choose_proxy(self._proxy, address)
+        nearest = (proxy.host, proxy.port) if proxy else (parts.hostname, port)
+        connection = self._reach(*nearest, deadline)
         if parts.scheme == "http":
             return connection
         try:
+            if proxy:
+                proxy.open_tunnel(connection, parts.hostname, port, deadline)
             return self._secure(connection, parts.hostname, deadline)
         except BaseException:
             connection.close()
@@ -187,7 +216,7 @@ class Http:
             connection, server_hostname=host, do_handshake_on_connect=False
         )
         try:
-            insist(tls, tls.do_handshake, deadline)
+            do_before(tls, tls.do_handshake, deadline)
         except BaseException:
             tls.close()
             raise
@@ -195,7 +224,7 @@ class Http:
 
 
 def list_unused_proxies(environment: Mapping[str, str]) -> list[str]:
-    """The variables that ask for a proxy on the way out: there is none here, which should be said."""
+    """The variables that ask for a proxy on the way out: the config alone does, which should be said."""
     asking = ("http_proxy", "https_proxy", "all_proxy")
     return sorted(name for name, value in environment.items() if name.lower() in asking and value)
 
@@ -217,6 +246,8 @@ def describe_failure(error: BaseException) -> str:
     """A short cause without addresses or secrets."""
     if isinstance(error, Unreached):
         return "no connection in time" if error.is_late else "no connection"
+    if isinstance(error, ProxyRefused):
+        return f"the proxy answered {error.status}: see [network] proxy"
     if type(error).__name__ == "gaierror":  # there is no such name
         return "no connection"
     if isinstance(error, TimeoutError):

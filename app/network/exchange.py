@@ -140,14 +140,14 @@ def exchange(
     """
     answer = Answer(limit, has_body)
     while request:  # once, but for a long one
-        request = request[insist(socket, partial(socket.send, request), deadline) :]
+        request = request[do_before(socket, partial(socket.send, request), deadline) :]
     reach("network: asked, answer unread")
     while not answer.is_whole:
-        answer.feed(insist(socket, partial(socket.recv, AT_ONCE), deadline))
+        answer.feed(do_before(socket, partial(socket.recv, AT_ONCE), deadline))
     return answer
 
 
-def insist(socket: Any, act: Callable[[], Result], deadline: float) -> Result:
+def do_before(socket: Any, act: Callable[[], Result], deadline: float) -> Result:
     """What `act` on a socket returns, by the deadline, however the other side drips."""
     if not isinstance(socket, ssl.SSLSocket):
         socket.settimeout(find_left(deadline))
