@@ -98,6 +98,15 @@ def add_gold(rows: list[tuple[Any, Decimal]], db: app.Database, settings: Settin
     add_to_players(db, settings.players, settings[NAME]["column"], sums)
 
 
+class PlayerGold(Schema):
+    gold = fields.String(metadata={"description": "the balance", "example": "100.00"})
+
+
+@hookimpl
+def player_schema() -> type[Schema]:
+    return PlayerGold
+
+
 @hookimpl
 def describe_player(player: Player, db: app.Database, settings: Settings) -> dict[str, Any]:
     where = settings.players

@@ -57,6 +57,17 @@ def add_items(rows: list[tuple[str, str, int]], db: Database, settings: Settings
     upsert_rows(db, Item, ("player_id", "name"), new, {"quantity": "{old} + {new}"})
 
 
+class PlayerItems(Schema):
+    items = fields.Dict(
+        keys=fields.String(), values=fields.Integer(), metadata={"description": "how many of each"}
+    )
+
+
+@hookimpl
+def player_schema() -> type[Schema]:
+    return PlayerItems
+
+
 @hookimpl
 def describe_player(player: Player) -> dict[str, Any]:
     mine = Item.select().where(Item.player_id == player.key).order_by(Item.name)

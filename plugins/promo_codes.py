@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from marshmallow import Schema
+from marshmallow import Schema, fields
 from peewee import AutoField, BigIntegerField, CharField, Model
 
 from app import (
@@ -81,6 +81,15 @@ def find_free_code(pool: str, db: Database) -> PromoCode | None:
         query = query.for_update(skip_locked=True)
     free_code: PromoCode | None = query.first()
     return free_code
+
+
+class PlayerCodes(Schema):
+    promo_codes = fields.List(fields.String(), metadata={"description": "the player's codes"})
+
+
+@hookimpl
+def player_schema() -> type[Schema]:
+    return PlayerCodes
 
 
 @hookimpl

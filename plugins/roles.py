@@ -65,6 +65,19 @@ def give_roles(rows: list[tuple[str, str, int]], db: Database, settings: Setting
     upsert_rows(db, Role, ("player_id", "name"), new, {"until": later})
 
 
+class PlayerRoles(Schema):
+    roles = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(allow_none=True),
+        metadata={"description": "until when; null for ever"},
+    )
+
+
+@hookimpl
+def player_schema() -> type[Schema]:
+    return PlayerRoles
+
+
 @hookimpl
 def describe_player(player: Player, now: int) -> dict[str, Any]:
     mine = (Role.player_id == player.key) & (Role.until > now)

@@ -59,6 +59,17 @@ def add_time(rows: list[tuple[str, int, dict[str, Any]]], db: Database, settings
         receipt["vip_until"] = ends[player_id]
 
 
+class PlayerVip(Schema):
+    vip_until = fields.String(
+        allow_none=True, metadata={"description": "ISO 8601, UTC", "format": "date-time"}
+    )
+
+
+@hookimpl
+def player_schema() -> type[Schema]:
+    return PlayerVip
+
+
 @hookimpl
 def describe_player(player: Player, now: int) -> dict[str, Any]:
     until = Vip.select(Vip.until).where(Vip.player_id == player.key).scalar()

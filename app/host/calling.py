@@ -19,7 +19,7 @@ from app.porch import hookspecs
 from app.porch.errors import GuerdonError, PluginFailed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, it would take three times as long to make, several times a vote
 class Answer:
     """What one plugin answered, or what it raised."""
 
@@ -28,7 +28,7 @@ class Answer:
     error: Exception | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Heard:
     """What came of one call of all, wrappers and all, and what each plugin gave to it."""
 

@@ -12,8 +12,9 @@ from peewee import Model
 
 import plugins
 from app.config.checking import StrictSchema, load_checked
-from app.config.reading import Config, Players
+from app.config.reading import Config
 from app.config.rules import RewardKind
+from app.config.sections import Players
 from app.host.calling import Calling
 from app.host.finding import explain_misfit, import_plugin
 from app.porch.errors import ConfigError
@@ -42,7 +43,7 @@ class EmptySection(StrictSchema):
 
 
 class Plugins(Calling):
-    """The loaded plugins: their hooks, settings, kinds of reward and models."""
+    """The loaded plugins: their hooks, settings, kinds of reward, models, and what they tell of players."""
 
     def __init__(
         self,
@@ -50,12 +51,14 @@ class Plugins(Calling):
         settings: Settings,
         kinds: Mapping[str, RewardKind],
         models: tuple[Any, ...],
+        player_schemas: tuple[type[Schema], ...],
         origins: tuple[Origin, ...],
     ) -> None:
         self.manager, self.witness = registered.manager, registered.witness
         self.settings = settings
         self.kinds = kinds
         self.models = models
+        self.player_schemas = player_schemas
         self.origins = origins
 
     @property
@@ -84,9 +87,10 @@ def load_plugins(config: Config, built_in: Mapping[str, Any] = MappingProxyType(
     sections = check_sections(calling, config, origins, faults)
     kinds = gather_kinds(calling, {one.name for one in origins if one.is_shipped}, faults)
     models = tuple(model for _, some in ask_all(calling, "plugin_models", faults) for model in some)
+    schemas = tuple(schema for _, schema in ask_all(calling, "player_schema", faults))
     if faults:
         raise ConfigError(faults)
-    return Plugins(calling, Settings(sections, config.players), kinds, models, origins)
+    return Plugins(calling, Settings(sections, config.players), kinds, models, schemas, origins)
 
 
 def register_all(calling: Calling, config: Config, faults: list[str]) -> Iterator[Origin]:
@@ -134,6 +138,10 @@ def is_class_of(value: Any, base: type) -> bool:
 
 ANSWERS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "settings_schema": (
+        "a marshmallow Schema class",
+        lambda answer: is_class_of(answer, Schema),
+    ),
+    "player_schema": (
         "a marshmallow Schema class",
         lambda answer: is_class_of(answer, Schema),
     ),

@@ -217,3 +217,12 @@ def describe_player(player: Player, db: "Database", settings: Settings, now: int
     `now` is in ms since the epoch, UTC.
     """
     raise NotImplementedError
+
+
+@hookspec
+def player_schema() -> "type[Schema]":
+    """For /openapi.json: a marshmallow Schema of what describe_player adds to the answer.
+
+    Not needed: what is not described is there all the same.
+    """
+    raise NotImplementedError

@@ -1,4 +1,4 @@
-"""marshmallow: what /v1 answers, as /openapi.json describes it. The answers themselves are made below."""
+"""marshmallow: what /v1 answers, as /openapi.json describes it; app/history gives what they are made of."""
 
 from typing import Any
 
@@ -29,6 +29,13 @@ def maybe_time(text: str) -> fields.String:
     return maybe_text(f"{text}; ISO 8601, UTC", format="date-time")
 
 
+class Reply(fields.Dict):
+    """A JSON object whose text stands in the answer byte for byte: a RawJson."""
+
+    def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return value
+
+
 class Step(Schema):
     at = maybe_time("when")
     what = tell_text("in a word or two", example="granted")
@@ -57,7 +64,7 @@ class ReportInShort(Schema):
     )
     sends = tell_number("how often it has left")
     last_error = maybe_text("why its latest send failed")
-    response = fields.Dict(
+    response = Reply(
         required=True, allow_none=True, **say("the platform's own reply, as it came; null without")
     )
 
@@ -125,20 +132,12 @@ class EventStory(Schema):
 
 
 class PlayerAnswer(Schema):
-    """GET /v1/players/<nickname>; each plugin adds what it knows."""
+    """GET /v1/players/<nickname>; each plugin adds what it knows, and its player_schema describes that."""
 
     class Meta:
         unknown = INCLUDE
 
     nickname = tell_text("the player's, as the table has it", example="Bob")
-    gold = fields.String(**say("the balance", example="100.00"))
-    items = fields.Dict(keys=fields.String(), values=fields.Integer(), **say("how many of each"))
-    roles = fields.Dict(
-        keys=fields.String(), values=fields.String(allow_none=True),
-        **say("until when; null for ever"),
-    )  # fmt: skip
-    vip_until = fields.String(allow_none=True, **say("ISO 8601, UTC", format="date-time"))
-    promo_codes = fields.List(fields.String(), **say("the player's codes"))
     grants = fields.List(fields.Nested(GrantAnswer), required=True, **say("the latest 50"))
 
 

@@ -7,7 +7,7 @@ from flask import Request
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
 from app.porch.errors import GuerdonError
-from app.web.door import Door, read_to
+from app.web.body_limits import BodyLimits, read_to
 
 LONGEST_NUMBER = 9  # digits of a length that may be within any limit
 SHORT = "the body ended before its Content-Length"
@@ -16,10 +16,10 @@ SHORT = "the body ended before its Content-Length"
 class WholeRequest(Request):
     """A request whose get_data gives the whole body, or raises BadRequest.
 
-    With a `door`, which is for senders whom nobody knows yet, also Crowded, or BadDelivery (408).
+    With a `limits`, which is for senders whom nobody knows yet, also Crowded, or BadDelivery (408).
     """
 
-    door: Door | None = None
+    limits: BodyLimits | None = None
     _was_read = False
 
     def get_data(
@@ -41,7 +41,7 @@ class WholeRequest(Request):
     def _read_announced(self) -> bytes | None:
         """A body of announced and allowed length, as most are, without werkzeug's four layers.
 
-        One in chunks too, where there is a door that counts them.
+        One in chunks too, where there are limits that count them.
         """
         environ, taken = self.environ, self.__dict__
         announced = environ.get("CONTENT_LENGTH", "")
@@ -54,14 +54,14 @@ class WholeRequest(Request):
         limit = self.max_content_length
         if limit is None or "stream" in taken:
             return None
-        if is_chunked and self.door:
-            data = self.door.read(environ["wsgi.input"], limit + 1)
+        if is_chunked and self.limits:
+            data = self.limits.read(environ["wsgi.input"], limit + 1)
             if len(data) > limit:
                 raise RequestEntityTooLarge
             return self._keep(data)
         if is_chunked or not is_number or int(announced) > limit:
             return None
-        read, length = self.door.read if self.door else read_to, int(announced)
+        read, length = self.limits.read if self.limits else read_to, int(announced)
         data = read(environ["wsgi.input"], length)
         if len(data) < length:
             refuse_body(SHORT)

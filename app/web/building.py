@@ -6,14 +6,15 @@ from app.guerdon import Guerdon
 from app.web import events as game_api  # noqa: F401  (adds its views to /v1)
 from app.web.answer_headers import set_headers, shorten_location
 from app.web.bodies import WholeRequest
+from app.web.front import Front
 from app.web.openapi import add_api
-from app.web.webhooks import REFUSALS, WebhookFlask, webhooks
+from app.web.webhooks import REFUSALS, webhooks
 
 
 def build_app(guerdon: Guerdon) -> Flask:
     """What a WSGI server serves: /webhooks, /v1, and what describes it."""
     guerdon.log_warnings()
-    app = WebhookFlask("app", static_folder="static", static_url_path="/static")
+    app = Flask("app", static_folder="static", static_url_path="/static")
     app.request_class = WholeRequest
     app.extensions["guerdon"], app.extensions["refusals"] = guerdon, REFUSALS
     app.register_blueprint(webhooks)
@@ -21,4 +22,5 @@ def build_app(guerdon: Guerdon) -> Flask:
     app.after_request(lambda response: shorten_location(request, set_headers(response)))
     # What a plugin's hook opened outside of a transaction goes back to the pool with the request.
     app.teardown_request(lambda error: guerdon.database.close())
+    app.wsgi_app = Front(app, guerdon)  # type: ignore[method-assign]
     return app

@@ -6,7 +6,6 @@ import structlog
 from flask import Response, g, request
 from flask_smorest import abort
 from peewee import PeeweeException
-from playhouse.pool import MaxConnectionsExceeded
 from werkzeug.http import parse_dict_header
 
 from app.database.states import BoxState
@@ -34,6 +33,7 @@ PREFER = {
     f" {USUAL_WAIT:.0f} by default, {LONGEST_WAIT} at most.",
 }  # fmt: skip
 EVENTS: dict[str, Any] = {"tags": ["Events"], "parameters": [PREFER]}
+ANSWER = EventAnswer()
 ALL_DONE = "It is settled, and all of its reports are delivered"
 STILL_OPEN = "Stored; a report is still on its way, or dead; or the event waits"
 
@@ -95,7 +95,7 @@ def take_event(type: str, body: dict[str, Any]) -> Response:
     is_done = answer["event"]["state"] == EventState.SETTLED and all(
         report["state"] == BoxState.DELIVERED for report in answer["reports"]
     )
-    response = show(answer)
+    response = show(ANSWER, answer)
     response.status_code = 200 if is_done else 202
     reach("event: before the answer")
     return response
@@ -123,7 +123,7 @@ def wait_for_reports(guerdon: Guerdon, ids: list[int], seconds: float) -> None:
     """Send them and wait; no connection is held meanwhile. An outage only ends the waiting."""
     try:
         guerdon.outbox.wait_for(ids, seconds)
-    except (PeeweeException, DatabaseUnavailable, MaxConnectionsExceeded, TimeoutError) as error:
+    except (PeeweeException, DatabaseUnavailable, TimeoutError) as error:
         log.warning("reports wait", reports=ids, reason=type(error).__name__)
 
 
@@ -145,4 +145,4 @@ def show_report(id: int) -> Response:
     row = find_report(id)
     if row is None:
         return abort(404, message=f"there is no report {id}")  # type: ignore[no-any-return]
-    return show(describe_report_fully(row))
+    return show(ReportAnswer(), describe_report_fully(row))

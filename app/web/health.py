@@ -42,5 +42,5 @@ def tell_ready() -> tuple[dict[str, bool | str], int]:
 
 def tell_reason(guerdon: Guerdon, reason: str) -> str:
     """Names of tables and columns are for those with a key that may read."""
-    key = find_key(request.headers.get("Authorization", ""), guerdon.config.api_keys)
+    key = find_key(request.headers.get("Authorization", ""), guerdon.config.api.keys)
     return reason if key and "read" in key.scopes else UNTOLD

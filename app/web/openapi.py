@@ -6,7 +6,7 @@ from apispec import BasePlugin
 from flask import Flask
 
 from app.host.loading import Plugins
-from app.web.answers import Problem
+from app.web.answers import PlayerAnswer, Problem
 from app.web.health import health
 from app.web.v1 import LONGEST_BODY, ProblemApi, RestOfPath, get_guerdon, v1
 
@@ -102,10 +102,20 @@ def add_api(app: Flask) -> None:
         api.spec.components.response(f"Problem{status}", describe_problem(status, text))
     api.register_blueprint(v1)
     api.register_blueprint(health)
+    with app.app_context():
+        describe_player_parts(api, get_guerdon().plugins)
     rule = next(app.url_map.iter_rules("webhooks.receive"))
     with app.app_context():
         operation = describe_webhooks(list_sources(get_guerdon().plugins))
     api.spec.path(rule=rule, operations={"post": operation})
+
+
+def describe_player_parts(api: ProblemApi, plugins: Plugins) -> None:
+    """Add to the answer about a player what each plugin says that it adds."""
+    known = api.spec.components.schemas[PlayerAnswer.__name__]["properties"]
+    for schema in plugins.player_schemas:
+        described = api.ma_plugin.converter.fields2jsonschema(schema().fields)
+        known.update(described["properties"])
 
 
 def describe_problem(status: int, text: str) -> dict[str, Any]:

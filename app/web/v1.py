@@ -1,15 +1,16 @@
 """/v1, for game servers and the studio's tools; errors are application/problem+json (RFC 9457)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
+from types import MappingProxyType
 from typing import Any
 
 import structlog
 from flask import Request, Response, current_app, g, request
 from flask.json import dumps
 from flask_smorest import Api, Blueprint, abort
+from marshmallow import Schema
 from peewee import PeeweeException
-from playhouse.pool import MaxConnectionsExceeded
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException
@@ -100,7 +101,7 @@ def get_guerdon() -> Guerdon:
 @v1.before_request
 def check_key() -> None:
     """Only the holder of one of [api] keys comes in; its name is kept with what it brings."""
-    key = find_key(request.headers.get("Authorization", ""), get_guerdon().config.api_keys)
+    key = find_key(request.headers.get("Authorization", ""), get_guerdon().config.api.keys)
     if key is None:
         headers = {"WWW-Authenticate": "Bearer"}
         abort(401, message="send Authorization: Bearer with one of [api] keys", headers=headers)
@@ -120,7 +121,7 @@ def with_database(view: Callable[..., Any]) -> Callable[..., Any]:
             guerdon.require_fit_database()
             with guerdon.database.connection_context():
                 return view(*args, **kwargs)
-        except (PeeweeException, MaxConnectionsExceeded, DatabaseUnavailable) as error:
+        except (PeeweeException, DatabaseUnavailable) as error:
             log.error("database failed", path=request.path, reason=type(error).__name__)
             abort(503, message="the database does not answer", headers={"Retry-After": "5"})
 
@@ -151,7 +152,7 @@ def show_player(nickname: str) -> Response:
         .order_by(Grant.id.desc()).limit(GRANTS_SHOWN)
     )  # fmt: skip
     shown = [describe_grant(grant) for grant in grants]
-    return show({"nickname": player.nickname, **described, "grants": shown})
+    return show(PlayerAnswer(), {"nickname": player.nickname, "grants": shown}, described)
 
 
 def describe_player(guerdon: Guerdon, player: Player) -> dict[str, Any]:
@@ -190,7 +191,7 @@ def show_event(type: str, id: str) -> Response:
     event = describe_event(get_guerdon().sources, type, id)
     if event is None:
         return abort(404, message=f"no event {type} {id!r} has come")  # type: ignore[no-any-return]
-    return show(event)
+    return show(EventStory(), event)
 
 
 @v1.post("/claims/lease", tags=["Claims"])
@@ -232,8 +233,10 @@ def acknowledge(arguments: dict[str, Any], id: int) -> Response:
     except BadClaim as error:
         abort(error.status, message=str(error))
     log.info("claim acknowledged", key=g.key_name, claim=id)
-    return show({"id": id, "state": BoxState.DONE})
+    return show(Acknowledged(), {"id": id, "state": BoxState.DONE})
 
 
-def show(answer: dict[str, Any]) -> Response:
-    return Response(dump_raw_json(answer), mimetype="application/json")
+def show(schema: Schema, answer: Any, more: Mapping[str, Any] = MappingProxyType({})) -> Response:
+    """An answer as its schema describes it; `more` is what plugins add to it."""
+    shown = {**more, **schema.dump(answer)}
+    return Response(dump_raw_json(shown), mimetype="application/json")

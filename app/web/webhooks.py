@@ -1,12 +1,10 @@
-"""POST /webhooks/<source>: bytes in, a short answer out; the decisions are made below."""
+"""POST /webhooks/<source>: bytes in, a short answer out; app/paying decides."""
 
 import math
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
 
 import structlog
-from flask import Blueprint, Flask, Request, Response, current_app, request
+from flask import Blueprint, Request, Response, current_app, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from app.failpoints import reach
@@ -14,9 +12,8 @@ from app.guerdon import Guerdon
 from app.history.ledger import LONGEST, judge_text
 from app.porch.errors import BadDelivery, Crowded, DatabaseUnavailable
 from app.porch.types import Delivery, Outcome, OutcomeState
-from app.web.answer_headers import set_headers
 from app.web.bodies import WholeRequest
-from app.web.door import Door
+from app.web.body_limits import BodyLimits
 from app.web.refusals import Refusals
 
 log = structlog.get_logger()
@@ -27,52 +24,16 @@ LONGEST_BODY = 1 << 20  # bytes; a source may set less
 RETRY_AFTER = 30.0  # seconds, where nothing better is known
 CROWDED_FOR = 5.0  # seconds
 
+KEY_FIELDS = ("source", "type", "id")
 LONGEST_NAME = 255  # characters of a type or an id in a line of the log
-DOOR, REFUSALS = Door(), Refusals()  # of this process
+BODY_LIMITS, REFUSALS = BodyLimits(), Refusals()  # of this process
 DONE = Response(status=204)
 ignored: Counter[str] = Counter()  # deliveries a source, in this worker since it started
 
 
-class WebhookFlask(Flask):
-    """Flask, but a delivery goes straight to its plugin.
-
-    Flask's routing, session and request context would cost as much as verifying the delivery and
-    paying it. So `flask.request` is not set there; `read_delivery` is given the request.
-    """
-
-    def wsgi_app(self, environ: Any, start_response: Any) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        source = path[len(PREFIX) :] if path.startswith(PREFIX) else ""
-        is_plain = source.isascii() and source != "" and "/" not in source
-        if not is_plain or environ["REQUEST_METHOD"] != "POST":
-            return super().wsgi_app(environ, start_response)
-        guerdon: Guerdon = self.extensions["guerdon"]
-        with self.app_context():
-            try:
-                response = receive(guerdon, source, self.request_class(environ))
-            except Exception as error:
-                with self.request_context(environ):
-                    response = self.answer_error(error)
-            finally:
-                # What a plugin's hook opened outside of a transaction goes back to the pool.
-                if not guerdon.database.is_closed():
-                    guerdon.database.close()
-            if response is DONE:  # most are
-                start_response("204 NO CONTENT", [])
-                return ()
-            return set_headers(response)(environ, start_response)
-
-    def answer_error(self, error: Exception) -> Response:
-        """As Flask answers an error of a view."""
-        try:
-            return self.make_response(self.handle_user_exception(error))
-        except Exception as unhandled:
-            return self.handle_exception(unhandled)
-
-
 @webhooks.post(f"{PREFIX}<source>", endpoint="receive")
 def receive_anywhere(source: str) -> Response:
-    """As WebhookFlask does, for a source of any other name."""
+    """As Front does, for a source whose name is not plain."""
     return receive(current_app.extensions["guerdon"], source, request)
 
 
@@ -80,7 +41,7 @@ def receive(guerdon: Guerdon, source: str, request: Request) -> Response:
     """Verify a delivery and pay it, or say shortly why not; nothing is stored of what is refused."""
     request.max_content_length = LONGEST_BODY
     if isinstance(request, WholeRequest):
-        request.door = DOOR
+        request.limits = BODY_LIMITS
     outcome = take_delivery(guerdon, source, request)
     try:
         reply = guerdon.plugins.hook.write_reply(
@@ -124,9 +85,15 @@ def check_delivery(delivery: Delivery) -> None:
         raise TypeError("a Delivery's source, type, id and token are strings")
     if delivery.is_test or delivery.ignored:
         return
-    for name in ("source", "type", "id"):
-        if fault := judge_text(getattr(delivery, name), LONGEST[name]):
-            raise BadDelivery(f"the {name} of what it delivers {fault}")
+    for name, text in zip(KEY_FIELDS, texts, strict=False):
+        if len(text) > LONGEST[name] or not text.isascii():
+            require_text(name, text)
+
+
+def require_text(name: str, text: str) -> None:
+    """Raise BadDelivery where no column takes it."""
+    if fault := judge_text(text, LONGEST[name]):
+        raise BadDelivery(f"the {name} of what it delivers {fault}")
 
 
 def decide(guerdon: Guerdon, delivery: Delivery) -> Outcome:

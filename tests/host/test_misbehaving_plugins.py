@@ -175,7 +175,7 @@ def event_settled(event):
 
 def test_models_used_outside_the_transaction_leave_no_connection_behind(open_with: Open) -> None:
     guerdon = open_with(NOTES, RULES.replace(', { reward = "pet" }', ""))
-    guerdon.database._max_connections, guerdon.database._wait_timeout = 8, 0.3
+    guerdon.database.pool.most, guerdon.database.pool.patience = 8, 0.3
     client = create_app(guerdon).test_client()
 
     def post(id: str) -> int:
@@ -186,7 +186,7 @@ def test_models_used_outside_the_transaction_leave_no_connection_behind(open_wit
 
     assert statuses == [204] * 50
     assert run_apart(get_v1, guerdon, "/players/Bob")["gold"] == "2500.00"
-    assert len(guerdon.database._in_use) <= 3
+    assert guerdon.database.pool.count_taken() <= 3
 
 
 SOURCE = """

@@ -47,7 +47,7 @@ def test_it_works(
     config, faults = read_config(path)
 
     assert faults == []
-    assert [(key.reveal(), key.name, sorted(key.scopes)) for key in config.api_keys] == [
+    assert [(key.reveal(), key.name, sorted(key.scopes)) for key in config.api.keys] == [
         ("sixteen letters!", "key 1", sorted(SCOPES)),
         ("the-key-of-the-lobby", "lobby", ["events", "read"]),
         ("the-key-of-the-arena", "arena", ["claims"]),

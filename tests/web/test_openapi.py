@@ -13,6 +13,7 @@ from selenium.webdriver.common.by import By
 
 from app import create_app
 from app.guerdon import Guerdon, open_guerdon
+from app.porch.errors import ConfigError
 from app.web import examples
 from app.web.schemas import Acknowledgement
 from tests.conftest import API_KEY, add_player
@@ -107,6 +108,45 @@ def test_every_field_of_an_answer_and_of_a_body_is_explained(spec: dict[str, Any
             is_explained = "description" in described or "$ref" in json.dumps(described)
             by_its_name = name in ("Result", "StartMessage", "SettleMessage")
             assert is_explained or by_its_name or f"{name}.{field}" in plain, f"{name}.{field}"
+
+
+PETS = """
+from marshmallow import Schema, fields
+from app import hookimpl
+
+class PlayerPets(Schema):
+    pets = fields.List(fields.String(), metadata={"description": "their names"})
+
+@hookimpl
+def player_schema():
+    return ANSWER
+
+@hookimpl
+def describe_player():
+    return {"pets": ["Rex"], "unsaid": 1}
+"""
+
+
+def test_what_plugins_add_to_a_player_is_described_by_themselves(
+    open_service: Callable[..., Guerdon], add_plugin: Callable[..., str]
+) -> None:
+    section = add_plugin(PETS.replace("ANSWER", "PlayerPets"))
+    client = create_app(open_service(plugins=section, rewards="")).test_client()
+
+    spec: Any = client.get("/openapi.json").get_json()
+
+    described = spec["components"]["schemas"]["PlayerAnswer"]["properties"]
+    assert set(described) == {"nickname", "grants", "pets"}  # nothing of a plugin that is off
+    assert described["pets"]["description"] == "their names"
+    player: Any = client.get("/v1/players/Bob", headers=KEY).get_json()
+    assert player == {"nickname": "Bob", "grants": [], "pets": ["Rex"], "unsaid": 1}
+
+
+def test_a_description_that_is_none_stops_the_start(
+    open_service: Callable[..., Guerdon], add_plugin: Callable[..., str]
+) -> None:
+    with pytest.raises(ConfigError, match=r"player_schema\(\) must return a marshmallow Schema"):
+        open_service(plugins=add_plugin(PETS.replace("ANSWER", "{}")), rewards="")
 
 
 def test_the_sources_are_those_that_are_switched_on(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.porch.errors import BadDelivery, Crowded
-from app.web.door import Door
+from app.web.body_limits import BodyLimits
 from tests.network.test_raw_sockets import MIB, Service, count, list_statuses, read_all
 from tests.world.vote_api import VoteApi
 
@@ -54,22 +54,22 @@ class Stream:
 
 
 def test_it_works() -> None:
-    door = Door(patience=5)
+    limits = BodyLimits(patience=5)
 
-    assert door.read(Stream(b"ab", b"c"), 3) == b"abc"
-    assert door.read(Stream(b"ab", b"c"), 9) == b"abc"
-    assert door.read(Stream(b"abcd"), 3) == b"abc"
+    assert limits.read(Stream(b"ab", b"c"), 3) == b"abc"
+    assert limits.read(Stream(b"ab", b"c"), 9) == b"abc"
+    assert limits.read(Stream(b"abcd"), 3) == b"abc"
     slow = Stream(b"a", lambda: slow.run_out(5))
     with pytest.raises(BadDelivery) as caught:
-        door.read(slow, 3)
+        limits.read(slow, 3)
     assert caught.value.status == 408
     assert not slow.is_timed
     in_time = Stream(b"a", lambda: in_time.run_out(4.9), b"b")
-    assert door.read(in_time, 2) == b"ab"
+    assert limits.read(in_time, 2) == b"ab"
 
 
 def test_who_waits_longest_makes_room_for_who_comes() -> None:
-    door = Door(most=3)
+    limits = BodyLimits(most=3)
     streams: list[Stream] = []
     told: list[str] = []
 
@@ -78,7 +78,7 @@ def test_who_waits_longest_makes_room_for_who_comes() -> None:
         more = [lambda: come(number + 1)] if number < 5 else []
         streams.append(Stream(b"a", *more, b"b"))
         try:
-            told.append(door.read(streams[number], 2).decode())
+            told.append(limits.read(streams[number], 2).decode())
         except Crowded:
             told.append("crowded")
 
@@ -86,43 +86,43 @@ def test_who_waits_longest_makes_room_for_who_comes() -> None:
 
     assert [stream.is_ended for stream in streams] == [True] * 3 + [False] * 3
     assert told == ["ab", "ab", "ab", "crowded", "crowded", "crowded"]
-    assert door.read(Stream(b"a", b"b"), 2) == b"ab"  # nothing is left of it
+    assert limits.read(Stream(b"a", b"b"), 2) == b"ab"  # nothing is left of it
 
 
 def test_who_holds_bytes_for_longest_makes_room_and_what_is_given_back_counts_no_more() -> None:
-    door = Door(most_bytes=100)
+    limits = BodyLimits(most_bytes=100)
     large = Stream(b"b" * 80, b"b" * 10)
 
     def read_large() -> None:
-        assert door.read(large, 90) == b"b" * 90
+        assert limits.read(large, 90) == b"b" * 90
 
     silent = Stream(b"a" * 30, read_large, b"a")
 
     def read_silent() -> None:
         with pytest.raises(Crowded):
-            door.read(silent, 31)
+            limits.read(silent, 31)
 
     empty = Stream(read_silent, b"c")  # it holds nothing, so its going would make no room
-    assert door.read(empty, 1) == b"c"
+    assert limits.read(empty, 1) == b"c"
     assert (empty.is_ended, silent.is_ended, large.is_ended) == (False, True, False)
     for _ in range(5):
-        assert len(door.read(Stream(b"d" * 60, b"d" * 30), 90)) == 90
+        assert len(limits.read(Stream(b"d" * 60, b"d" * 30), 90)) == 90
 
 
 def test_a_large_body_gets_in_through_a_crowd_that_holds_all_there_is() -> None:
     """However much more than each of the crowd it holds: it is quick, and they are not."""
-    door = Door(most=200, most_bytes=8 * MIB)
+    limits = BodyLimits(most=200, most_bytes=8 * MIB)
     told: list[str] = []
 
     def come(number: int) -> None:
         parts = [lambda: come(number + 1)] if number < 128 else [read_honest]
         try:
-            door.read(Stream(b"x" * 65536, *parts, b"x"), 65537)
+            limits.read(Stream(b"x" * 65536, *parts, b"x"), 65537)
         except Crowded:
             told.append("crowded")
 
     def read_honest() -> None:
-        assert len(door.read(Stream(*[b"y" * 65536] * 16), MIB)) == MIB
+        assert len(limits.read(Stream(*[b"y" * 65536] * 16), MIB)) == MIB
         told.append("honest")
 
     come(0)
@@ -139,7 +139,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, hard), hard))
     vote_api = VoteApi()
-    service = Service(tmp_path_factory.mktemp("door"), vote_api)
+    service = Service(tmp_path_factory.mktemp("limits"), vote_api)
     yield service
     service.server.stop()
     vote_api.close()

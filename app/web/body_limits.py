@@ -1,4 +1,4 @@
-"""The door: what is read before anybody knows who sent it is bounded in number, bytes and time.
+"""What is read before anybody knows who sent it is bounded in number, bytes and time.
 
 Whoever holds us up longest makes room, so that a sender who is quick gets in through any crowd.
 """
@@ -33,7 +33,7 @@ class Reading:
         self.stream.end()
 
 
-class Door:
+class BodyLimits:
     """All bodies that this process waits for. A stream that cannot be ended is just read."""
 
     def __init__(
