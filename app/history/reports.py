@@ -15,19 +15,19 @@ from app.porch.text import format_time, make_step
 SENDS_SHOWN = 200
 
 
-def find_report(id: int) -> Any:
+def find_report(id: int) -> Report | None:
     """The row of a report, or None."""
     return Report.get_or_none(Report.id == id) if 0 < id < 2**63 else None
 
 
-def list_reports_of(event_rows: Sequence[int]) -> list[Any]:
+def list_reports_of(event_rows: Sequence[int]) -> list[Report]:
     """The reports that these events (row ids) caused, in order."""
     if not event_rows:
         return []
     return list(Report.select().where(Report.event << list(event_rows)).order_by(Report.id))
 
 
-def describe_report(row: Any) -> dict[str, Any]:
+def describe_report(row: Report) -> dict[str, Any]:
     """A report in short, as an event's answer has it; `response` is the platform's reply as it came."""
     return {
         "id": row.id,
@@ -40,7 +40,7 @@ def describe_report(row: Any) -> dict[str, Any]:
     }
 
 
-def describe_report_fully(row: Any) -> dict[str, Any]:
+def describe_report_fully(row: Report) -> dict[str, Any]:
     """A report with each of its attempts, as JSON (with RawJson in it)."""
     return {
         **describe_report(row),
@@ -52,12 +52,12 @@ def describe_report_fully(row: Any) -> dict[str, Any]:
     }
 
 
-def list_sends(ids: Sequence[int]) -> list[Any]:
+def list_sends(ids: Sequence[int]) -> list[Send]:
     query = Send.select().where(Send.report << list(ids)).order_by(Send.id.desc())
     return list(reversed(query.limit(SENDS_SHOWN)))
 
 
-def describe_send(send: Any) -> dict[str, Any]:
+def describe_send(send: Send) -> dict[str, Any]:
     """One attempt; `result` is unknown while it runs, and for ever if its sender was killed."""
     return {
         "number": send.number,
@@ -71,13 +71,13 @@ def describe_send(send: Any) -> dict[str, Any]:
     }
 
 
-def judge_send(send: Any) -> SendResult:
+def judge_send(send: Send) -> SendResult:
     if send.ended_at is None:
         return SendResult.UNKNOWN
     return SendResult.FAILED if send.error else SendResult.DELIVERED
 
 
-def list_report_steps(reports: Sequence[Any]) -> list[dict[str, Any]]:
+def list_report_steps(reports: Sequence[Report]) -> list[dict[str, Any]]:
     """What became of an event's reports, as steps of its timeline; what is still to come is last."""
     names = {row.id: f"{row.reporter} {row.kind}" for row in reports}
     steps = [
@@ -101,7 +101,7 @@ def list_report_steps(reports: Sequence[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def describe_result(send: Any) -> str:
+def describe_result(send: Send) -> str:
     answered = f", answered {send.status}" if send.status else ""
     result = judge_send(send)
     if result is SendResult.UNKNOWN:
@@ -149,11 +149,13 @@ def revive_reports(
 
     def revive(some: Sequence[int]) -> int:
         mine = Report.id << list(some)
-        anew = {"sends_before": Report.sends, "waiting_since": now, "takes": 0}
+        # Of a ready one `lease_until` tells when `due_at` was written: that of its last lease is over.
+        at_once = {"due_at": now, "lease_until": now}
+        anew = {"sends_before": Report.sends, "waiting_since": now, "takes": 0, **at_once}
         dead = mine & (Report.state == BoxState.DEAD)
-        changed = Report.update(state=BoxState.READY, due_at=now, **anew).where(dead).execute()
+        changed = Report.update(state=BoxState.READY, **anew).where(dead).execute()
         waiting = mine & (Report.state == BoxState.READY) & (Report.due_at != now)
-        return int(changed + Report.update(due_at=now).where(waiting).execute())
+        return int(changed + Report.update(**at_once).where(waiting).execute())
 
     return run_in_chunks(database, ids, revive, progress)
 

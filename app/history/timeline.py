@@ -7,7 +7,7 @@ from typing import Any
 
 from app.database.keys import make_event_key
 from app.database.leases import MAX_TAKES
-from app.database.models import Attempt, Event, Grant, Part, Repayment, Waiting
+from app.database.models import Attempt, Event, Grant, Part, Repayment, Report, Waiting
 from app.database.states import ON_THEIR_WAY, AttemptKind, BoxState
 from app.history.reports import describe_report, list_report_steps, list_reports_of
 from app.history.states import EventState
@@ -27,24 +27,39 @@ SENTENCES = {
 class Record:
     """All that the tables hold of one event; `settled` and `waiting` are rows, one may be missing."""
 
-    settled: Any
-    waiting: Any
-    grants: list[Any]
-    repayments: list[Any]
-    reports: list[Any]
+    settled: Event | None
+    waiting: Waiting | None
+    grants: list[Grant]
+    repayments: list[Repayment]
+    reports: list[Report]
 
     @property
     def state(self) -> EventState:
         """What became of it."""
-        return EventState.SETTLED if self.settled else judge_waiting(self.waiting)
+        return (
+            judge_waiting(self.waiting) if self.waiting and not self.settled else EventState.SETTLED
+        )
 
     @property
     def last_error(self) -> str | None:
         """Why it is not settled."""
-        return None if self.settled else self.waiting.last_error or None
+        return self.waiting.last_error or None if self.waiting and not self.settled else None
+
+    @property
+    def next_try_at(self) -> int | None:
+        """When it is tried again (ms), if it waits."""
+        is_waiting = self.waiting is not None and self.state is EventState.WAITING
+        return find_next_try(self.waiting) if self.waiting and is_waiting else None
+
+    @property
+    def known(self) -> Event | Waiting:
+        """The row that says most of what came."""
+        known = self.settled or self.waiting
+        assert known is not None  # find_record makes none without
+        return known
 
 
-def judge_waiting(row: Any) -> EventState:
+def judge_waiting(row: Waiting) -> EventState:
     """The state of an event that is not settled, by its row in the inbox."""
     return EventState.DEAD if row.state == BoxState.DEAD else EventState.WAITING
 
@@ -52,8 +67,8 @@ def judge_waiting(row: Any) -> EventState:
 def find_record(key: bytes) -> Record | None:
     """What there is of the event of this key; None if we never heard of it."""
     # Any: the stubs know fields, not the values they hold.
-    waiting: Any = Waiting.get_or_none(Waiting.ordered_key == key)
-    settled: Any = Event.get_or_none(Event.ordered_key == key)
+    waiting: Waiting | None = Waiting.get_or_none(Waiting.ordered_key == key)
+    settled: Event | None = Event.get_or_none(Event.ordered_key == key)
     if settled is None and waiting is None:
         return None
     rows = list_family(settled.id) if settled else []
@@ -82,8 +97,7 @@ def describe_event(sources: Sequence[str], type: str, id: str) -> dict[str, Any]
     record = next(filter(None, map(find_record, keys)), None)
     if record is None:
         return None
-    settled, waiting, state = record.settled, record.waiting, record.state
-    known = settled or waiting
+    settled, waiting, known, state = record.settled, record.waiting, record.known, record.state
     return {
         "source": known.source,
         "type": type,
@@ -91,7 +105,7 @@ def describe_event(sources: Sequence[str], type: str, id: str) -> dict[str, Any]
         "state": state,
         "attempts": (waiting.attempts if waiting else 0) + (1 if settled else 0),
         "last_error": record.last_error,
-        "next_try_at": format_time(find_next_try(waiting)) if state is EventState.WAITING else None,
+        "next_try_at": format_time(record.next_try_at),
         "server_id": settled.server_id if settled else None,
         "nickname": settled.nickname if settled else None,
         "user_id": settled.user_id if settled else None,
@@ -119,7 +133,7 @@ def list_family(event_row: int) -> list[int]:
     return [event_row, *(row[0] for row in parts)]
 
 
-def list_repayments(rows: Sequence[int]) -> list[Any]:
+def list_repayments(rows: Sequence[int]) -> list[Repayment]:
     """Who had which of these settled events paid later."""
     query = Repayment.select().where(Repayment.event << list(rows)).order_by(Repayment.repaid_at)
     return list(query) if rows else []
@@ -152,7 +166,7 @@ def build_timeline(record: Record) -> list[dict[str, Any]]:
             detail = SENTENCES[AttemptKind(attempt.what)].format(detail=attempt.detail)
             steps.append(make_step(attempt.at, attempt.what, detail))
     if record.settled:
-        steps += list_payment_steps(record)
+        steps += list_payment_steps(record, record.settled)
     elif waiting and waiting.state == BoxState.DEAD and waiting.takes >= MAX_TAKES:
         detail = f"taken {waiting.takes} times and never finished: it seems to end whoever tries it"
         steps.append(make_step(waiting.lease_until, "gave up", detail))
@@ -163,9 +177,9 @@ def build_timeline(record: Record) -> list[dict[str, Any]]:
     return steps
 
 
-def list_payment_steps(record: Record) -> list[dict[str, Any]]:
+def list_payment_steps(record: Record, settled: Event) -> list[dict[str, Any]]:
     """That it was settled, what it earned then, and what a person had paid for it later."""
-    settled, later = record.settled, {one.event for one in record.repayments}
+    later = {one.event for one in record.repayments}
     at_once = [grant for grant in record.grants if grant.event not in later]
     signer = f", signed with {settled.token}" if settled.token else ""
     earned = "" if at_once else (
@@ -182,12 +196,12 @@ def list_payment_steps(record: Record) -> list[dict[str, Any]]:
     return steps
 
 
-def make_grant_step(grant: Any) -> dict[str, Any]:
+def make_grant_step(grant: Grant) -> dict[str, Any]:
     detail = f"{grant.kind} {grant.params} to {grant.nickname} by the rule {grant.rule!r}"
     return make_step(grant.granted_at, "granted", detail)
 
 
-def find_next_try(waiting: Any) -> int:
+def find_next_try(waiting: Waiting) -> int:
     """When a waiting event is due, in ms; one that a person sent again is due since then."""
     return max(int(waiting.due_at), int(waiting.waiting_since))
 

@@ -12,9 +12,9 @@ from app.failpoints import reach
 from app.history.ledger import IS_SETTLED
 from app.paying.announcing import Announcer
 from app.paying.fetching import Fetcher
+from app.paying.inbox import STILL_WAITS, Inbox
 from app.paying.recipients import judge_unknown
 from app.paying.settler import Settler, Work
-from app.paying.waiting import STILL_WAITS, Inbox
 from app.pending import Pending
 from app.porch.errors import DatabaseUnavailable, GuerdonError, NotReady, RefusedName
 from app.porch.types import NOT_YET, Delivery, Outcome, OutcomeState
@@ -87,7 +87,7 @@ class Deliveries:
         Raises DatabaseUnavailable, also when the answer takes longer than ANSWER_TIMEOUT.
         """
         try:
-            return self._looking.ask(key, ANSWER_TIMEOUT)
+            return self._looking.process(key, ANSWER_TIMEOUT)
         except TimeoutError:
             raise DatabaseUnavailable("the database answers too slowly") from None
 
@@ -121,7 +121,7 @@ class Deliveries:
             reach("delivery: looked")
             events = self._fetcher.fetch(delivery)
             reach("delivery: fetched")
-            outcome = self._settling.ask(Work(events, delivery.token), ANSWER_TIMEOUT)
+            outcome = self._settling.process(Work(events, delivery.token), ANSWER_TIMEOUT)
         except Exception as error:
             return self._explain(delivery, error), standing
         if outcome.state == OutcomeState.SETTLED:
@@ -130,7 +130,7 @@ class Deliveries:
 
     def _explain(self, delivery: Delivery, error: Exception) -> Outcome:
         """What an error on the way of a delivery means for it; raises one that nobody expects."""
-        name = {"event_type": delivery.type, "event_id": delivery.id}
+        told = log.bind(event_type=delivery.type, event_id=delivery.id)
         match error:
             case RefusedName():
                 return judge_unknown(error, self._unknown)
@@ -139,13 +139,13 @@ class Deliveries:
             case DatabaseUnavailable():
                 return Outcome(OutcomeState.UNAVAILABLE, str(error))
             case PeeweeException():
-                log.error("database failed", **name, exc_info=error)
+                told.error("database failed", exc_info=error)
                 return Outcome(OutcomeState.UNAVAILABLE, "the database cannot answer")
             case TimeoutError():
                 # It may yet be paid; then whoever tries it from the inbox finds that out.
                 return Outcome(OutcomeState.WAITING, "the database answers too slowly")
             case GuerdonError():
-                log.error("not settled", **name, exc_info=error)
+                told.error("not settled", exc_info=error)
                 return Outcome(OutcomeState.WAITING, str(error))
         raise error
 
@@ -159,11 +159,11 @@ class Deliveries:
         marks = ", ".join([self._database.param] * len(keys))
         sql = f"{IS_SETTLED} UNION ALL {STILL_WAITS}".format(marks=marks)
 
-        def read(attempt: int) -> list[tuple[bytes, int]]:
+        def read() -> list[tuple[bytes, int]]:
             rows = self._database.execute_sql(sql, keys + keys).fetchall()
             return [(bytes(key), is_settled) for key, is_settled in rows]
 
-        found = self._database.ask(read)
+        found = self._database.read(read)
         settled = {key for key, is_settled in found if is_settled}
         waiting = {key for key, is_settled in found if not is_settled}
         return [Standing(key in settled, key in waiting) for key in keys]

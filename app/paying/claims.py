@@ -46,7 +46,7 @@ def lease_claims(
     `running`: as take_leases has it.
     """
 
-    def note(rows: list[Any]) -> list[Any]:
+    def note(rows: list[Claim]) -> list[Claim]:
         reach("claims: leased, before COMMIT")
         return rows
 
@@ -84,8 +84,8 @@ def acknowledge_claim(database: Database, id: int, lease: str | None, now: int) 
     """
     open_states = [BoxState.LEASED] if lease is None else [BoxState.LEASED, BoxState.READY]
 
-    def end(attempt: int) -> bool:
-        row: Any = Claim.get_or_none(Claim.id == id)
+    def end(is_retry: bool) -> bool:
+        row: Claim | None = Claim.get_or_none(Claim.id == id)
         if row is None:
             raise BadClaim(f"there is no claim {id}", 404)
         token = row.lease_token if lease is None else lease

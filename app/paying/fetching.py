@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from app.config.reading import Players
+from app.config.sections import Players
 from app.host.loading import Plugins
 from app.porch.errors import NotReady
 from app.porch.types import Delivery, Event, Http

@@ -14,7 +14,7 @@ from app.porch.types import Event, Grant, Player
 
 
 class GatheredWrites:
-    """What plugins want written once for the whole batch; hookspecs.Batch is its contract."""
+    """What plugins want written once for the whole batch; app/porch/types.py has its contract, Batch."""
 
     def __init__(self) -> None:
         self._rows: dict[Callable[..., None], list[Any]] = defaultdict(list)

@@ -75,7 +75,7 @@ class Payer:
         settled = find_settled(self._database, keys) if look_first else {}
         for payment in payments:
             work = payment.work
-            payment.begin(self._rules.choose_gifts, settled)
+            payment.reset(self._rules.choose_gifts, settled)
             if work.keys[0] in settled:
                 payment.outcome = Outcome(OutcomeState.KNOWN, events=work.events)
             elif fault := find_misfit(work.events):
@@ -160,7 +160,7 @@ class Payer:
         except Inseparable as inseparable:
             self._suspects.note_failure(payment)
             if payment.is_careful:  # care does not help
-                self._suspects.note_breaker(payment.work)
+                self._suspects.note_spoiler(payment.work)
             raise Spoilt([(payment, inseparable.error)]) from inseparable
         if error is not None:
             self._suspects.note_failure(payment)
@@ -178,7 +178,7 @@ class Payer:
                 if concerns_all(error):
                     raise
                 culprits.append((payment, error))
-                self._suspects.note_breaker(payment.work)
+                self._suspects.note_spoiler(payment.work)
                 if self._database.is_doomed:  # the others would meet the same error
                     break
         if culprits:

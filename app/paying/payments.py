@@ -57,7 +57,7 @@ class Payment:
     giving: Gift | None = None  # what it is being given, or failed at
     met_lock: bool = False  # it failed at rows that somebody else held
 
-    def begin(
+    def reset(
         self, choose_gifts: Callable[[Event], list[Gift]], settled: Mapping[bytes, int]
     ) -> None:
         """Forget an earlier try. `settled`: the row ids of events that are settled already."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from app.config.reading import Players
+from app.config.sections import Players
 from app.database.opening import Database
 from app.porch.names import fold_name, list_forms
 from app.porch.types import Player

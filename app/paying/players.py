@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from app.config.reading import Players
+from app.config.sections import Players
 from app.database.opening import Database
 from app.paying.player_search import PlayerSearch
 from app.porch.errors import AmbiguousPlayer, RefusedName, UnknownPlayer

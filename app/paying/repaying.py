@@ -44,7 +44,7 @@ class RepayingPayer(Payer):
         keys = [key for payment in payments for key in payment.work.keys]
         unpaid = list_unpaid_keys(self._database, keys)
         for payment in payments:
-            payment.begin(self._rules.choose_gifts, {})
+            payment.reset(self._rules.choose_gifts, {})
             if not unpaid.issuperset(payment.work.keys):
                 payment.outcome = Outcome(OutcomeState.KNOWN)
             elif not any(line.gifts for line in payment.lines):
@@ -86,7 +86,7 @@ class Repayer:
 
     def list_windows(self) -> list[int]:
         """The stretches of the ledger that `plan_window` looks through, one after the other."""
-        return self._database.ask(lambda attempt: list_windows(self._database))
+        return self._database.read(lambda: list_windows(self._database))
 
     def plan_window(
         self, first: int, since: int, until: int | None, type: str | None, planned: "Counter[str]"
@@ -96,9 +96,7 @@ class Repayer:
         Events settled from `since` until before `until` (ms), of this type if given. What each rule
         would pay is counted in `planned`.
         """
-        found = self._database.ask(
-            lambda attempt: read_window(self._database, first, since, until, type)
-        )
+        found = self._database.read(lambda: read_window(self._database, first, since, until, type))
         rows = []
         for one in found:
             if rules := {gift.rule: None for gift in self._rules.choose_gifts(one.event)}:
@@ -112,7 +110,7 @@ class Repayer:
         What one of them, its player or a plugin does wrong costs none of the others. Raises
         DatabaseUnavailable when the database is lost; what was committed before stays.
         """
-        found = self._database.ask(lambda attempt: read_unpaid_rows(self._database, rows))
+        found = self._database.read(lambda: read_unpaid_rows(self._database, rows))
         events = [one.event for one in found]
         outcomes = self._settler.settle([Work([event]) for event in events])
         return [

@@ -82,7 +82,7 @@ class Settler:
                 later.append(payment)
                 continue
             planned.update(payment.work.keys)
-            (alone if self._suspects.breaks_batches(payment.work) else together).append(payment)
+            (alone if self._suspects.spoils_batches(payment.work) else together).append(payment)
         return together, alone, later
 
     def _settle_batch(self, payments: Sequence[Payment], look_first: bool = False) -> None:
@@ -119,8 +119,8 @@ class Settler:
         for payment in payments:
             self._suspects.note_end(payment)
 
-    def _pay(self, payments: Sequence[Payment], look_first: bool, attempt: int) -> None:
-        self._payer.pay(payments, look_first or attempt > 0)
+    def _pay(self, payments: Sequence[Payment], look_first: bool, is_retry: bool) -> None:
+        self._payer.pay(payments, look_first or is_retry)
 
     def _settle_parts(self, payments: Sequence[Payment], error: Exception) -> None:
         """After an error that names nobody: halve the batch until who failed is alone."""
@@ -139,7 +139,7 @@ class Settler:
     def _give_up(self, payment: Payment, error: Exception) -> None:
         payment.fail(error)
         if not payment.met_lock:
-            self._suspects.note_breaker(payment.work)
+            self._suspects.note_spoiler(payment.work)
 
     def _settle_apart(self, payments: Sequence[Payment]) -> None:
         """One by one: each lock is waited for. After some the rest waits in the inbox instead."""

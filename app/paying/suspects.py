@@ -16,7 +16,7 @@ class Suspects:
 
     def __init__(self) -> None:
         self._failed: dict[Hashable, None] = {}
-        self._breakers: dict[Hashable, None] = {}
+        self._spoilers: dict[Hashable, None] = {}
 
     def are_there(self) -> bool:
         return bool(self._failed)
@@ -35,18 +35,18 @@ class Suspects:
 
     def note_end(self, payment: Payment) -> None:
         """Its transaction is kept: with it, or at least unharmed by it."""
-        if self._breakers:
-            self._breakers.pop(payment.work.keys[0], None)
+        if self._spoilers:
+            self._spoilers.pop(payment.work.keys[0], None)
         if self._failed and payment.outcome and payment.outcome.state == OutcomeState.SETTLED:
             for name in name_parts(payment):
                 self._failed.pop(name, None)
 
-    def breaks_batches(self, work: Work) -> bool:
+    def spoils_batches(self, work: Work) -> bool:
         """Whether its whole batch failed for it lately: it is settled by itself."""
-        return work.keys[0] in self._breakers
+        return work.keys[0] in self._spoilers
 
-    def note_breaker(self, work: Work) -> None:
-        remember(self._breakers, work.keys[0])
+    def note_spoiler(self, work: Work) -> None:
+        remember(self._spoilers, work.keys[0])
 
 
 def name_parts(payment: Payment) -> Iterator[Hashable]:

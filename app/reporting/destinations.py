@@ -65,10 +65,10 @@ class Destination:
         `is_late`: it was too late to begin, which tells nothing of who is there.
         """
         if not is_late:
-            self._note_end(is_down, is_unsent)
+            self._count_end(is_down, is_unsent)
         self._limit.give_back(1)
 
-    def _note_end(self, is_down: bool, is_unsent: bool) -> None:
+    def _count_end(self, is_down: bool, is_unsent: bool) -> None:
         if not (is_down or is_unsent):
             if self._breaker.note_success():
                 self._log.info("circuit closed")

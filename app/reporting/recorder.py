@@ -18,6 +18,7 @@ from app.failpoints import reach
 from app.history.ledger import cut_rows
 from app.porch.errors import DatabaseUnavailable
 from app.reporting.sender import Sent
+from app.reporting.store import LeasedReport
 
 log = structlog.get_logger()
 
@@ -36,7 +37,7 @@ class Ended:
     should it have failed; None: it is not.
     """
 
-    row: Any
+    row: LeasedReport
     sent: Sent
     at: int
     since: int
@@ -61,7 +62,7 @@ class Recorder:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                if error := self._ending.ask(ended, ANSWER_TIMEOUT):
+                if error := self._ending.process(ended, ANSWER_TIMEOUT):
                     raise error
                 return
             except (DatabaseUnavailable, PeeweeException, TimeoutError):
@@ -84,7 +85,7 @@ class Recorder:
 def record_ends(database: Database, ended: Sequence[Ended]) -> None:
     """Each send and what it means for its report; again is harmless."""
 
-    def record(attempt: int) -> None:
+    def record(is_retry: bool) -> None:
         end_sends(database, ended)
         deliver_reports(database, [one for one in ended if one.sent.reply is not None])
         for one in ended:
@@ -158,11 +159,13 @@ def plan_changes(ended: Ended) -> Iterator[tuple[str, tuple[Any, ...]]]:
 
 def tell_end(ended: Ended) -> None:
     row, sent = ended.row, ended.sent
-    name = {"reporter": row.reporter, "kind": row.kind, "key": row.key, "report": row.id}
-    facts = {"sends": row.sends, "status": sent.status, "latency_ms": sent.latency}
+    told = log.bind(
+        reporter=row.reporter, kind=row.kind, key=row.key, report=row.id,
+        sends=row.sends, status=sent.status, latency_ms=sent.latency,
+    )  # fmt: skip
     if sent.reply is not None:
-        log.info("delivered", **name, **facts)
+        told.info("delivered")
     elif sent.is_unsent or sent.is_late or ended.due_at is not None:
-        log.warning("not delivered", **name, **facts, reason=sent.error)
+        told.warning("not delivered", reason=sent.error)
     else:
-        log.error("report is dead", **name, **facts, reason=sent.error)
+        told.error("report is dead", reason=sent.error)

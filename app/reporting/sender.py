@@ -121,9 +121,9 @@ def try_to_send(
     try:
         result = ask_reporter(plugins, recorder, report, now)
     except (Exception, SystemExit) as error:
-        name = {"reporter": report.reporter, "report": report.id}
-        told = "".join(format_exception(error))  # it may quote a reply, or the report itself
-        log.error("send_report failed", **name, exception=hide(told))
+        told = hide("".join(format_exception(error)))  # it may quote a reply, or the report itself
+        of_report = log.bind(reporter=report.reporter, report=report.id)
+        of_report.error("send_report failed", exception=told)
         result = {"error": f"send_report of {report.reporter} failed: {type(error).__name__}"}
     if "error" in result and "is_unsent" not in result:
         result["error"] = hide(result["error"])[:LONGEST_ERROR] or "it failed"

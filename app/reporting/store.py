@@ -6,6 +6,7 @@ tells that nobody knows whether it arrived.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from app.database.leases import NO_ENDS, SLACK, take_leases
@@ -25,9 +26,28 @@ BEGIN = (
 )
 
 
+@dataclass(slots=True)
+class LeasedReport:
+    """A report that is ours to send until `lease_until` (ms)."""
+
+    id: int
+    reporter: str
+    kind: str
+    key: str
+    body: bytes
+    sends: int  # this one included
+    sends_before: int
+    lease_token: str
+    lease_until: int
+    waited: (
+        int  # ms that its sends have been waited for; what came after each due time does not count
+    )
+    began: int = 0  # ms, by the clock that is never set
+
+
 def list_due_reporters(database: Database, now: int) -> set[str]:
     """The reporters that have something to send, or to take over."""
-    return database.ask(lambda attempt: set(find_due(database, now)))
+    return database.read(lambda: set(find_due(database, now)))
 
 
 def find_due(database: Database, now: int) -> Iterator[str]:
@@ -62,36 +82,39 @@ def begin_sends(
     now: int,
     by_id: bool = False,
     running: tuple[int, int] = NO_ENDS,
-) -> list[Any]:
+) -> list[LeasedReport]:
     """Lease up to `limit` reports that match `where`; the rows that are ours to send now.
 
     `get_schedule` gives that of a reporter; `by_id`: `where` names them by their ids; `running`: as
-    take_leases has it. A row's `waited` says for how long its sends have been waited for, in ms: what
-    came after each due time does not count.
+    take_leases has it.
     """
     lease = take_leases(
         database, Report, where, Report.due_at, limit, now, LEASE_LENGTH, death=KILLER,
         note=lambda rows: note_begun(database, get_schedule, rows, now), by_id=by_id, running=running,
     )  # fmt: skip
-    for row in lease.rows:
-        row.waited = now - row.waiting_since
     if lease.rows:
         reach("outbox: begun, after COMMIT")
-    return list(lease.rows)
+    return [
+        LeasedReport(
+            row.id, row.reporter, row.kind, row.key, bytes(row.body), row.sends, row.sends_before,
+            row.lease_token, row.lease_until, waited=now - row.waiting_since,
+        )
+        for row in lease.rows
+    ]  # fmt: skip
 
 
 def note_begun(
-    database: Database, get_schedule: Callable[[str], Schedule], rows: list[Any], now: int
-) -> list[Any]:
+    database: Database, get_schedule: Callable[[str], Schedule], rows: list[Report], now: int
+) -> list[Report]:
     """Inside: count the sends of these leased reports; those that are left, with what is changed.
 
     One that was cut off in the last send of its schedule is dead instead. One whose last send has ended
     was promised another, so it gets that, also where its schedule has become shorter meanwhile.
     """
-    alike: dict[tuple[str, int, int, bool], list[Any]] = defaultdict(list)
+    alike: dict[tuple[str, int, int, bool], list[Report]] = defaultdict(list)
     for row in rows:
         alike[row.reporter, row.sends, row.sends_before, row.takes > 1].append(row)
-    begun: list[Any] = []
+    begun: list[Report] = []
     for (reporter, sends, before, is_cut_off), some in alike.items():
         ids = [row.id for row in some]
         schedule = get_schedule(reporter)

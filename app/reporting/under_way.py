@@ -17,6 +17,7 @@ from app.reporting.destinations import Destination, Destinations
 from app.reporting.recorder import Ended, Recorder
 from app.reporting.schedule import choose_due
 from app.reporting.sender import Sent, send_one
+from app.reporting.store import LeasedReport
 
 log = structlog.get_logger()
 
@@ -85,7 +86,7 @@ class UnderWay:
                 self._destinations.open(name).give_back(count)
         return begun
 
-    def _lease(self, where: Any, limit: int, by_id: bool) -> list[Any]:
+    def _lease(self, where: Any, limit: int, by_id: bool) -> list[LeasedReport]:
         ticks, now = self._now.ticks(), self._now()
         running = self._now.find_running(store.LEASE_LENGTH)
         get_schedule = self._destinations.get_schedule
@@ -94,7 +95,7 @@ class UnderWay:
             row.began = ticks
         return rows
 
-    def _submit(self, row: Any) -> None:
+    def _submit(self, row: LeasedReport) -> None:
         destination = self._destinations.open(row.reporter)
         future = destination.submit(self._send, row, destination)
         self._futures[row.id] = future
@@ -104,7 +105,7 @@ class UnderWay:
         if self._futures.get(id) is done:  # a later send of the same report may have begun
             del self._futures[id]
 
-    def _send(self, row: Any, destination: Destination) -> None:
+    def _send(self, row: LeasedReport, destination: Destination) -> None:
         sent = Sent(is_down=True)
         try:
             report = Report(row.reporter, row.kind, row.key, bytes(row.body), row.id, row.sends)
@@ -112,15 +113,15 @@ class UnderWay:
                 self._plugins, self._http, report, self._now(), self._secrets,
                 partial(self._count_left, row),
             )  # fmt: skip
-            self._recorder.record(self._note_end(row, sent, destination))
+            self._recorder.record(self._plan_next_send(row, sent, destination))
         except Exception as error:
-            name = {"reporter": row.reporter, "report": row.id}
-            log.error("send not recorded", **name, reason=type(error).__name__)
+            told = log.bind(reporter=row.reporter, report=row.id)
+            told.error("send not recorded", reason=type(error).__name__)
         finally:
             destination.end(sent.is_down, sent.is_unsent, sent.is_late)
             self._tell_end()
 
-    def _note_end(self, row: Any, sent: Sent, destination: Destination) -> Ended:
+    def _plan_next_send(self, row: LeasedReport, sent: Sent, destination: Destination) -> Ended:
         now = self._now()
         # Not since when it waits, but for how long: meanwhile the clock may have been set.
         since = now - row.waited - (self._now.ticks() - row.began)
@@ -128,7 +129,7 @@ class UnderWay:
         due = choose_due(destination.schedule, sends, since, now, sent.retry_in)
         return Ended(row, sent, now, since, None if sent.is_permanent else due)
 
-    def _count_left(self, row: Any) -> float:
+    def _count_left(self, row: LeasedReport) -> float:
         """Seconds that a send of this leased report may take; none where it comes too late to begin.
 
         Then another process may send it already, or soon. This one may have been stopped, or suspended

@@ -67,7 +67,7 @@ class WaitingCallers:
             if not any(one.is_leased or one.due_in <= left for one in reports):
                 break
             due = {one.id: one.reporter for one in reports if one.is_due}
-            begun = self._beginning.ask(due, ANSWER_TIMEOUT) if due else set()
+            begun = self._beginning.process(due, ANSWER_TIMEOUT) if due else set()
             served = [one for one in map(self._destinations.open, due.values()) if one.is_served]
             if futures := [f for one in reports if (f := self._under_way.find(one.id))]:
                 patience = left if len(begun) == len(due) else min(left, LONGEST_LOOK)
@@ -91,7 +91,7 @@ class WaitingCallers:
         now = self._now()
         columns = (Report.id, Report.reporter, Report.state, Report.due_at)
         query: Any = Report.select(*columns).where(Report.id << list(ids)).tuples()
-        rows = self._database.ask(lambda attempt: list(query))
+        rows = self._database.read(lambda: list(query))
         return [
             OpenReport(id_, name, state == BoxState.LEASED, (due - now) / 1000)
             for id_, name, state, due in rows

@@ -433,12 +433,12 @@ def test_a_process_remembers_so_many_that_failed_and_no_more() -> None:
     payments = [Payment(make_work(f"v{n}")) for n in range(MOST + 1)]
     for payment in payments:
         suspects.note_failure(payment)
-        suspects.note_breaker(payment.work)
+        suspects.note_spoiler(payment.work)
 
     known = [suspects.needs_care(payment) for payment in payments]
 
     assert known == [False] + [True] * MOST
-    assert [suspects.breaks_batches(payment.work) for payment in payments] == known
+    assert [suspects.spoils_batches(payment.work) for payment in payments] == known
 
 
 def test_two_players_called_alike_cost_nobody_anything(open_service: Open, count_ends: Any) -> None:

@@ -14,7 +14,7 @@ from app.database.models import Attempt, OwnPlayer, Waiting
 from app.database.models import Event as EventRow
 from app.guerdon import Guerdon, open_guerdon
 from app.network.client import Http
-from app.paying.waiting import LEASE_LENGTH
+from app.paying.inbox import LEASE_LENGTH
 from app.porch.errors import NotReady
 from tests.conftest import API_KEY, Clock, add_player
 from tests.world.sending import TOKEN, make_delivery
@@ -267,6 +267,27 @@ def test_a_person_need_not_wait_for_a_waiting_one(house: House, vote_api: VoteAp
 
     assert (house.ask("v1")["state"], house.ask("v2")["state"]) == ("settled", "waiting")
     assert "a person had it tried again" in str(house.ask("v1")["timeline"])
+
+
+def test_one_sent_again_waits_since_then_whoever_else_is_leased(
+    move_in: Callable[..., House], vote_api: VoteApi
+) -> None:
+    """Not for the length of the lease that it had before is it taken for one whose clock was set back."""
+    house = move_in(more="[inbox]\nretry_delays = [1]\ngive_up_after = 1")
+    vote_api.behave = refuse
+    house.deliver("v1")
+    for _ in range(2):
+        house.serve(1)
+    assert house.ask("v1")["state"] == "dead"
+    house.deliver("v2")
+    house.clock.advance(1)
+
+    assert house.guerdon.inbox.revive(None) == 1
+    house.guerdon.inbox.take_due(1)
+
+    assert {row.state for row in Waiting.select()} == {"ready", "leased"}
+    assert min(row.due_at for row in Waiting.select()) >= 0
+    assert house.row().waiting_since == house.clock.now
 
 
 def test_a_redelivery_is_tried_at_once_and_ends_the_waiting(

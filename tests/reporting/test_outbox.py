@@ -105,7 +105,7 @@ def list_times(guerdon: Guerdon, key: str, start: int) -> list[float]:
 @contextmanager
 def hold_lock(guerdon: Guerdon, key: str) -> Iterator[None]:
     """Meanwhile nobody can change the report with this key; on SQLite, anything."""
-    other = open_database(guerdon.config.database_url)
+    other = open_database(guerdon.config.database.url)
     try:
         with other.connection_context(), other.atomic():
             column, mark = "key".join([other.quote[0]] * 2), other.param
@@ -160,7 +160,7 @@ def test_a_send_is_committed_as_begun_before_its_bytes_leave(
     open_studio: Open, network: Network, clock: Clock
 ) -> None:
     guerdon = open_studio()
-    other = open_database(guerdon.config.database_url)
+    other = open_database(guerdon.config.database.url)
     seen: list[Any] = []
 
     def look(asked: Asked) -> HttpResponse:
@@ -618,6 +618,28 @@ def test_a_dead_report_sent_again_by_a_person_has_its_whole_schedule(
     send_due(guerdon)
     [row] = list_reports(guerdon)
     assert (row.state, row.sends, row.last_error) == ("delivered", 5, "")
+
+
+@pytest.mark.parametrize("plan", ["delays=[]", "delays=[60]"])
+def test_one_sent_again_soon_after_its_last_send_keeps_its_time_whoever_else_is_sent(
+    open_studio: Open, network: Network, clock: Clock, plan: str
+) -> None:
+    """Not for the length of the lease that it had before is it taken for one whose clock was set back."""
+    guerdon = open_studio(plan)
+    network.answer = lambda asked: reply(status=500)
+    queue_reports(guerdon, "v1")
+    send_due(guerdon)
+    clock.advance(5)
+    [row] = list_reports(guerdon)
+
+    assert revive_reports(guerdon.database, [row.id], clock.now) == 1
+    queue_reports(guerdon, "v2")
+    due = (Report.key == "v2") & (Report.due_at <= clock.now)
+    get_schedule = Destinations(guerdon.plugins, 32, clock).get_schedule
+    begin_sends(guerdon.database, get_schedule, due, 5, clock.now)
+
+    [row] = list_reports(guerdon, key="v1")
+    assert (row.state, row.due_at) == ("ready", clock.now)
 
 
 @on_sqlite

@@ -194,7 +194,7 @@ def refuse_reports(guerdon: Guerdon, database_server: DatabaseServer | None) -> 
         when = "FOR EACH ROW "
     sql = f"CREATE TRIGGER fire BEFORE INSERT ON guerdon_reports {when}{deed}"
     if database_server is not None:
-        name = guerdon.config.database_url.rpartition("/")[2]
+        name = guerdon.config.database.url.rpartition("/")[2]
         database_server.run(sql, database=name)
         return lambda: database_server.run("DROP TRIGGER fire", database=name)
     with database.connection_context():

@@ -9,8 +9,8 @@ from typing import Any
 import structlog
 from peewee import PeeweeException
 
-from app.config.reading import Inbox as InboxConfig
 from app.config.rules import dump_json
+from app.config.sections import Inbox as InboxConfig
 from app.database.chunks import run_in_chunks
 from app.database.clock import make_clock
 from app.database.error_kinds import ErrorKind, classify_error
@@ -51,13 +51,13 @@ class Inbox:
     def keep(self, delivery: Delivery, outcome: Outcome) -> Outcome:
         """Store a delivery that just came and has this outcome; the outcome as its source is told it."""
         try:
-            due_at = self._insist(lambda: self._park(delivery, outcome))
+            due_at = self._transact(lambda: self._park(delivery, outcome))
         except UNWRITABLE as error:  # TypeError, ValueError: a plugin's data that JSON cannot hold
             log.error("inbox not written", event_id=delivery.id, exc_info=error)
             return Outcome(OutcomeState.UNAVAILABLE, f"it could not be stored: {outcome.reason}")
         reach("inbox: parked, after COMMIT")
-        name = {"event_type": delivery.type, "event_id": delivery.id}
-        log.warning("waiting", **name, state=outcome.state, reason=outcome.reason)
+        told = log.bind(event_type=delivery.type, event_id=delivery.id)
+        told.warning("waiting", state=outcome.state, reason=outcome.reason)
         retry_in = max(1.0, (due_at - self._now()) / 1000)
         return Outcome(outcome.state, outcome.reason, retry_in, outcome.events)
 
@@ -79,7 +79,7 @@ class Inbox:
             anew = {"due_at": due, "lease_until": now, "takes": 0, "retries": 0}
             dead = mine & (Waiting.state == BoxState.DEAD)
             Waiting.update(state=BoxState.READY, waiting_since=now, **anew).where(dead).execute()
-        row: Any = Waiting.get(mine)
+        row: Waiting = Waiting.get(mine)
         if row.attempts <= ATTEMPTS_KEPT:
             Attempt.insert(
                 ordered_key=key, at=now, what=AttemptKind.DELIVERY, detail=error
@@ -87,21 +87,21 @@ class Inbox:
         reach("inbox: parked, before COMMIT")
         return correct_due(row, now)
 
-    def _insist(self, unit: Callable[[], int]) -> int:
+    def _transact(self, unit: Callable[[], int]) -> int:
         """Two workers may insert the same row: the second then finds and updates it."""
         try:
-            return self._database.transact(lambda attempt: unit(), PATIENCE)
+            return self._database.transact(lambda is_retry: unit(), PATIENCE)
         except PeeweeException as error:
             if classify_error(error) != ErrorKind.DUPLICATE:
                 raise
-            return self._database.transact(lambda attempt: unit(), PATIENCE)
+            return self._database.transact(lambda is_retry: unit(), PATIENCE)
 
     def close(self, delivery: Delivery) -> None:
         """What waited was paid after all, when it came again. Where that cannot be written, it is retried."""
         key = make_event_key(delivery.source, delivery.type, delivery.id)
         still = (Waiting.ordered_key == key) & (Waiting.state != BoxState.SETTLED)
 
-        def close(attempt: int) -> None:
+        def close(is_retry: bool) -> None:
             Waiting.update(state=BoxState.SETTLED).where(still).execute()
             reach("inbox: closed, before COMMIT")
 
@@ -112,12 +112,12 @@ class Inbox:
             return
         reach("inbox: closed, after COMMIT")
 
-    def take_due(self, limit: int) -> Lease:
+    def take_due(self, limit: int) -> Lease[Waiting]:
         """Lease up to `limit` events that are due; without [inbox] retry, those a person sent again."""
         now = self._now()
         latest = now if self._config.retry else AT_ONCE
 
-        def note(rows: list[Any]) -> list[Any]:
+        def note(rows: list[Waiting]) -> list[Waiting]:
             reach("inbox: leased, before COMMIT")
             return rows
 
@@ -131,7 +131,7 @@ class Inbox:
 
     def begin_retry(self, id: int) -> "Retry":
         """A leased delivery, to be tried again now."""
-        row = self._database.ask(lambda attempt: Waiting.get_by_id(id))
+        row = self._database.read(lambda: Waiting.get_by_id(id))
         delivery = Delivery(
             row.source, row.type, row.event_id, token=row.token, data=json.loads(row.data)
         )
@@ -161,7 +161,7 @@ class Inbox:
         reach("inbox: noted, after COMMIT")
         tell_retry(retry.delivery, state, outcome.reason)
 
-    def _choose_next(self, row: Any, outcome: Outcome, now: int, waited: int) -> dict[str, Any]:
+    def _choose_next(self, row: Waiting, outcome: Outcome, now: int, waited: int) -> dict[str, Any]:
         """What becomes of a leased row after a try; it has `waited` for its tries so long (ms)."""
         if outcome.state in PAID:
             return {"state": BoxState.SETTLED}
@@ -205,12 +205,14 @@ class Inbox:
             found = [{"ordered_key": bytes(row[0]), **told} for row in rows]
             if found:
                 Attempt.insert_many(found).execute()
-            anew = {"due_at": AT_ONCE, "takes": 0, "retries": 0, "waiting_since": now}
-            Waiting.update(state=BoxState.READY, **anew).where(changeable).execute()
+            anew = {"due_at": AT_ONCE, "lease_until": now, "waiting_since": now}
+            Waiting.update(state=BoxState.READY, takes=0, retries=0, **anew).where(
+                changeable
+            ).execute()
             return len(found)
 
         all_ids: Any = Waiting.select(Waiting.id).where(chosen).order_by(Waiting.id).tuples()
-        ids = self._database.ask(lambda attempt: [row[0] for row in all_ids])
+        ids = self._database.read(lambda: [row[0] for row in all_ids])
         return run_in_chunks(self._database, ids, revive, progress)
 
 
@@ -218,14 +220,14 @@ class Inbox:
 class Retry:
     """One try of a leased delivery, on its way."""
 
-    row: Any
+    row: Waiting
     delivery: Delivery
     began: int  # ms, by the clock that is never set
 
 
 def tell_retry(delivery: Delivery, state: str, reason: str) -> None:
-    name = {"event_type": delivery.type, "event_id": delivery.id}
+    told = log.bind(event_type=delivery.type, event_id=delivery.id)
     if state == BoxState.DEAD:
-        log.error("gave up", **name, reason=reason)
+        told.error("gave up", reason=reason)
     else:
-        log.info("retried", **name, state=state, reason=reason)
+        told.info("retried", state=state, reason=reason)
