@@ -7,10 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 from peewee import PeeweeException
-from playhouse.pool import MaxConnectionsExceeded
 
 from app.paying.accepting import Deliveries
-from app.paying.waiting import Inbox
+from app.paying.inbox import Inbox
 from app.porch.errors import DatabaseUnavailable
 from app.porch.types import OutcomeState
 from app.reporting.outbox import Outbox
@@ -78,7 +77,7 @@ class Dispatcher:
             try:
                 self._require_fit_database()
                 busy = serve()
-            except (PeeweeException, DatabaseUnavailable, MaxConnectionsExceeded) as error:
+            except (PeeweeException, DatabaseUnavailable) as error:
                 log.warning("dispatcher waits", reason=type(error).__name__)
                 busy = False
                 self._stopping.wait(self._poll)

@@ -10,10 +10,10 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 from peewee import IntegrityError, PeeweeException
-from playhouse.pool import MaxConnectionsExceeded
 
 from app.config.reading import Config, read_config
 from app.config.rules import Rules, read_rules
+from app.config.sections import Network
 from app.database.clock import Clock, make_clock
 from app.database.migrating import migrate
 from app.database.models import LEDGER, OWN, bind_models
@@ -27,16 +27,17 @@ from app.fitness.readiness import Readiness
 from app.host.loading import Plugins, load_plugins
 from app.logs import find_secrets, set_up_logs
 from app.network.client import Http, list_unused_proxies
+from app.network.proxies import make_proxy
 from app.paying.accepting import Deliveries
 from app.paying.announcing import Announcer
 from app.paying.fetching import Fetcher
-from app.paying.games import GameServers
+from app.paying.game_servers import GameServers
+from app.paying.inbox import Inbox
 from app.paying.players import PlayerFinder
 from app.paying.recipients import Recipients
 from app.paying.repaying import Repayer
 from app.paying.rule_warnings import gather_supplies, list_warnings
 from app.paying.settler import Settler
-from app.paying.waiting import Inbox
 from app.porch.errors import (
     AmbiguousPlayer,
     ConfigError,
@@ -71,11 +72,11 @@ class Guerdon:
         self.config = config
         self.plugins = plugins
         self.rules = rules
-        self.database = database = SHARED.claim(self, config.database_url, database)
+        self.database = database = SHARED.claim(self, config.database.url, database)
         self.now = now
         self._http = http
         bind_models(database, [*LEDGER, *OWN, *plugins.models])
-        self.readiness = Readiness(database, config.is_durable)
+        self.readiness = Readiness(database, config.database.durable)
         self.finder = PlayerFinder(database, config.players)
         unknown = config.players.unknown
         self._recipients = Recipients(database, plugins, self.finder, unknown, now)
@@ -111,11 +112,11 @@ class Guerdon:
                     self.plugins,
                     self.rules,
                     self.config.players,
-                    self.config.is_durable,
+                    self.config.database.durable,
                 )
         except DatabaseUnavailable as error:
             return [f"[database] url: {error}"]
-        except (PeeweeException, MaxConnectionsExceeded) as error:
+        except PeeweeException as error:
             return [
                 f"[database] url: the database does not answer: {explain_database_error(error)}"
             ]
@@ -155,8 +156,9 @@ class Guerdon:
         """What `guerdon check` warns of, for whoever reads the logs instead."""
         for warning in self.list_warnings():
             log.warning("check", warning=warning)
-        for name in list_unused_proxies(os.environ):
-            log.warning("proxy not used", variable=name, reason=f"{name} is set and not used")
+        for name in () if self.config.network.proxy else list_unused_proxies(os.environ):
+            reason = f"{name} is set and not used: a proxy is set by [network] proxy"
+            log.warning("proxy not used", variable=name, reason=reason)
 
     def find_player(self, nickname: str) -> Player | None:
         """The one player of this nickname; None if there is none.
@@ -182,7 +184,7 @@ class Guerdon:
                 return None
             try:
                 is_new = self.database.transact(
-                    lambda attempt: self.finder.create_player(name, self.now())
+                    lambda is_retry: self.finder.create_player(name, self.now())
                 )
             except IntegrityError:
                 return None
@@ -195,7 +197,7 @@ class Guerdon:
 
     def start_dispatcher(self) -> None:
         """In a worker: serve inbox and outbox, if the config wants workers to."""
-        if self.config.dispatch_in_workers:
+        if self.config.dispatcher.in_workers:
             self.dispatcher.start()
 
     def close(self) -> None:
@@ -213,8 +215,17 @@ def ask_time(database: Database) -> int | None:
         with database.connection_context():
             row = database.execute_sql("SELECT UNIX_TIMESTAMP(NOW(3)) * 1000").fetchone()
             return int(row[0])
-    except (PeeweeException, MaxConnectionsExceeded, DatabaseUnavailable):
+    except (PeeweeException, DatabaseUnavailable):
         return None
+
+
+def open_network(network: Network) -> Http:
+    """The way out, as the config has it."""
+    proxy = None
+    if network.proxy:
+        password = network.proxy_password.reveal() if network.proxy_password else ""
+        proxy = make_proxy(network.proxy, network.proxy_user, password, network.direct)
+    return Http(network.only_to, proxy=proxy)
 
 
 def open_guerdon(
@@ -228,7 +239,7 @@ def open_guerdon(
     faults += list_crash_faults(FOLDER)
     plugins = rules = database = None
     try:
-        plugins = load_plugins(config, {GAME_SERVER: GameServers(bool(config.api_keys))})
+        plugins = load_plugins(config, {GAME_SERVER: GameServers(bool(config.api.keys))})
     except ConfigError as error:
         faults += error.faults
     try:
@@ -236,16 +247,17 @@ def open_guerdon(
     except ConfigError as error:
         faults += error.faults
     try:
-        database = open_database(config.database_url)
+        database = open_database(config.database.url)
     except ConfigError as error:
         faults += [f"{path}: {fault}" for fault in error.faults]
     if faults or plugins is None or rules is None or database is None:
         raise ConfigError(faults)
-    quoted = urlsplit(config.database_url).password or ""
+    quoted = urlsplit(config.database.url).password or ""
     passwords = [Secret(text, "database") for text in (quoted, unquote(quoted))]
-    secrets = [*find_secrets(config.api_keys), *find_secrets(plugins.settings), *passwords]
+    ours = [*config.api.keys, config.network.proxy_password]
+    secrets = [*find_secrets(ours), *find_secrets(plugins.settings), *passwords]
     set_up_logs(secrets)
-    http = http or Http(config.only_to)
+    http = http or open_network(config.network)
     ask = partial(ask_time, database) if database.family == "mysql" else None
     clock = Clock(ask=ask) if now is None else make_clock(now)
     return Guerdon(config, plugins, rules, database, clock, http, secrets)

@@ -73,7 +73,7 @@ def run() -> None:
     require_free(bind, "GUERDON_PLAYGROUND_BIND")
     require_free(os.environ["GUERDON_BIND"], "GUERDON_BIND")
     yours, _ = read_config(find_config())  # its faults are told where the copy is opened
-    database = make_database(yours.database_url)
+    database = make_database(yours.database.url)
     config = write_config(yours, format_address(bind), database)
     add_demo_players(yours.path, config)
     key = os.environ["GUERDON_API_KEY"]

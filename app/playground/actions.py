@@ -28,7 +28,7 @@ class Playground:
     def __init__(self, guerdon: Guerdon, address: str, own_address: str) -> None:
         """The service is at `address`, the playground at `own_address`."""
         section = guerdon.plugins.settings.get("gamemonitoring")
-        keys = [key for key in guerdon.config.api_keys if {"events", "read"} <= key.scopes]
+        keys = [key for key in guerdon.config.api.keys if {"events", "read"} <= key.scopes]
         if section is None or not keys:
             raise ConfigError(
                 [

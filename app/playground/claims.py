@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from app.playground.courier import Courier, Reply
+from app.playground.states import ClaimState
 
 KEPT = 30
 AT_ONCE = 10  # claims leased by one press
@@ -27,11 +28,12 @@ class Fetched:
     outcome: Reply | None = None
 
     @property
-    def state(self) -> str:
-        """leased, over (the lease ran out), done or refused."""
+    def state(self) -> ClaimState:
+        """What became of it."""
         if self.outcome is not None:
-            return "done" if self.outcome.status == 200 else "refused"
-        return "leased" if self.leased_until_seconds > time.time() else "over"
+            return ClaimState.DONE if self.outcome.status == 200 else ClaimState.REFUSED
+        is_ours = self.leased_until_seconds > time.time()
+        return ClaimState.LEASED if is_ours else ClaimState.OVER
 
     @property
     def leased_until_seconds(self) -> float:

@@ -7,6 +7,7 @@ from app.playground import words
 from app.playground.actions import Playground
 from app.playground.choice import SERVERS, Choice, go_back, read_choice
 from app.playground.server import RANKS, ROBOTS
+from app.playground.states import ClaimState
 
 HIGHEST_LEVEL = 2**31 - 1
 LEASES = (30, 5, 300)  # seconds, to choose from
@@ -94,5 +95,5 @@ def render_game(playground: Playground, choice: Choice) -> str:
         claimed=playground.claims.answers.get(choice.server),
         leases=LEASES,
         is_moving=any(one.is_moving for one in told)
-        or any(one.state == "leased" for one in claims),
+        or any(one.state is ClaimState.LEASED for one in claims),
     )

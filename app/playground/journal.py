@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from app.history.states import EventState
 from app.playground.courier import Courier, Reply
+from app.playground.states import DeliveryState
 
 ENTRIES_KEPT = 30
-FINAL = ("settled", "dead")
+FINAL = (EventState.SETTLED, EventState.DEAD)
 
 
 @dataclass(slots=True)
@@ -33,15 +35,20 @@ class Entry:
         return bool(json.loads(self.body)["is_test"])
 
     @property
-    def state(self) -> str:
-        """lost, refused, test, again, healed, paid, waiting or dead."""
+    def state(self) -> DeliveryState:
+        """What became of it, as far as is known."""
         if self.event is None:
-            return "lost" if not self.reply.status else "test" if self.is_test else "refused"
-        if self.event["state"] != "settled":
-            return str(self.event["state"])
+            return self._judge_reply()
+        if self.event["state"] != EventState.SETTLED:
+            return DeliveryState(self.event["state"])
         if datetime.fromisoformat(self.event["settled_at"]).timestamp() < self.sent_at - 0.001:
-            return "again"
-        return "paid" if self.reply.status == 204 else "healed"
+            return DeliveryState.AGAIN
+        return DeliveryState.PAID if self.reply.status == 204 else DeliveryState.HEALED
+
+    def _judge_reply(self) -> DeliveryState:
+        if not self.reply.status:
+            return DeliveryState.LOST
+        return DeliveryState.TEST if self.is_test else DeliveryState.REFUSED
 
 
 class Journal:
@@ -82,7 +89,7 @@ class Journal:
         return entries
 
     def _misses_player(self, entry: Entry) -> bool:
-        waits = entry.event is not None and entry.event["state"] == "waiting"
+        waits = entry.event is not None and entry.event["state"] == EventState.WAITING
         return waits and self._courier.read_player(entry.nickname).status == 404
 
 

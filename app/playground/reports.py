@@ -6,10 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from app.database.states import BoxState
+from app.history.states import EventState
 from app.playground.courier import Courier, Reply
+from app.playground.states import ToldState
 
 TOLD_KEPT = 30
-FINAL = ("delivered", "dead")
+OPEN = (ToldState.WAITING, ToldState.FLYING, ToldState.DEAD)
+FINAL = {BoxState.DELIVERED, BoxState.DEAD}
 
 
 @dataclass(slots=True)
@@ -28,21 +32,23 @@ class Told:
     reports: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def state(self) -> str:
-        """lost, refused, waiting, stuck, flying, dead, again, delivered or paid."""
+    def state(self) -> ToldState:
+        """What became of it, as far as is known."""
         if self.event is None:
-            return "lost" if self.reply.status in (0, 200, 202) else "refused"
-        if self.event["state"] != "settled":
-            return "waiting" if self.event["state"] == "waiting" else "stuck"
+            return ToldState.LOST if self.reply.status in (0, 200, 202) else ToldState.REFUSED
+        if self.event["state"] != EventState.SETTLED:
+            is_waiting = self.event["state"] == EventState.WAITING
+            return ToldState.WAITING if is_waiting else ToldState.STUCK
         states = {report["state"] for report in self.reports}
         if not states:
-            return "paid"
-        if not states <= set(FINAL):
-            return "flying"
-        if "dead" in states:
-            return "dead"
+            return ToldState.PAID
+        if not states <= FINAL:
+            return ToldState.FLYING
+        if BoxState.DEAD in states:
+            return ToldState.DEAD
         begun = min(datetime.fromisoformat(one["created_at"]) for one in self.reports)
-        return "again" if begun.timestamp() < self.sent_at - 0.001 else "delivered"
+        is_old = begun.timestamp() < self.sent_at - 0.001
+        return ToldState.AGAIN if is_old else ToldState.DELIVERED
 
     @property
     def sends(self) -> int:
@@ -52,12 +58,12 @@ class Told:
     @property
     def is_open(self) -> bool:
         """Whether there is more to learn. A dead report may be sent again by a person."""
-        return self.state in ("waiting", "flying", "dead") or self.is_unread
+        return self.state in OPEN or self.is_unread
 
     @property
     def is_moving(self) -> bool:
         """Whether more will come by itself."""
-        return self.is_open and self.state != "dead"
+        return self.is_open and self.state is not ToldState.DEAD
 
     @property
     def is_unread(self) -> bool:

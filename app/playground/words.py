@@ -6,74 +6,77 @@ from http.client import responses
 from typing import Any
 
 from app.config.rules import Rules
+from app.history.states import SendResult
 from app.playground.journal import Entry
 from app.playground.reports import Told
+from app.playground.states import ClaimState, DeliveryState, ToldState
 from app.porch.text import escape_text
 from app.porch.types import Event
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 BADGES = {
-    "paid": "paid",
-    "again": "paid before",
-    "healed": "healed",
-    "waiting": "waiting",
-    "dead": "given up",
-    "test": "test",
-    "refused": "refused",
-    "lost": "no answer",
+    DeliveryState.PAID: "paid",
+    DeliveryState.AGAIN: "paid before",
+    DeliveryState.HEALED: "healed",
+    DeliveryState.WAITING: "waiting",
+    DeliveryState.DEAD: "given up",
+    DeliveryState.TEST: "test",
+    DeliveryState.REFUSED: "refused",
+    DeliveryState.LOST: "no answer",
 }
 
 VERDICTS = {
-    "paid": "Guerdon asked for the vote and paid it, in one commit.",
-    "again": "This vote is in the ledger already: answered as done, and nothing is paid twice.",
-    "healed": "It could not be paid at first. It was kept, tried again, and is paid now.",
-    "waiting": "It cannot be paid now. It is kept, and tried again by itself until it can.",
-    "dead": "Tried for too long, so it is kept as dead: `guerdon events retry` tries it once more.",
-    "test": "A test: well signed, so answered as done. Nothing is asked for and nothing is paid.",
-    "refused": "Not accepted. Nothing of it is kept, and nothing is paid.",
-    "lost": "Guerdon did not answer. Does it run?",
+    DeliveryState.PAID: "Guerdon asked for the vote and paid it, in one commit.",
+    DeliveryState.AGAIN: "This vote is in the ledger already: answered as done, and nothing is paid twice.",
+    DeliveryState.HEALED: "It could not be paid at first. It was kept, tried again, and is paid now.",
+    DeliveryState.WAITING: "It cannot be paid now. It is kept, and tried again by itself until it can.",
+    DeliveryState.DEAD: "Tried for too long, so it is kept as dead:"
+    " `guerdon events retry` tries it once more.",
+    DeliveryState.TEST: "A test: well signed, so answered as done. Nothing is asked for and nothing is paid.",
+    DeliveryState.REFUSED: "Not accepted. Nothing of it is kept, and nothing is paid.",
+    DeliveryState.LOST: "Guerdon did not answer. Does it run?",
 }
 
 REPORT_BADGES = {
-    "flying": "under way",
-    "delivered": "delivered",
-    "again": "told before",
-    "dead": "given up",
-    "paid": "nothing to report",
-    "waiting": "waiting",
-    "stuck": "given up",
-    "refused": "refused",
-    "lost": "no answer",
+    ToldState.FLYING: "under way",
+    ToldState.DELIVERED: "delivered",
+    ToldState.AGAIN: "told before",
+    ToldState.DEAD: "given up",
+    ToldState.PAID: "nothing to report",
+    ToldState.WAITING: "waiting",
+    ToldState.STUCK: "given up",
+    ToldState.REFUSED: "refused",
+    ToldState.LOST: "no answer",
 }
 
 REPORT_VERDICTS = {
-    "flying": "Kept in the same commit as the event, and on its way. Guerdon sends it by itself until"
+    ToldState.FLYING: "Kept in the same commit as the event, and on its way. Guerdon sends it by itself until"
     " it is delivered or its schedule ends.",
-    "delivered": "Guerdon kept event and report in one commit, sent the report, and has the reply.",
-    "again": "Guerdon knew this event: the same answer, nothing paid twice, nothing sent twice.",
-    "dead": "Not delivered, and not sent again by itself. It is kept:"
+    ToldState.DELIVERED: "Guerdon kept event and report in one commit, sent the report, and has the reply.",
+    ToldState.AGAIN: "Guerdon knew this event: the same answer, nothing paid twice, nothing sent twice.",
+    ToldState.DEAD: "Not delivered, and not sent again by itself. It is kept:"
     " `guerdon reports retry` sends it once more.",
-    "paid": "Kept. No reporter is switched on that tells a platform about it.",
-    "waiting": "The event cannot be paid now. It is kept, and tried again by itself until it can;"
+    ToldState.PAID: "Kept. No reporter is switched on that tells a platform about it.",
+    ToldState.WAITING: "The event cannot be paid now. It is kept, and tried again by itself until it can;"
     " its reports leave with it.",
-    "stuck": "The event was tried for too long: `guerdon events retry` tries it once more.",
-    "refused": "Not accepted. Nothing of it is kept, and nothing is reported.",
-    "lost": "Guerdon did not answer. Does it run?",
+    ToldState.STUCK: "The event was tried for too long: `guerdon events retry` tries it once more.",
+    ToldState.REFUSED: "Not accepted. Nothing of it is kept, and nothing is reported.",
+    ToldState.LOST: "Guerdon did not answer. Does it run?",
 }
 
 CLAIM_BADGES = {
-    "leased": "leased",
-    "over": "lease over",
-    "done": "given out",
-    "refused": "refused",
+    ClaimState.LEASED: "leased",
+    ClaimState.OVER: "lease over",
+    ClaimState.DONE: "given out",
+    ClaimState.REFUSED: "refused",
 }
 
 CLAIM_VERDICTS = {
-    "leased": "This game server's alone for now. Give it to the player, then acknowledge it.",
-    "over": "Not acknowledged in time: Guerdon leases it to whoever asks next.",
-    "done": "Acknowledged: it is never leased again.",
-    "refused": "Not acknowledged.",
+    ClaimState.LEASED: "This game server's alone for now. Give it to the player, then acknowledge it.",
+    ClaimState.OVER: "Not acknowledged in time: Guerdon leases it to whoever asks next.",
+    ClaimState.DONE: "Acknowledged: it is never leased again.",
+    ClaimState.REFUSED: "Not acknowledged.",
 }
 
 # Words of Guerdon's that a newcomer cannot know, by the page that shows them.
@@ -111,10 +114,10 @@ def describe_platform(reporter: str) -> str:
 
 def describe_attempt(attempt: dict[str, Any]) -> str:
     """How one send ended."""
-    if attempt["result"] == "unknown":
+    if attempt["result"] == SendResult.UNKNOWN:
         return "under way"
     took = f"after {attempt['latency_ms']} ms"
-    if attempt["result"] == "delivered":
+    if attempt["result"] == SendResult.DELIVERED:
         return f"answered {attempt['status']} {took}"
     return f"{attempt['error']}, {took}"
 

@@ -66,7 +66,7 @@ def serve_once(guerdon: Guerdon) -> bool:
 
 def check_unlocked(guerdon: Guerdon) -> None:
     """Another connection can write to the players at once; it fails where that has to wait for 1 s."""
-    other = open_database(guerdon.config.database_url)
+    other = open_database(guerdon.config.database.url)
     wait = "PRAGMA busy_timeout = 0" if other.family == "sqlite" else (
         "SET SESSION innodb_lock_wait_timeout = 1"  # the least on MySQL
     )  # fmt: skip

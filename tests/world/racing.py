@@ -79,9 +79,9 @@ def count_tries(settler: Settler) -> "Counter[str]":
     tries: Counter[str] = Counter()
     pay = settler._pay
 
-    def pay_counted(payments: Any, look_first: bool, attempt: int) -> None:
-        tries["undone" if attempt else "duplicate" if look_first else "first"] += 1
-        pay(payments, look_first, attempt)
+    def pay_counted(payments: Any, look_first: bool, is_retry: bool) -> None:
+        tries["undone" if is_retry else "duplicate" if look_first else "first"] += 1
+        pay(payments, look_first, is_retry)
 
     settler._pay = pay_counted  # type: ignore[method-assign]
     return tries

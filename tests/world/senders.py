@@ -18,7 +18,7 @@ from app import create_app
 from app.database import opening as database
 from app.guerdon import open_guerdon
 from app.paying import accepting as deliveries
-from app.paying import waiting as inbox
+from app.paying import inbox
 from app.reporting import recorder as recording
 from app.reporting import sender as sending
 from app.reporting import store, waiting_callers
