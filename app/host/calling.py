@@ -46,10 +46,9 @@ class Heard:
 
 
 class Witness(threading.local):
-    """What the stand-ins noted during the call under way, in this thread."""
+    """What the stand-ins noted during the call under way, in this thread; None where nobody asks for it."""
 
-    def __init__(self) -> None:
-        self.answers: list[Answer] = []
+    answers: list[Answer] | None = None
 
 
 class StandIn:
@@ -118,7 +117,7 @@ class Calling:
         outer, witness.answers = witness.answers, []
         try:
             value = getattr(self.manager.hook, hook)(**facts)
-            return Heard(value, witness.answers)
+            return Heard(value, tuple(witness.answers))
         except (GuerdonError, PeeweeException):
             raise
         except Exception as error:
@@ -151,8 +150,9 @@ def watch(
 
     def note_error(error: Exception) -> None:
         # Those around it meet the same error: who raised it noted it first.
-        if not any(one.error is error for one in witness.answers):
-            witness.answers.append(Answer(name, error=error))
+        answers = witness.answers
+        if answers is not None and not any(one.error is error for one in answers):
+            answers.append(Answer(name, error=error))
 
     @functools.wraps(function)
     def answer(*args: Any) -> Any:
@@ -161,7 +161,7 @@ def watch(
         except Exception as error:
             note_error(error)
             raise
-        if value is not None:
+        if value is not None and witness.answers is not None:
             witness.answers.append(Answer(name, value))
         return value
 

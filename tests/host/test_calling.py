@@ -1,5 +1,7 @@
 """Calls into plugins: each answers for itself, and so does who fails, also within a wrapper."""
 
+import gc
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -132,3 +134,34 @@ def test_an_object_may_be_a_plugin_and_keeps_what_else_it_has() -> None:
 def test_a_wrapper_that_yields_nothing_is_refused_as_ever() -> None:
     with pytest.raises(pluggy.PluginValidationError, match="generator"):
         listen(make_plugin("build_report", lambda event: 1, wrapper=True))
+
+
+def test_what_nobody_asks_for_is_not_kept() -> None:
+    """A hook may be called by itself, as for each webhook request: what came of it would pile up."""
+
+    class Receipt(dict[str, int]):
+        pass
+
+    class Fault(Exception):
+        pass
+
+    kept: list[Any] = []
+
+    def grant_reward(now: int) -> Receipt:
+        receipt = Receipt()
+        kept.append(weakref.ref(receipt))
+        if now:
+            error = Fault()
+            kept.append(weakref.ref(error))
+            raise error
+        return receipt
+
+    calling = listen(make_plugin("grant_reward", grant_reward))
+
+    calling.manager.hook.grant_reward(**GRANT | {"now": 0})
+    with pytest.raises(Fault):
+        calling.manager.hook.grant_reward(**GRANT | {"now": 1})
+    calling.ask("grant_reward", **GRANT | {"now": 0})
+    gc.collect()
+
+    assert [one() for one in kept] == [None] * 4
