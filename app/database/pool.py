@@ -69,13 +69,15 @@ class Pool:
 
     def _find_living(self) -> Any:
         """An idle connection that lives; None where there is none."""
-        while self._idle:
-            with suppress(IndexError):  # somebody was quicker
-                connection = self._idle.pop()
-                if self._is_alive(connection):
-                    return connection
-                self._close_all([connection])
+        while (connection := self._pop_idle()) is not None:
+            if self._is_alive(connection):
+                return connection
+            self._close_all([connection])
         return None
+
+    def _pop_idle(self) -> Any:
+        with self._changed:
+            return self._idle.pop() if self._idle else None
 
     def _leave_place(self) -> None:
         with self._changed:
@@ -86,11 +88,15 @@ class Pool:
         """Whoever took it needs it no more; it is kept where it can be. Again is harmless."""
         if self._taken.pop(id(connection), None) is None:
             return
-        if self._can_keep(connection):
-            self._idle.append(connection)
-        else:
+        is_kept = False
+        with suppress(Exception):  # a plugin may have closed the driver's own
+            is_kept = self._can_keep(connection)
+        if not is_kept:
             self._close_all([connection])
-        self._leave_place()
+        with self._changed:
+            if is_kept:
+                self._idle.append(connection)
+            self._leave_place()
 
     def drop(self, connection: Any) -> None:
         """Close one that was taken, whatever state it is in. Again is harmless."""
@@ -100,7 +106,8 @@ class Pool:
 
     def close_idle(self) -> None:
         """Close what nobody uses."""
-        idle, self._idle = self._idle, []
+        with self._changed:
+            idle, self._idle = self._idle, []
         self._close_all(idle)
 
     def close_all(self) -> None:

@@ -120,6 +120,19 @@ def test_one_that_fails_at_being_closed_is_gone_all_the_same(maker: Maker) -> No
     assert pool.take() is maker.open[-1]
 
 
+def test_one_that_cannot_even_be_asked_whether_to_keep_it_leaves_its_place(maker: Maker) -> None:
+    """As SQLite's, once a plugin has closed the driver's own connection."""
+
+    def fail(connection: object) -> bool:
+        raise OSError("closed")
+
+    pool = Pool(1, 0.05, maker.make, maker.close, lambda one: True, fail)
+    for _ in range(3):
+        pool.give_back(pool.take())
+
+    assert (pool.count_taken(), maker.open) == (0, [])
+
+
 def test_close_all_closes_also_what_is_in_use(maker: Maker) -> None:
     pool = maker.make_pool()
     pool.give_back(pool.take())
