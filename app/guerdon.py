@@ -27,7 +27,7 @@ from app.fitness.readiness import Readiness
 from app.host.loading import Plugins, load_plugins
 from app.logs import find_secrets, set_up_logs
 from app.network.client import Http, list_unused_proxies
-from app.network.proxies import make_proxy
+from app.network.proxies import make_proxy, write_login
 from app.paying.accepting import Deliveries
 from app.paying.announcing import Announcer
 from app.paying.fetching import Fetcher
@@ -228,6 +228,14 @@ def open_network(network: Network) -> Http:
     return Http(network.only_to, proxy=proxy)
 
 
+def list_proxy_secrets(network: Network) -> list[Secret]:
+    """The proxy's password, and the form in which the proxy is told it."""
+    password = network.proxy_password
+    if password is None:
+        return []
+    return [password, Secret(write_login(network.proxy_user, password.reveal()), "proxy login")]
+
+
 def open_guerdon(
     path: Path, now: Callable[[], int] | None = None, http: Http | None = None
 ) -> Guerdon:
@@ -254,7 +262,7 @@ def open_guerdon(
         raise ConfigError(faults)
     quoted = urlsplit(config.database.url).password or ""
     passwords = [Secret(text, "database") for text in (quoted, unquote(quoted))]
-    ours = [*config.api.keys, config.network.proxy_password]
+    ours = [*config.api.keys, *list_proxy_secrets(config.network)]
     secrets = [*find_secrets(ours), *find_secrets(plugins.settings), *passwords]
     set_up_logs(secrets)
     http = http or open_network(config.network)

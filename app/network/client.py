@@ -32,6 +32,7 @@ from app.porch.errors import NetworkFailed
 
 PORTS = {"http": 80, "https": 443}
 KEPT_PER_HOST = 256  # connections
+PROXY_WANTS_LOGIN = 407
 
 
 class Unreached(OSError):
@@ -104,11 +105,18 @@ class Http:
                 raise NetworkFailed(f"nothing is sent to {address.host}: see [network] only_to")
             request = self._write(method, url, address, headers or {}, body)
             answer = self._exchange_with_retry(method, address, request, connect, deadline, limit)
+            if answer.status == PROXY_WANTS_LOGIN and self._find_forwarder(address):
+                raise ProxyRefused(answer.status)  # no word of the destination's
             return HttpResponse(answer.status, answer.headers, read_body(answer, limit))
         except (urllib3.exceptions.HTTPError, OSError, ValueError, NotHttp) as error:
             if time.monotonic() > deadline:
                 raise NetworkFailed(f"no whole answer within {total:g} s") from None
             raise NetworkFailed(describe_failure(error)) from None
+
+    def _find_forwarder(self, address: Address) -> Proxy | None:
+        """The proxy that is asked itself: for http; https has a tunnel."""
+        is_plain = address.origin.startswith("http:")
+        return choose_proxy(self._proxy, address) if is_plain else None
 
     def _write(
         self,
@@ -121,9 +129,7 @@ class Http:
         target = address.target
         if not TARGET.fullmatch(target):  # what may not stand there is percent-encoded
             target = urllib3.util.parse_url(url).request_uri
-        is_plain = address.origin.startswith("http:")
-        if is_plain and (proxy := choose_proxy(self._proxy, address)):
-            # It is told the whole address.
+        if proxy := self._find_forwarder(address):  # it is told the whole address
             target, headers = f"http://{address.host}{target}", {**headers, **proxy.headers}
         return write_request(method, target, address.host, headers, body)
 

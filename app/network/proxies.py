@@ -53,9 +53,13 @@ class Proxy:
 def make_proxy(url: str, user: str, password: str, direct: Sequence[str]) -> Proxy:
     """The proxy at http://host:port, which may want a user and a password."""
     parts = urlsplit(url)
-    told = b64encode(f"{user}:{password}".encode()).decode()
-    headers = {"Proxy-Authorization": f"Basic {told}"} if user else {}
+    headers = {"Proxy-Authorization": f"Basic {write_login(user, password)}"} if user else {}
     return Proxy(parts.hostname or "", parts.port or USUAL_PORT, headers, tuple(direct))
+
+
+def write_login(user: str, password: str) -> str:
+    """What a proxy is told of us, as Basic has it (RFC 7617)."""
+    return b64encode(f"{user}:{password}".encode()).decode()
 
 
 def choose_proxy(proxy: Proxy | None, address: Address) -> Proxy | None:
