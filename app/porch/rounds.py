@@ -76,6 +76,8 @@ def list_game_events(type: str, body: Mapping[str, Any], source: str = GAME_SERV
         "occurred_at": seconds * 1000 if is_time and seconds is not None else None,
     }
     leader = body.get("uid")
+    if isinstance(leader, str):
+        require_user_id("uid", leader)
     whole = Event(
         source, type, join_key(round_id), user_id=leader if isinstance(leader, str) else "",
         data=body, earns=False, **shared,
@@ -88,6 +90,14 @@ def list_game_events(type: str, body: Mapping[str, Any], source: str = GAME_SERV
         )
         for human in list_humans(ROUNDS[type], message)
     ]  # fmt: skip
+
+
+def require_user_id(place: str, uid: str) -> None:
+    """Raise ValueError for one that no event can be kept with."""
+    if len(uid) > LONGEST_KEY:
+        raise ValueError(f"{place} is longer than {LONGEST_KEY} characters")
+    if not is_unicode(uid):
+        raise ValueError(f"{place} is not valid Unicode")
 
 
 def name_game(mg_id: Any) -> str:
@@ -144,6 +154,7 @@ def list_humans(name: str, message: Mapping[str, Any]) -> Sequence[dict[str, Any
             raise ValueError(f"{place}.uid is not a string")
         if not uid or (entry.get("is_ai") or 0) not in (0, "0"):
             continue
+        require_user_id(f"{place}.uid", uid)
         if uid in humans:
             raise ValueError(f"{place}.uid: the same player is there twice")
         humans[uid] = entry

@@ -527,6 +527,10 @@ BAD_BODIES: dict[str, Any] = {
     "an empty round": make_settle(game_round_id=""),
     "a round in a number": make_settle(game_round_id=7),
     "a round that is half a letter": make_settle(game_round_id="r\ud83d"),
+    "a leader who is half a letter": {"uid": "u\ud83d"},
+    "a leader of many letters": {"uid": "u" * 256},
+    "a player who is half a letter": make_settle(results=[make_result("u\ud83d", 1)]),
+    "a player of many letters": make_settle(results=[make_result("u" * 256, 1)]),
     "no results": make_settle(results=None),
     "results in an object": make_settle(results={"u1": 1}),
     "a result in text": make_settle(results=["u1"]),
@@ -550,7 +554,7 @@ def test_a_report_without_what_an_event_needs_is_refused_and_not_stored(receiver
         reply = receiver.post_raw(json.dumps(body).encode())
 
         assert reply["ret_code"] == 400, name
-        assert "report_" in reply["ret_msg"], name
+        assert ("uid is" if "leader" in name else "report_") in reply["ret_msg"], name
     assert count_rows(receiver.guerdon) == 0
 
 
