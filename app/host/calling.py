@@ -19,7 +19,7 @@ from app.porch import hookspecs
 from app.porch.errors import GuerdonError, PluginFailed
 
 
-@dataclass(slots=True)  # frozen, it would take three times as long to make, several times a vote
+@dataclass(slots=True)  # not frozen, which makes it slower to make: there are several a vote
 class Answer:
     """What one plugin answered, or what it raised."""
 

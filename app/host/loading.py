@@ -96,6 +96,9 @@ def load_plugins(config: Config, built_in: Mapping[str, Any] = MappingProxyType(
 def register_all(calling: Calling, config: Config, faults: list[str]) -> Iterator[Origin]:
     """Each plugin of the config, registered; what is wrong with one is added to `faults`."""
     for name in sorted(config.plugins, key=lambda name: name not in plugins.SHIPPED):
+        if calling.manager.has_plugin(name):
+            faults.append(f"{config.path}: [plugins.{name}] has the name of what is built in")
+            continue
         try:
             plugin, place = import_plugin(name, config)
             calling.register(plugin, name)

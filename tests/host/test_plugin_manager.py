@@ -308,6 +308,15 @@ KIND = """
 
 
 @on_sqlite
+def test_nobody_takes_the_name_of_what_is_built_in(open_service: Open, install: Any) -> None:
+    install("studio_posing", "from app import hookimpl", **{"game-server": "studio_posing"})
+
+    [fault] = list_faults(open_service, "[plugins.game-server]")
+
+    assert fault.endswith("[plugins.game-server] has the name of what is built in")
+
+
+@on_sqlite
 def test_two_plugins_of_a_studio_cannot_give_the_same_kind(
     open_service: Open, add_plugin: AddPlugin
 ) -> None:
