@@ -1,6 +1,6 @@
 """In front of Flask: a webhook request goes straight to its plugin, past routing, session and context.
 
-Those would cost as much as verifying a delivery and paying it. So `flask.request` is not set there;
+Those would cost a vote a fifth more (docs/decisions/front.md). So `flask.request` is not set there;
 `read_delivery` is given the request. Flask itself is as it is: this stands before its wsgi_app.
 """
 

@@ -1,8 +1,7 @@
 """/v1, for game servers and the studio's tools; errors are application/problem+json (RFC 9457)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
-from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -152,7 +151,8 @@ def show_player(nickname: str) -> Response:
         .order_by(Grant.id.desc()).limit(GRANTS_SHOWN)
     )  # fmt: skip
     shown = [describe_grant(grant) for grant in grants]
-    return show(PlayerAnswer(), {"nickname": player.nickname, "grants": shown}, described)
+    core = PlayerAnswer().dump({"nickname": player.nickname, "grants": shown})
+    return show_json({"nickname": core["nickname"], **described, "grants": core["grants"]})
 
 
 def describe_player(guerdon: Guerdon, player: Player) -> dict[str, Any]:
@@ -236,7 +236,10 @@ def acknowledge(arguments: dict[str, Any], id: int) -> Response:
     return show(Acknowledged(), {"id": id, "state": BoxState.DONE})
 
 
-def show(schema: Schema, answer: Any, more: Mapping[str, Any] = MappingProxyType({})) -> Response:
-    """An answer as its schema describes it; `more` is what plugins add to it."""
-    shown = {**more, **schema.dump(answer)}
-    return Response(dump_raw_json(shown), mimetype="application/json")
+def show(schema: Schema, answer: Any) -> Response:
+    """An answer as its schema describes it."""
+    return show_json(schema.dump(answer))
+
+
+def show_json(answer: Any) -> Response:
+    return Response(dump_raw_json(answer), mimetype="application/json")

@@ -20,8 +20,7 @@ from tests.world.platforms import Platform
 from tests.world.servers import ROOT, Gunicorn, wait_until
 from tests.world.vote_api import VoteApi, answer, answer_vote
 
-KILLS = int(os.environ.get("GUERDON_KILLS") or 0)  # of each point, in each way that passes it
-USUAL_KILLS = 3  # and one on MySQL, whose engine is MariaDB's
+KILLS = int(os.environ.get("GUERDON_KILLS") or 3)  # of each point, in each way that passes it
 LEASE = 1500  # ms
 SETTLING = tuple(point for point in POINTS if point.startswith("settling: "))
 SENDING = tuple(
@@ -185,8 +184,7 @@ def test_a_kill_at_any_point_of_a_way_loses_nothing_and_pays_nothing_twice(
     way: str, stage: Stage, platform: Platform
 ) -> None:
     family = stage.guerdon.database.family
-    kills = KILLS or (1 if stage.guerdon.database.names_new_rows else USUAL_KILLS)
-    for turn, point in itertools.product(range(kills), WAYS[way]):
+    for turn, point in itertools.product(range(KILLS), WAYS[way]):
         stage.arm(point)
         DO[way](stage)
         wait_until(lambda p=point, t=turn: stage.count_kills()[p] > t, pause=0.02)
@@ -211,7 +209,7 @@ def test_a_kill_at_any_point_of_a_way_loses_nothing_and_pays_nothing_twice(
     assert stage.crowd.accepted == stage.crowd.sent
     assert count_events(stage.guerdon) == paid == len(stage.crowd.sent)  # it healed by itself
     assert stage.server.is_ready()
-    assert stage.count_kills() == Counter(list(WAYS[way]) * kills)
+    assert stage.count_kills() == Counter(list(WAYS[way]) * KILLS)
 
 
 def test_each_point_lies_on_a_way_and_each_call_names_a_point() -> None:
