@@ -108,7 +108,7 @@ debian:
 
 # Where it cannot be had, this says so, and its tests are skipped.
 mysql: .venv/.for-test
-	@.venv/bin/python -m tests.world.mysql
+	@.venv/bin/python -m app.testing.mysql
 
 # What stays missing is named, and its side left out.
 debian-bench:

@@ -18,12 +18,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from app.testing.database_servers import MariaDBServer
 from bench import php
 from bench.comparing import PLAYERS, SCENARIOS, Comparison, Scenario, Side, compare, run_vote_api
 from bench.guerdon import Guerdon
 from bench.machine import describe_run
 from bench.table import draw_head, draw_scenario, draw_targets, judge, summarize
-from tests.world.servers import MariaDBServer
 
 HERE = Path(__file__).parent
 SIDES = ("php", "mariadb", "sqlite")

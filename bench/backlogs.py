@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from app.database.keys import make_event_key
 from app.database.models import Waiting
+from app.testing.waiting import wait_until
 from bench.guerdon import Guerdon
 from bench.load import make_ids
 from bench.reports import fill as queue_reports
-from tests.world.servers import wait_until
 
 LONGEST = 300  # seconds
 VOTE = ("gamemonitoring", "server.vote")

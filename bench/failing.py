@@ -24,7 +24,7 @@ from app.database.models import OwnPlayer
 from app.guerdon import Guerdon, open_guerdon
 from app.paying.settler import Work
 from app.porch.types import Event
-from tests.world.servers import MariaDBServer
+from app.testing.database_servers import MariaDBServer
 
 PLAYERS = 500
 BATCH = 64

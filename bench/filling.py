@@ -15,11 +15,11 @@ from app.database.keys import make_event_key, make_report_key
 from app.paying.settler import Work
 from app.porch.rounds import list_game_events
 from app.porch.types import Event
+from app.testing.database_servers import MariaDBServer
 from bench.comparing import PLAYERS
 from bench.guerdon import Guerdon
 from bench.load import make_id
 from bench.reports import make_body
-from tests.world.servers import MariaDBServer
 
 VOTE = ("gamemonitoring", "server.vote")
 DAY = 86_400_000  # ms

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
+from app.testing.waiting import wait_until
 from bench.backlogs import measure_inbox, measure_reports, repeat_in_turn
 from bench.comparing import SCENARIOS, Comparison
 from bench.guerdon import Guerdon
 from bench.load import read_cpu, read_memory, wait_for_rest
-from tests.world.servers import wait_until
 
 
 class Growth:

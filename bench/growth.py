@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from app.testing.database_servers import MariaDBServer
 from bench.comparing import PLAYERS, Comparison, VoteApi, run_vote_api
 from bench.filling import Insert, fill_tables, insert_into_mariadb, insert_into_sqlite
 from bench.growing import Growth
@@ -24,7 +25,6 @@ from bench.guerdon import Guerdon
 from bench.machine import describe_run
 from bench.reports import run_platform
 from bench.table import draw_row, write_figure
-from tests.world.servers import MariaDBServer
 
 HERE = Path(__file__).parent
 SIDES = ("mariadb", "sqlite")

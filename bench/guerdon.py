@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 from app.database.models import OwnPlayer
 from app.guerdon import Guerdon as Service
 from app.guerdon import open_guerdon
+from app.testing.deliveries import TOKEN
+from app.testing.gunicorn import Gunicorn
 from bench.load import list_family
-from tests.world.sending import TOKEN
-from tests.world.servers import Gunicorn
 
 WORKERS = 2
 CONFIG = """

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.world.sending import make_delivery
+from app.testing.deliveries import make_delivery
 
 HERE = Path(__file__).parent
 TICKS = os.sysconf("SC_CLK_TCK")

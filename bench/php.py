@@ -13,9 +13,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from app.testing.database_servers import MariaDBServer
+from app.testing.ports import find_free_port
+from app.testing.waiting import wait_until
 from bench.load import list_family
 from bench.sample import cut_sample, make_settings, set_settings
-from tests.world.servers import MariaDBServer, find_free_port, wait_until
 
 CHILDREN = 16
 TABLES = (

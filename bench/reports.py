@@ -21,7 +21,9 @@ from typing import Any
 from app.guerdon import Guerdon, open_guerdon
 from app.paying.settler import Work
 from app.porch.rounds import list_game_events
-from tests.world.servers import Gunicorn, MariaDBServer, wait_until
+from app.testing.database_servers import MariaDBServer
+from app.testing.gunicorn import Gunicorn
+from app.testing.waiting import wait_until
 
 HERE = Path(__file__).parent
 DELAYS = (0.0, 0.1)  # seconds until the platform answers

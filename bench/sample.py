@@ -3,7 +3,7 @@
 import re
 from urllib.parse import unquote, urlsplit
 
-from tests.world.sending import TOKEN
+from app.testing.deliveries import TOKEN
 
 SAMPLE = re.compile(rb"(?ms)^php\r?\n(<\?php\r?\n.*^http_response_code\(204\);[ \t]*(?:\r?\n|\Z))")
 SETTINGS = {  # how each setting's line begins, and what stands for it

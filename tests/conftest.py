@@ -1,10 +1,8 @@
 """Fixtures: a fresh database, a config, a clock and a vote API for each test, all of them real."""
 
-import importlib
 import os
 import shutil
 import signal
-import sys
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
@@ -15,38 +13,20 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 
-import plugins
 from app import create_app
 from app.database.models import OwnPlayer
-from app.guerdon import Guerdon, open_guerdon
-from app.network.client import Http
+from app.guerdon import Guerdon
+from app.testing.database_servers import DatabaseServer, MariaDBServer, MySQLServer
+from app.testing.deliveries import API_KEY
+from app.testing.gunicorn import Gunicorn
+from app.testing.mysql import MySQLMissing
+from app.testing.platforms import Platform
+from app.testing.players import add_player
+from app.testing.requiring import require
 from tests.world.crowd import PLAYERS, REPORTING, Crowd
 from tests.world.crowd import REWARDS as CROWD_REWARDS
 from tests.world.galera import GaleraCluster, require_galera
-from tests.world.mysql import MySQLMissing
-from tests.world.platforms import Platform
 from tests.world.proxying import Proxy
-from tests.world.sending import API_KEY, TOKEN, make_delivery
-from tests.world.servers import DatabaseServer, Gunicorn, MariaDBServer, MySQLServer, require
-from tests.world.vote_api import VoteApi
-
-REWARDS = """
-[[rules]]
-name = "every vote"
-on = "server.vote"
-give = [{ reward = "gold", amount = "100.00" }]
-"""
-ALL_PLUGINS = """
-[plugins.gamemonitoring]
-api_url = "{vote_api}"
-tokens = ["{token}"]
-[plugins.gold]
-[plugins.items]
-[plugins.roles]
-[plugins.vip]
-[plugins.promo_codes]
-[plugins.claim_queue]
-"""
 
 # The modules and tests that run on MySQL in every run; with --mysql, all that MariaDB is for.
 ON_MYSQL = {
@@ -108,19 +88,6 @@ def get_database_kind(item: Any) -> str | None:
     """sqlite, mariadb or mysql; None for a test without a database."""
     call = getattr(item, "callspec", None)
     return call.params.get("database_url") if call else None
-
-
-class Clock:
-    """Time as an argument: ms since the epoch, moved by the test alone."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000_000
-
-    def __call__(self) -> int:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += int(seconds * 1000)
 
 
 @pytest.fixture(autouse=True)
@@ -194,27 +161,6 @@ def own_database_server(
 
 
 @pytest.fixture
-def vote_api() -> Iterator[VoteApi]:
-    api = VoteApi()
-    yield api
-    api.close()
-
-
-@pytest.fixture
-def platform() -> Iterator[Platform]:
-    platform = Platform()
-    yield platform
-    platform.close()
-
-
-@pytest.fixture
-def http() -> Iterator[Http]:
-    http = Http()
-    yield http
-    http.close()
-
-
-@pytest.fixture
 def proxy(request: pytest.FixtureRequest, database_url: str) -> Iterator[Proxy]:
     """Between us and the server; nobody goes through it where the database is SQLite."""
     is_sqlite = database_url.startswith("sqlite")
@@ -227,56 +173,6 @@ def proxy(request: pytest.FixtureRequest, database_url: str) -> Iterator[Proxy]:
 def proxied_url(database_url: str, proxy: Proxy) -> str:
     """`database_url`, but through the proxy."""
     return database_url.replace(f":{urlsplit(database_url).port}/", f":{proxy.port}/")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def write_config(tmp_path: Path, database_url: str, vote_api: VoteApi) -> Callable[..., Path]:
-    """Write a config and its rules; returns the config's path. `more` is TOML put at its end."""
-
-    def write(
-        rewards: str = REWARDS, more: str = "", plugins: str = ALL_PLUGINS, url: str = database_url
-    ) -> Path:
-        path = tmp_path / "guerdon.toml"
-        sections = plugins.format(vote_api=vote_api.url, token=TOKEN)
-        path.write_text(
-            f'[database]\nurl = "{url}"\n[api]\nkeys = ["{API_KEY}"]\n{sections}\n{more}\n'
-        )
-        (tmp_path / "rewards.toml").write_text(rewards)
-        return path
-
-    return write
-
-
-@pytest.fixture
-def open_service(
-    write_config: Callable[..., Path], clock: Clock
-) -> Iterator[Callable[..., Guerdon]]:
-    """Open a migrated Guerdon in this process; its player is Bob. Arguments are write_config's."""
-    opened: list[Guerdon] = []
-
-    def open_one(*args: Any, **kwargs: Any) -> Guerdon:
-        guerdon = open_guerdon(write_config(*args, **kwargs), clock)
-        opened.append(guerdon)
-        guerdon.migrate()
-        if guerdon.config.players.is_own:
-            add_player(guerdon, "Bob")
-        return guerdon
-
-    yield open_one
-    for guerdon in opened:
-        guerdon.close()
-
-
-def add_player(guerdon: Guerdon, nickname: str) -> None:
-    """Straight into the table, also beside one that casefold takes for the same."""
-    with guerdon.database.connection_context():
-        folded = nickname.casefold()[:255]
-        OwnPlayer.insert(nickname=nickname, folded=folded, gold=0, created_at=0).execute()
 
 
 @pytest.fixture
@@ -308,28 +204,28 @@ def behind_proxy(
 
 
 @pytest.fixture
-def add_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+def add_plugin(tmp_path: Path) -> Callable[..., str]:
     """Drop a studio's plugin beside ours: its source and name; returns its section, empty."""
     folder = tmp_path / "plugins"
     folder.mkdir()
-    monkeypatch.setattr(plugins, "__path__", [*plugins.__path__, str(folder)])
-    added: list[str] = []
 
     def add(source: str, name: str = "studio") -> str:
         (folder / f"{name}.py").write_text(textwrap.dedent(source))
-        importlib.invalidate_caches()
-        added.append(name)
         return f"\n[plugins.{name}]\n"
 
-    yield add
-    for name in added:
-        sys.modules.pop(f"plugins.{name}", None)
-        vars(plugins).pop(name, None)
+    return add
 
 
 @pytest.fixture
-def guerdon(open_service: Callable[..., Guerdon]) -> Guerdon:
-    return open_service()
+def guerdon_url(database_url: str) -> str:
+    """For the fixtures of the kit, app.testing.plugin."""
+    return database_url
+
+
+@pytest.fixture
+def guerdon_plugins(tmp_path: Path) -> Path:
+    """For the fixtures of the kit."""
+    return tmp_path / "plugins"
 
 
 @pytest.fixture
@@ -338,17 +234,6 @@ def app(guerdon: Guerdon) -> Flask:
     app = create_app(guerdon)
     app.testing = True
     return app
-
-
-@pytest.fixture
-def deliver(client: Any) -> Callable[..., Any]:
-    """POST a delivery of a vote, signed unless bytes are given; returns the response."""
-
-    def post(id: Any, **changes: Any) -> Any:
-        body = id if isinstance(id, bytes) else make_delivery(id, **changes)
-        return client.post("/webhooks/gamemonitoring", data=body)
-
-    return post
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What every command begins with: the Guerdon of GUERDON_CONFIG, and a progress bar."""
+"""What every command begins with: the Guerdon of a config, and a progress bar."""
 
 import os
 import sys
@@ -8,19 +8,52 @@ from typing import Any
 
 import click
 
+from app.config.environment import load_environment
 from app.guerdon import Guerdon, open_guerdon
+from app.porch.errors import GuerdonError
+
+CONFIG = "GUERDON_CONFIG"
+USUAL_CONFIG = "config/guerdon.toml"
+
+
+def enter_folder(
+    context: click.Context, parameter: click.Parameter, folder: Path | None
+) -> Path | None:
+    """Do as if started in `folder`; of a GUERDON_CONFIG that leads elsewhere nothing is known there."""
+    if folder is not None:
+        os.chdir(folder)
+        if Path(os.environ.get(CONFIG, "")).is_absolute():
+            del os.environ[CONFIG]
+    return folder
 
 
 def find_config() -> Path:
-    """The path of the config that GUERDON_CONFIG names, or of the usual one."""
-    return Path(os.environ.get("GUERDON_CONFIG", "config/guerdon.toml"))
+    """The path of the config that GUERDON_CONFIG names, or of the usual one.
+
+    Raises GuerdonError where neither is there.
+    """
+    path = Path(os.environ.get(CONFIG) or USUAL_CONFIG)
+    if not path.exists() and CONFIG not in os.environ:
+        raise GuerdonError(
+            f"{path}: there is no such file in {Path.cwd()}: go to your studio's folder, name it by"
+            f" `guerdon -C DIR`, or make one by `guerdon init DIR`"
+        )
+    return path
 
 
 def open_configured() -> Guerdon:
-    """The Guerdon of GUERDON_CONFIG, closed when the command ends."""
-    guerdon = open_guerdon(find_config())
+    """The Guerdon of the config, closed when the command ends."""
+    path = find_config()
+    load_environment(path)
+    guerdon = open_guerdon(path)
     click.get_current_context().call_on_close(guerdon.close)
     return guerdon
+
+
+def shorten_path(path: Path) -> Path:
+    """A path as one would type it here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def count(number: int, what: str) -> str:

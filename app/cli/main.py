@@ -1,4 +1,4 @@
-"""guerdon …: what a person types. Each command reads the config in GUERDON_CONFIG."""
+"""guerdon …: what a person types. Each command reads config/guerdon.toml, or what GUERDON_CONFIG names."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from typing import Any
 import click
 from peewee import PeeweeException
 
-from app.cli.context import count, open_configured, show_progress
+from app.cli.context import count, enter_folder, open_configured, show_progress
 from app.cli.repay import repay
 from app.cli.reports import reports
 from app.database.keys import make_event_key
@@ -25,10 +25,13 @@ from app.porch.types import Command
 from app.reporting.outbox import STOP_PATIENCE
 from app.terminal import tell
 
-# Commands that load the web; the others start without.
-WITH_WEB = {
+WSGI_APP = "app.serving.wsgi:app"
+# Commands that load the web, or what no other needs.
+WHEN_ASKED = {
     "playground": "app.cli.playground",
     "run": "app.cli.playground",
+    "init": "app.cli.scaffold",
+    "plugin": "app.cli.scaffold",
 }
 
 
@@ -40,8 +43,8 @@ class Friendly(click.Group):
         return super().main(*args, **kwargs)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name in WITH_WEB:
-            found: click.Command = getattr(import_module(WITH_WEB[name]), name)
+        if name in WHEN_ASKED:
+            found: click.Command = getattr(import_module(WHEN_ASKED[name]), name)
             return found
         known = super().get_command(context, name)
         return known or build_plugin_groups(open_configured()).get(name)
@@ -51,7 +54,7 @@ class Friendly(click.Group):
             theirs = list(build_plugin_groups(open_configured()))
         except GuerdonError:
             theirs = []  # --help works without a config
-        return sorted([*super().list_commands(context), *WITH_WEB]) + theirs
+        return sorted([*super().list_commands(context), *WHEN_ASKED]) + theirs
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -86,6 +89,16 @@ def build_plugin_command(guerdon: Guerdon, command: Command) -> click.Command:
 
 
 @click.group(cls=Friendly)
+@click.option(
+    "-C",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    is_eager=True,
+    expose_value=False,
+    callback=enter_folder,
+    help="do as if started in this folder",
+    metavar="DIR",
+)
 @click.version_option(package_name="guerdon")
 def main() -> None:
     """Turns votes into rewards, exactly once."""
@@ -121,15 +134,18 @@ def check(strict: bool) -> None:
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("gunicorn_options", nargs=-1, type=click.UNPROCESSED)
 def serve(gunicorn_options: tuple[str, ...]) -> None:
-    """Serve with gunicorn, as config/gunicorn.conf.py says; further options are gunicorn's."""
-    open_configured()  # every fault at once, before gunicorn starts
-    config = Path("config/gunicorn.conf.py")
-    if not config.exists():
-        raise GuerdonError(f"{config} is not here: start this in Guerdon's own folder")
+    """Serve with gunicorn; further options are gunicorn's.
+
+    Its settings are those of gunicorn.conf.py beside the config, or Guerdon's own where there is none.
+    """
+    guerdon = open_configured()  # every fault at once, before gunicorn starts
+    own = guerdon.config.path.parent / "gunicorn.conf.py"
+    settings = str(own) if own.exists() else "python:app.serving.settings"
     # gunicorn is imported first, and Ctrl-C would be a traceback: its config lets it through again.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    command = [sys.executable, "-m", "gunicorn", "-c", str(config), *gunicorn_options, "wsgi:app"]
-    os.execv(sys.executable, command)  # noqa: S606  (no shell is what we want)
+    # -P: what lies where it is started, as another `app`, is not taken for ours.
+    gunicorn = [sys.executable, "-P", "-m", "app.serving", "-c", settings, *gunicorn_options]
+    os.execv(sys.executable, [*gunicorn, WSGI_APP])  # noqa: S606  (no shell is what we want)
 
 
 @main.command()

@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 from werkzeug.serving import make_server
 
-from app.cli.context import find_config, open_configured
+from app.cli.context import find_config, open_configured, shorten_path
+from app.config.environment import load_environment
 from app.config.reading import read_config
 from app.guerdon import Guerdon, open_guerdon
 from app.playground.actions import list_targets
@@ -72,6 +73,7 @@ def run() -> None:
     bind, service = prepare_environment()
     require_free(bind, "GUERDON_PLAYGROUND_BIND")
     require_free(os.environ["GUERDON_BIND"], "GUERDON_BIND")
+    load_environment(find_config())  # ours are set already
     yours, _ = read_config(find_config())  # its faults are told where the copy is opened
     database = make_database(yours.database.url)
     config = write_config(yours, format_address(bind), database)
@@ -81,8 +83,8 @@ def run() -> None:
         playground=format_address(bind),
         service=service,
         players=", ".join(DEMO_PLAYERS),
-        database=shorten(database),
-        config=shorten(config),
+        database=shorten_path(database),
+        config=shorten_path(config),
         guerdon=find_command(),
         key=key if key in SECRETS.values() else "$GUERDON_API_KEY",
     )
@@ -124,13 +126,7 @@ def find_command() -> str:
     """`guerdon` as one would type it here: a .venv need not be activated."""
     started = Path(sys.argv[0]).absolute()
     is_known = shutil.which("guerdon") or started.name != "guerdon"
-    return "guerdon" if is_known else str(shorten(started))
-
-
-def shorten(path: Path) -> Path:
-    """A path as one would type it here."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+    return "guerdon" if is_known else str(shorten_path(started))
 
 
 def prepare_environment() -> tuple[str, str]:

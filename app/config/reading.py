@@ -1,7 +1,7 @@
 """Reads the TOML config into one frozen Config; every fault is found before any is reported."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -10,18 +10,21 @@ from marshmallow import ValidationError, fields
 
 from app.config import sections
 from app.config.checking import StrictSchema, list_faults
-from app.config.references import read_tables
+from app.config.references import place_database, read_tables
+from app.porch.errors import ConfigError
 
 SECTIONS: Mapping[str, type[sections.SectionSchema]] = {
     "database": sections.DatabaseSchema,
     "api": sections.ApiSchema,
     "players": sections.PlayersSchema,
+    "studio": sections.StudioSchema,
     "rewards": sections.RewardsSchema,
     "inbox": sections.InboxSchema,
     "outbox": sections.OutboxSchema,
     "dispatcher": sections.DispatcherSchema,
     "network": sections.NetworkSchema,
 }
+USUAL_DATABASE = "sqlite:///var/guerdon.db"  # in the studio's folder
 PLUGINS = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String()))
 ConfigSchema = StrictSchema.from_dict(
     {**{name: fields.Nested(schema) for name, schema in SECTIONS.items()}, "plugins": PLUGINS}
@@ -36,6 +39,7 @@ class Config:
     database: sections.Database
     api: sections.Api
     players: sections.Players
+    studio: sections.Studio
     rewards: sections.Rewards
     inbox: sections.Inbox
     outbox: sections.Outbox
@@ -48,6 +52,18 @@ class Config:
     def rewards_file(self) -> Path:
         """Where the rules are."""
         return self.path.parent / self.rewards.file
+
+    @property
+    def plugins_folder(self) -> Path:
+        """Where the studio's own plugins are, if it has any."""
+        named = self.studio.plugins
+        return (self.path.parent / named if named else find_folder(self.path) / "plugins").resolve()
+
+
+def find_folder(path: Path) -> Path:
+    """The studio's own folder: that of its config, or the one around it where that is called config."""
+    folder = path.absolute().parent
+    return folder.parent if folder.name == "config" else folder
 
 
 def read_config(path: Path) -> tuple[Config, list[str]]:
@@ -63,6 +79,13 @@ def read_config(path: Path) -> tuple[Config, list[str]]:
         faults = [f"{path}: {fault}" for fault in list_faults(error.messages, ConfigSchema())]
         loaded = error.valid_data if isinstance(error.valid_data, dict) else {}
     found = {name: make_section(schema, loaded.get(name)) for name, schema in SECTIONS.items()}
+    try:
+        said = found["database"].url
+        place = (said, path.parent) if said else (USUAL_DATABASE, find_folder(path))
+        url = place_database(*place)
+        found["database"] = replace(found["database"], url=url)
+    except ConfigError as error:
+        faults += [f"{path}: {fault}" for fault in error.faults]
     plugins = loaded.get("plugins")
     config = Config(
         path=path,

@@ -1,12 +1,17 @@
-"""{ file = "PATH" } in a config: the path begins at the config's folder, wherever Guerdon is started."""
+"""Paths in a config, of { file = "PATH" } and of a SQLite file: each begins at the config's folder,
+wherever Guerdon is started.
+"""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from app.config.checking import read_toml
+from app.porch.errors import ConfigError
 
 KEYS = {"file", "default", "name"}  # of a reference to a file
+SQLITE = "sqlite:///"
 HOLDERS = ("plugins",)  # tables of sections, each of which is a table and no reference
 
 
@@ -52,3 +57,21 @@ def find_file(name: str, folder: Path, place: str, warnings: list[str]) -> Path:
         )
         return Path(name).absolute()
     return path.absolute()
+
+
+def place_database(url: str, folder: Path) -> str:
+    """The URL of a SQLite file with its path joined to a folder; any other as it is.
+
+    Raises ConfigError where such a file lies only where Guerdon was started: a new one would be empty, and
+    what the old one says was paid would be paid again.
+    """
+    name = url.removeprefix(SQLITE)
+    if name == url or not name or name.startswith((":", "/")) or "\0" in name:
+        return url
+    path, started = (folder / name).resolve(), Path(name).resolve()
+    if started != path and os.path.isfile(started) and not os.path.exists(path):
+        raise ConfigError([
+            f"[database] url: paths begin at the config's folder, and there is no {path}, but there is"
+            f' {started}: to go on with it write url = "{SQLITE}{started}"'
+        ])  # fmt: skip
+    return f"{SQLITE}{path}"

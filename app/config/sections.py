@@ -28,7 +28,7 @@ IDENTIFIER = validate.Regexp(
 class Database:
     """Where the tables are; `durable`: whether a commit must be a promise."""
 
-    url: str = field(default="sqlite:///var/guerdon.db", repr=False)  # it may hold a password
+    url: str = field(default="", repr=False)  # it may hold a password; read_config fills it in
     durable: bool = True
 
 
@@ -61,6 +61,13 @@ class Players:
     def read_name(self, nickname: str) -> str:
         """As PlayersTable, for plugins."""
         return self.names.read(nickname)
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Where the studio's own plugins are; "": in the folder plugins of its own."""
+
+    plugins: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,11 @@ class SectionSchema(StrictSchema):
 
 class DatabaseSchema(SectionSchema):
     makes = Database
-    url = ReferableString()
+    url = ReferableString(
+        validate=validate.Length(
+            min=1, error="must begin with sqlite:/// or mysql:// (it is empty)"
+        )
+    )
     durable = fields.Boolean(truthy={True}, falsy={False})
 
 
@@ -172,6 +183,11 @@ class PlayersSchema(SectionSchema):
                 raise ValidationError("needs `table`, the name of your players' table", column)
         if "table" not in data and data.get("user_id_column", "nickname") != "nickname":
             raise ValidationError("our own table has only nickname; set `table`", "user_id_column")
+
+
+class StudioSchema(SectionSchema):
+    makes = Studio
+    plugins = ReferableString(validate=validate.Length(min=1))
 
 
 class RewardsSchema(SectionSchema):

@@ -1,4 +1,4 @@
-"""Finds the plugin of a section: a file in plugins/ first, then an installed entry point."""
+"""Finds the plugin of a section: a file in plugins/, the studio's before ours, then an entry point."""
 
 import difflib
 import importlib
@@ -6,28 +6,36 @@ import importlib.util
 import inspect
 import re
 from importlib.metadata import entry_points
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pluggy
 
-import plugins
 from app.config.checking import suggest
 from app.config.reading import Config
+from app.host.folder import find_intruder, is_within
+from app.host.ours import FOLDER, SHIPPED
 from app.porch import hookspecs
 from app.porch.errors import ConfigError
 
 
-def import_plugin(name: str, config: Config) -> tuple[Any, str]:
-    """The plugin object of a section, and where it came from."""
+class Found(NamedTuple):
+    """A plugin, and where it came from."""
+
+    plugin: Any
+    place: str
+    is_shipped: bool
+
+
+def import_plugin(name: str, config: Config) -> Found:
+    """The plugin of a section; `use_folder` has said whose files may be it.
+
+    Raises ConfigError for a section that nobody answers, and for what cannot be imported.
+    """
     place = f"{config.path}: [plugins.{name}]"
-    if name.isidentifier() and importlib.util.find_spec(f"plugins.{name}") is not None:
-        try:
-            module = importlib.import_module(f"plugins.{name}")
-        except Exception as error:
-            raise ConfigError(
-                [f"{place} plugins/{name}.py cannot be imported: {error!r}"]
-            ) from error
-        return module, f"plugins/{name}.py"
+    spec = importlib.util.find_spec(f"plugins.{name}") if name.isidentifier() else None
+    if spec is not None:
+        return import_file(name, spec.origin, config, place)
     for entry in entry_points(group=hookspecs.NAME, name=name):
         try:
             loaded = entry.load()
@@ -35,12 +43,24 @@ def import_plugin(name: str, config: Config) -> tuple[Any, str]:
         except Exception as error:
             raise ConfigError([f"{place} {entry.value} cannot be imported: {error!r}"]) from error
         source = entry.dist.name if entry.dist else "an entry point"
-        return plugin, f"{entry.value} of {source}"
-    known = [*plugins.SHIPPED, *(entry.name for entry in entry_points(group=hookspecs.NAME))]
+        return Found(plugin, f"{entry.value} of {source}", False)
+    known = [*SHIPPED, *(entry.name for entry in entry_points(group=hookspecs.NAME))]
     raise ConfigError([
         f"{place} no plugin answers to it: there is neither a file plugins/{name}.py nor "
         f'an entry point "{name}" in the group "{hookspecs.NAME}"{suggest(name, known)}'
     ])  # fmt: skip
+
+
+def import_file(name: str, origin: str | None, config: Config, place: str) -> Found:
+    """The plugin in a file of plugins/, which only who may write the config can have put there."""
+    is_shipped = origin is not None and is_within(Path(origin), FOLDER) and name in SHIPPED
+    if not is_shipped and (intruder := find_intruder(config.plugins_folder, config.path)):
+        raise ConfigError([f"{place} plugins/{name}.py is not loaded: {intruder}"])
+    try:
+        module = importlib.import_module(f"plugins.{name}")
+    except Exception as error:
+        raise ConfigError([f"{place} plugins/{name}.py cannot be imported: {error!r}"]) from error
+    return Found(module, f"plugins/{name}.py", is_shipped)
 
 
 def explain_misfit(error: pluggy.PluginValidationError) -> str:

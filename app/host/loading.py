@@ -10,13 +10,13 @@ import pluggy
 from marshmallow import Schema
 from peewee import Model
 
-import plugins
 from app.config.checking import StrictSchema, load_checked
 from app.config.reading import Config
 from app.config.rules import RewardKind
 from app.config.sections import Players
 from app.host.calling import Calling
-from app.host.finding import explain_misfit, import_plugin
+from app.host.finding import Found, explain_misfit, import_plugin
+from app.host.folder import use_folder
 from app.porch.errors import ConfigError
 
 
@@ -94,17 +94,13 @@ def load_plugins(config: Config, built_in: Mapping[str, Any] = MappingProxyType(
 
 
 def register_all(calling: Calling, config: Config, faults: list[str]) -> Iterator[Origin]:
-    """Each plugin of the config, registered; what is wrong with one is added to `faults`."""
-    for name in sorted(config.plugins, key=lambda name: name not in plugins.SHIPPED):
-        if calling.manager.has_plugin(name):
-            faults.append(f"{config.path}: [plugins.{name}] has the name of what is built in")
-            continue
+    """Each plugin of the config, registered, ours first; what is wrong with one is added to `faults`."""
+    found = find_all(calling, config, faults)
+    for name, (plugin, place, is_shipped) in sorted(
+        found.items(), key=lambda one: not one[1].is_shipped
+    ):
         try:
-            plugin, place = import_plugin(name, config)
             calling.register(plugin, name)
-        except ConfigError as error:
-            faults += error.faults
-            continue
         except pluggy.PluginValidationError as error:
             faults.append(f"plugin {name}: {explain_misfit(error)}")
             if calling.manager.has_plugin(name):
@@ -115,7 +111,22 @@ def register_all(calling: Calling, config: Config, faults: list[str]) -> Iterato
             faults.append(
                 f"plugin {name} ({place}): answers no hook; mark its functions with @hookimpl"
             )
-        yield Origin(name, place, name in plugins.SHIPPED, hooks)
+        yield Origin(name, place, is_shipped, hooks)
+
+
+def find_all(calling: Calling, config: Config, faults: list[str]) -> dict[str, Found]:
+    """The plugin of each section, by its name; a section that has none is a fault."""
+    use_folder(config.plugins_folder)
+    found: dict[str, Found] = {}
+    for name in config.plugins:
+        if calling.manager.has_plugin(name):
+            faults.append(f"{config.path}: [plugins.{name}] has the name of what is built in")
+            continue
+        try:
+            found[name] = import_plugin(name, config)
+        except ConfigError as error:
+            faults += error.faults
+    return found
 
 
 def check_sections(

@@ -39,7 +39,7 @@ class Children:
 
     def __init__(self, commands: Sequence[str]) -> None:
         # In our process group: a terminal's Ctrl-C, or a kill of the group, reaches all at once.
-        guerdon = [sys.executable, "-m", "app.cli"]
+        guerdon = [sys.executable, "-P", "-m", "app.cli"]
         # But until they listen to it themselves, they leave Ctrl-C to us, who end them.
         self._running = {
             name: subprocess.Popen([*guerdon, name], preexec_fn=ignore_interrupts)  # noqa: PLW1509, S603

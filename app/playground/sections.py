@@ -49,6 +49,7 @@ def write_config(config: Config, address: str, database: Path) -> Path:
         raise GuerdonError(f"{path} was not written by `guerdon run`: move it away")
     tables = divert(read_tables(config.path)[0], address, database)
     tables["rewards"] = {"file": str(config.rewards_file.absolute())}
+    tables["studio"] = {"plugins": str(config.plugins_folder)}
     lines = [f"{dump(key)} = {dump(value)}\n" for key, value in tables.items()]
     path.touch(mode=0o600)  # it holds what secrets the config holds
     path.write_text("".join([f"{TITLE} {config.path}\n", *lines]), "utf-8")

@@ -16,7 +16,8 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from app.serving.worker import ENDINGS, leave_at_once_when_told
 
-WSGI_APP = "wsgi:app"
+WSGI_APP = "app.serving.wsgi:app"
+NAMES = (WSGI_APP, "wsgi:app")  # the same, by a shorter name where the folder is Guerdon's own
 CHECK_PATIENCE = 60  # seconds for the checks before a reload
 OPEN_FILES = 16384  # each connection is one
 
@@ -54,11 +55,11 @@ def keep_signals() -> None:
 
 def find_start_faults(served: str) -> str:
     """What a start would meet now, tried by processes of their own; "" where all is well."""
-    checks = [["gunicorn", "--check-config", *sys.argv[1:]]]
-    if served == WSGI_APP:
+    checks = [["app.serving", "--check-config", *sys.argv[1:]]]
+    if served in NAMES:
         checks.insert(0, ["app.cli", "check"])  # it says more, and asks the database
     for words in checks:
-        command = [sys.executable, "-m", *words]
+        command = [sys.executable, "-P", "-m", *words]
         try:
             done = subprocess.run(  # noqa: S603  (nobody else chooses its words)
                 command, capture_output=True, text=True, timeout=CHECK_PATIENCE, check=False

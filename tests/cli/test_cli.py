@@ -19,9 +19,11 @@ from app.guerdon import Guerdon
 from app.porch.rounds import GAME_SERVER, join_key
 from app.porch.text import escape_text, shorten
 from app.porch.types import Delivery
-from tests.conftest import ALL_PLUGINS, add_player
-from tests.world.sending import get_v1, post_vote
-from tests.world.servers import ROOT, wait_until
+from app.testing.deliveries import get_v1, post_vote
+from app.testing.players import add_player
+from app.testing.services import ALL_PLUGINS
+from app.testing.waiting import wait_until
+from tests.world.servers import ROOT
 
 Open = Callable[..., Guerdon]
 Run = Callable[..., Result]
@@ -424,15 +426,13 @@ def send_report(report):
 
 @on_sqlite
 def test_dispatch_ends_when_told_though_a_send_hangs(
-    open_service: Open, add_plugin: Callable[..., str], vote_api: Any, tmp_path: Path, clock: Any
+    open_service: Open, add_plugin: Callable[..., str], vote_api: Any, clock: Any
 ) -> None:
     guerdon = open_service(plugins=ALL_PLUGINS + add_plugin(HANGING))
     clock.now = time.time_ns() // 1_000_000 - 5000
     assert post_vote(guerdon, "v1").status_code == 204
-    seen = f"import plugins; plugins.__path__.append({str(tmp_path / 'plugins')!r})"
-    code = f"{seen}; from app.cli.main import main; main()"
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "dispatch", "--patience", "0.5"], cwd=ROOT, text=True,
+        [sys.executable, "-m", "app.cli", "dispatch", "--patience", "0.5"], cwd=ROOT, text=True,
         env=os.environ | {"GUERDON_CONFIG": str(guerdon.config.path)}, stderr=subprocess.PIPE,
     )  # fmt: skip
 

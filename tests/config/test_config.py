@@ -213,11 +213,50 @@ def test_secrets_come_from_a_string_the_environment_or_a_file(
 def test_any_string_may_come_from_the_environment(
     write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("A_URL", "sqlite:///somewhere.db")
+    monkeypatch.setenv("A_URL", "sqlite:////somewhere.db")
 
     config, faults = read_config(write('[database]\nurl = { env = "A_URL" }'))
 
-    assert (config.database.url, faults) == ("sqlite:///somewhere.db", [])
+    assert (config.database.url, faults) == ("sqlite:////somewhere.db", [])
+
+
+def test_a_sqlite_file_begins_at_the_configs_folder(
+    write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever Guerdon is started, and where nothing is said too."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    urls = [
+        read_config(write(text))[0].database.url
+        for text in ("", "[database]\nurl = 'sqlite:///../a.db'", "[database]\nurl = 'sqlite:///b'")
+    ]
+
+    folder = write("").parent
+    paths = [folder / "var" / "guerdon.db", folder.parent / "a.db", folder / "b"]
+    assert urls == [f"sqlite:///{path}" for path in paths]
+
+
+def test_a_database_that_is_only_where_it_was_started_is_no_reason_to_make_an_empty_one(
+    write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of versions whose paths began there: what is in it would be paid again."""
+    started = tmp_path / "elsewhere"
+    (started / "var").mkdir(parents=True)
+    (started / "var" / "guerdon.db").touch()
+    monkeypatch.chdir(started)
+    path = write("")
+
+    _, faults = read_config(path)
+
+    assert faults == [
+        f"{path}: [database] url: paths begin at the config's folder, and there is no"
+        f" {path.parent}/var/guerdon.db, but there is {started}/var/guerdon.db: to go on with it write"
+        f' url = "sqlite:///{started}/var/guerdon.db"'
+    ]
+    (path.parent / "var").mkdir()
+    (path.parent / "var" / "guerdon.db").touch()
+    assert read_config(path)[1] == []
 
 
 @pytest.mark.parametrize(
@@ -286,12 +325,17 @@ def test_the_shipped_config_is_valid_and_means_the_defaults(
     shipped = read_shipped(monkeypatch)
     bare, _ = read_config(write("[plugins.gold]\n[plugins.gamemonitoring]\ntokens = ['a token']"))
 
-    for name in ("database", "players", "inbox", "outbox", "dispatcher", "network"):
+    assert shipped.database.url == f"sqlite:///{ROOT}/var/guerdon.db"
+    assert bare.database.url == f"sqlite:///{tmp_path}/var/guerdon.db"
+    assert dataclasses.replace(bare.database, url=shipped.database.url) == shipped.database
+    assert shipped.plugins_folder == ROOT / "plugins"
+    assert bare.plugins_folder == tmp_path / "plugins"
+    for name in ("players", "inbox", "outbox", "dispatcher", "network"):
         assert getattr(shipped, name) == getattr(bare, name), name
     settings, defaults = load_plugins(shipped).settings, load_plugins(bare).settings
     assert settings["gold"] == defaults["gold"]
     assert settings["gamemonitoring"]["api_url"] == defaults["gamemonitoring"]["api_url"]
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GUERDON_DATABASE_URL", f"sqlite:///{tmp_path}/guerdon.db")
     open_guerdon(SHIPPED_CONFIG).close()  # with its rules
 
 

@@ -9,7 +9,7 @@ import pytest
 from app.config.reading import read_config
 from app.config.references import read_tables
 from app.guerdon import open_guerdon
-from tests.conftest import ALL_PLUGINS
+from app.testing.services import ALL_PLUGINS
 
 BODY = """
 [api]

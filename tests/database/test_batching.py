@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.batching import Batcher
-from tests.world.servers import wait_until
+from app.testing.waiting import wait_until
 
 
 class Office:

@@ -10,8 +10,8 @@ import pytest
 from app.database.chunks import ROWS_AT_ONCE, run_in_chunks
 from app.database.models import Attempt, Waiting
 from app.guerdon import Guerdon
-from tests.conftest import Clock
-from tests.world.sending import post_vote
+from app.testing.clock import Clock
+from app.testing.deliveries import post_vote
 
 DEAD = 3 * ROWS_AT_ONCE + 7
 

@@ -14,9 +14,11 @@ from app.guerdon import Guerdon, ask_time, open_guerdon
 from app.paying.claims import LONGEST_LEASE, lease_claims, queue_claims
 from app.porch.types import Event, Player
 from app.reporting.circuit_breaker import PAUSES
-from tests.conftest import ALL_PLUGINS, add_player
-from tests.world.sending import get_v1, post_vote
-from tests.world.servers import wait_until
+from app.testing.deliveries import get_v1, post_vote
+from app.testing.players import add_player
+from app.testing.services import ALL_PLUGINS
+from app.testing.vote_api import VoteApi, answer
+from app.testing.waiting import wait_until
 from tests.world.studio import (
     Network,
     list_reports,
@@ -27,7 +29,6 @@ from tests.world.studio import (
     reply,
     send_due,
 )
-from tests.world.vote_api import VoteApi, answer
 
 HOUR, DAYS = 3600, 3 * 86400  # seconds
 SET = [120, -120, 3 * HOUR, -3 * HOUR, DAYS, -DAYS]

@@ -9,8 +9,8 @@ from peewee import DataError, IntegrityError, OperationalError
 from app.database.complaints import explain_refusal, keep_statement, name_reason_briefly
 from app.guerdon import Guerdon
 from app.paying.settler import Work
+from app.testing.deliveries import post_vote
 from tests.database.test_database import make_event
-from tests.world.sending import post_vote
 
 Open = Callable[..., Guerdon]
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

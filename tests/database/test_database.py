@@ -18,9 +18,11 @@ from app.history.ledger import insert_events, key_of
 from app.paying.settler import Work
 from app.porch.errors import ConfigError, DatabaseUnavailable
 from app.porch.types import Event
-from tests.conftest import Clock, add_player
+from app.testing.clock import Clock
+from app.testing.database_servers import DatabaseServer
+from app.testing.players import add_player
+from app.testing.waiting import wait_until
 from tests.world.proxying import Proxy
-from tests.world.servers import DatabaseServer, wait_until
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

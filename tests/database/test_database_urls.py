@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.database.opening import MariaDB, Sqlite, open_database
 from app.guerdon import Guerdon
 from app.porch.errors import ConfigError
-from tests.world.sending import post_vote
+from app.testing.deliveries import post_vote
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 SECRET = "hunter2-of-ours"

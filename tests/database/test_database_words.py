@@ -12,7 +12,8 @@ from app.cli.main import main
 from app.database.words import explain_cause, explain_database_error
 from app.guerdon import Guerdon
 from app.porch.errors import DatabaseUnavailable, GuerdonError
-from tests.world.servers import DatabaseServer, find_free_port
+from app.testing.database_servers import DatabaseServer
+from app.testing.ports import find_free_port
 
 PASSWORD = "sesame-0pen"
 

@@ -10,8 +10,8 @@ from app.database.keys import LEADING, hash_parts, make_event_key, make_report_k
 from app.guerdon import Guerdon
 from app.paying.settler import Work
 from app.porch.types import Event
-from tests.conftest import add_player
-from tests.world.sending import get_v1, post_vote
+from app.testing.deliveries import get_v1, post_vote
+from app.testing.players import add_player
 
 TABLES = ("guerdon_attempts", "guerdon_inbox", "guerdon_events")
 VOTE = ("gamemonitoring", "server.vote")

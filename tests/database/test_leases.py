@@ -13,7 +13,7 @@ from app.guerdon import Guerdon
 from app.paying.claims import acknowledge_claim, queue_claims
 from app.porch.errors import BadClaim
 from app.porch.types import Event, Player
-from tests.conftest import Clock
+from app.testing.clock import Clock
 from tests.world.books import run_apart
 
 MINUTE = 60_000  # ms

@@ -13,11 +13,15 @@ import pytest
 
 from app.database.models import Claim, Waiting
 from app.guerdon import Guerdon, open_guerdon
-from tests.conftest import ALL_PLUGINS, Clock, add_player
-from tests.world.books import make_work, read_books, settle
-from tests.world.sending import post_vote
-from tests.world.servers import DatabaseServer, wait_until
-from tests.world.vote_api import VoteApi, answer
+from app.testing.books import read_books
+from app.testing.clock import Clock
+from app.testing.database_servers import DatabaseServer
+from app.testing.deliveries import post_vote
+from app.testing.players import add_player
+from app.testing.services import ALL_PLUGINS
+from app.testing.vote_api import VoteApi, answer
+from app.testing.waiting import wait_until
+from tests.world.books import make_work, settle
 
 Open = Callable[..., Guerdon]
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

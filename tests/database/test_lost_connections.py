@@ -13,12 +13,13 @@ from app.database.error_kinds import classify_error
 from app.database.keys import make_event_key
 from app.database.opening import open_database
 from app.guerdon import Guerdon
-from tests.conftest import API_KEY, Clock
-from tests.world.books import Books, read_books
+from app.testing.books import Books, read_books
+from app.testing.clock import Clock
+from app.testing.database_servers import DatabaseServer
+from app.testing.deliveries import API_KEY, post_vote
+from app.testing.vote_api import VoteApi, answer
+from app.testing.waiting import wait_until
 from tests.world.proxying import SWALLOW, Proxy
-from tests.world.sending import post_vote
-from tests.world.servers import DatabaseServer, wait_until
-from tests.world.vote_api import VoteApi, answer
 
 pytestmark = pytest.mark.on_servers
 RULES = """

@@ -22,8 +22,9 @@ from app.database.migrating import LEASE, MigrationLock, hold_lock, list_pending
 from app.database.models import LEDGER, OWN, bind_models
 from app.guerdon import Guerdon, open_guerdon
 from app.porch.errors import DatabaseUnavailable
-from tests.world.sending import post_vote
-from tests.world.servers import ROOT, wait_until
+from app.testing.deliveries import post_vote
+from app.testing.waiting import wait_until
+from tests.world.servers import ROOT
 
 LOCK = "SELECT holder, until FROM guerdon_migration_lock"
 MIGRATE = """

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.pending import Pending
-from tests.world.servers import wait_until
+from app.testing.waiting import wait_until
 
 
 def test_it_works() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.database.pool import NoConnectionLeft, Pool
-from tests.world.servers import wait_until
+from app.testing.waiting import wait_until
 
 
 class Maker:

@@ -8,8 +8,8 @@ import pytest
 
 from app.guerdon import Guerdon, open_guerdon
 from app.porch.errors import ConfigError
-from tests.world.books import read_books
-from tests.world.sending import post_vote
+from app.testing.books import read_books
+from app.testing.deliveries import post_vote
 
 Open = Callable[..., Guerdon]
 ITEM = '[[rules]]\non = "server.vote"\ngive = [{ reward = "item", item = "sword" }]\n'

@@ -17,12 +17,13 @@ import requests
 
 from app.database import opening as database
 from app.guerdon import Guerdon
+from app.testing.gunicorn import Gunicorn
+from app.testing.platforms import Platform
+from app.testing.vote_api import VoteApi, answer_vote
+from app.testing.waiting import wait_until
 from tests.model.oracle import is_over, judge
 from tests.world.crowd import PLAYERS, Crowd
-from tests.world.platforms import Platform
 from tests.world.proxying import SWALLOW, Fault, Proxy
-from tests.world.servers import Gunicorn, wait_until
-from tests.world.vote_api import VoteApi, answer_vote
 
 pytestmark = pytest.mark.on_servers
 MARGIN = 5.0  # seconds, for a busy machine

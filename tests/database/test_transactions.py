@@ -18,9 +18,10 @@ from app.guerdon import Guerdon
 from app.paying.settler import Work
 from app.porch.errors import DatabaseUnavailable, TransactionBroken
 from app.porch.types import Event
-from tests.conftest import Clock
+from app.testing.clock import Clock
+from app.testing.database_servers import DatabaseServer
 from tests.world.proxying import Proxy
-from tests.world.servers import ROOT, DatabaseServer
+from tests.world.servers import ROOT
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

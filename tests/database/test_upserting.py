@@ -7,12 +7,11 @@ import pytest
 from app import create_app
 from app.database.upserting import ROWS_AT_ONCE, upsert_rows
 from app.guerdon import Guerdon
+from app.testing.database_servers import DatabaseServer
+from app.testing.deliveries import API_KEY, make_delivery
+from app.testing.platforms import Platform
 from plugins.items import Item
-from tests.conftest import API_KEY
 from tests.world.crowd import REPORTING, make_level_up
-from tests.world.platforms import Platform
-from tests.world.sending import make_delivery
-from tests.world.servers import DatabaseServer
 
 EVERYTHING = """
 [[rules]]

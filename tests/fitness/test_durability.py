@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from app.cli.main import main
 from app.fitness.durability import judge_settings
 from app.guerdon import Guerdon, open_guerdon
-from tests.world.sending import post_vote
-from tests.world.servers import DatabaseServer
+from app.testing.database_servers import DatabaseServer
+from app.testing.deliveries import post_vote
 
 FLUSH = "innodb_flush_log_at_trx_commit"
 

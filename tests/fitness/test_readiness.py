@@ -10,10 +10,10 @@ from app import create_app
 from app.database import opening as database
 from app.fitness import readiness
 from app.guerdon import Guerdon, open_guerdon
+from app.testing.database_servers import DatabaseServer
+from app.testing.deliveries import API_KEY, post_vote
 from tests.database.test_database import fill_pool
 from tests.world.proxying import Proxy
-from tests.world.sending import API_KEY, post_vote
-from tests.world.servers import DatabaseServer
 
 Open = Callable[..., Guerdon]
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

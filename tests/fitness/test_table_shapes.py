@@ -14,9 +14,10 @@ from app.paying.claims import acknowledge_claim, lease_claims, queue_claims
 from app.paying.settler import Work
 from app.porch.errors import ConfigError
 from app.porch.types import Event, Player
-from tests.conftest import Clock, add_player
+from app.testing.clock import Clock
+from app.testing.deliveries import get_v1, post_vote
+from app.testing.players import add_player
 from tests.database.test_migrating import describe
-from tests.world.sending import get_v1, post_vote
 
 Open = Callable[..., Guerdon]
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -11,10 +11,12 @@ from app import create_app
 from app.cli.main import main
 from app.database.keys import make_event_key
 from app.guerdon import Guerdon
-from tests.conftest import ALL_PLUGINS, API_KEY, Clock
-from tests.world.books import check_unlocked, make_work, read_books, run_apart, serve_once, settle
-from tests.world.sending import get_v1, post_vote
-from tests.world.servers import DatabaseServer
+from app.testing.books import read_books
+from app.testing.clock import Clock
+from app.testing.database_servers import DatabaseServer
+from app.testing.deliveries import API_KEY, get_v1, post_vote
+from app.testing.services import ALL_PLUGINS
+from tests.world.books import check_unlocked, make_work, run_apart, serve_once, settle
 
 Open = Callable[..., Guerdon]
 AddPlugin = Callable[..., str]

@@ -17,8 +17,8 @@ from app.guerdon import Guerdon
 from app.paying.settler import Work
 from app.porch.errors import ConfigError
 from app.porch.types import Event
-from tests.conftest import add_player
-from tests.world.sending import get_v1, post_vote
+from app.testing.deliveries import get_v1, post_vote
+from app.testing.players import add_player
 from tests.world.servers import ROOT
 
 Open = Callable[..., Guerdon]

@@ -14,9 +14,10 @@ import pytest
 from app.porch.fields import Secret
 from app.porch.json import read_json
 from app.porch.signatures import sign_lines
+from app.testing.requiring import require
+from app.testing.vote_api import VoteApi, answer
 from plugins import gamemonitoring
-from tests.world.servers import ROOT, require
-from tests.world.vote_api import VoteApi, answer
+from tests.world.servers import ROOT
 
 DOCUMENT = (ROOT / "docs" / "protocols.md").read_text()
 TOKEN = "webhook-token-of-the-project"

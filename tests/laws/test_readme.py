@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-import plugins
 from app import create_app
 from app.guerdon import open_guerdon
 from app.network.client import HttpResponse
-from tests.conftest import ALL_PLUGINS, add_player
+from app.testing.deliveries import get_v1, make_delivery
+from app.testing.players import add_player
+from app.testing.services import ALL_PLUGINS
 from tests.world.books import make_work, settle
-from tests.world.sending import get_v1, make_delivery
 from tests.world.servers import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -29,11 +29,8 @@ def find_blocks(language: str) -> list[str]:
 
 
 @pytest.fixture
-def pets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    folder = tmp_path / "plugins"
-    folder.mkdir()
-    (folder / "pets.py").write_text(find_plugin("pets"))
-    monkeypatch.setattr(plugins, "__path__", [*plugins.__path__, str(folder)])
+def pets(add_plugin: Callable[..., str]) -> None:
+    add_plugin(find_plugin("pets"), "pets")
 
 
 @pytest.mark.usefixtures("pets")

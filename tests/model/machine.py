@@ -16,8 +16,10 @@ from hypothesis.stateful import (
 from app.database.keys import make_event_key
 from app.history.reports import revive_reports
 from app.porch.rounds import GAME_SERVER
+from app.testing.deliveries import make_delivery
+from app.testing.players import add_player
+from app.testing.waiting import wait_until
 from plugins.promo_codes import import_codes
-from tests.conftest import add_player
 from tests.model.agreement import (
     find_word,
     learn_order,
@@ -45,8 +47,6 @@ from tests.model.model import UNAVAILABLE, VOTE_API, Answer
 from tests.model.model_rules import LEVEL_UP, VOTE, Event, Rule
 from tests.model.stage import G123, VOTES
 from tests.world.game_server import make_level_up
-from tests.world.sending import make_delivery
-from tests.world.servers import wait_until
 from tests.world.studio import send_due
 
 

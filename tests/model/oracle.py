@@ -14,8 +14,8 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from app.guerdon import Guerdon
+from app.testing.platforms import Request
 from tests.world.crowd import Key
-from tests.world.platforms import Request
 
 LONGEST_LEASE = 60_000  # ms
 NOBODY: Mapping[str, Collection[str]] = {}

@@ -22,11 +22,13 @@ from app.fitness import readiness
 from app.guerdon import Guerdon, open_guerdon
 from app.network.client import HttpResponse
 from app.porch.errors import NetworkFailed
-from tests.conftest import ALL_PLUGINS, Clock
+from app.testing.clock import Clock
+from app.testing.database_servers import DatabaseServer
+from app.testing.deliveries import API_KEY, TOKEN, make_delivery
+from app.testing.services import ALL_PLUGINS
+from app.testing.waiting import wait_until
 from tests.model.model_rules import Event
 from tests.world.proxying import Proxy
-from tests.world.sending import API_KEY, TOKEN, make_delivery
-from tests.world.servers import DatabaseServer, wait_until
 from tests.world.studio import Asked, Network, reply
 
 KEY = {"Authorization": f"Bearer {API_KEY}"}

@@ -6,12 +6,12 @@ import pytest
 
 from app import create_app
 from app.guerdon import Guerdon
+from app.testing.deliveries import post_vote
+from app.testing.platforms import Platform
+from app.testing.vote_api import VoteApi, answer, answer_vote
+from app.testing.waiting import wait_until
 from tests.model.oracle import ask, is_over, judge
 from tests.world.crowd import KEY, Key, make_level_up
-from tests.world.platforms import Platform
-from tests.world.sending import post_vote
-from tests.world.servers import wait_until
-from tests.world.vote_api import VoteApi, answer, answer_vote
 
 PARKED = "v-9-p0"
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -14,7 +14,8 @@ import pytest
 
 from app.network.client import Http
 from app.porch.errors import NetworkFailed
-from tests.world.servers import find_free_port, wait_until
+from app.testing.ports import find_free_port
+from app.testing.waiting import wait_until
 
 OK = b"HTTP/1.1 200 OK\r\n"
 

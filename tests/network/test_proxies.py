@@ -14,10 +14,10 @@ from app.guerdon import Guerdon, list_proxy_secrets
 from app.network.client import Http
 from app.network.proxies import Proxy, make_proxy
 from app.porch.errors import NetworkFailed
+from app.testing.deliveries import post_vote
+from app.testing.vote_api import VoteApi
 from tests.network.test_tls import ANSWER, SecurePeer, make_certificate
 from tests.world.forward_proxy import ForwardProxy
-from tests.world.sending import post_vote
-from tests.world.vote_api import VoteApi
 
 Open = Callable[..., Http]
 

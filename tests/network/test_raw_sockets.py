@@ -17,11 +17,13 @@ import pytest
 import requests
 
 from app.guerdon import Guerdon, open_guerdon
-from tests.conftest import add_player
+from app.testing.deliveries import API_KEY, TOKEN, make_delivery
+from app.testing.gunicorn import Gunicorn
+from app.testing.players import add_player
+from app.testing.vote_api import VoteApi
+from app.testing.waiting import wait_until
 from tests.world.everything import RULES, point_at
-from tests.world.sending import API_KEY, TOKEN, make_delivery
-from tests.world.servers import Gunicorn, find_tracebacks, wait_until
-from tests.world.vote_api import VoteApi
+from tests.world.servers import find_tracebacks
 
 PATIENCE = 8  # seconds that gunicorn gives a request here, instead of 60
 VOTES = b"POST /webhooks/gamemonitoring HTTP/1.1\r\nHost: x\r\n"

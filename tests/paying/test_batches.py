@@ -11,11 +11,15 @@ from app.guerdon import Guerdon
 from app.paying.payments import HUNG_UP, Payment, Work
 from app.paying.suspects import MOST, Suspects
 from app.porch.types import Event, Outcome
-from tests.conftest import ALL_PLUGINS, Clock, add_player
-from tests.world.books import check_unlocked, make_work, read_books, serve_once, settle
-from tests.world.sending import post_vote
-from tests.world.servers import DatabaseServer, wait_until
-from tests.world.vote_api import VoteApi
+from app.testing.books import read_books
+from app.testing.clock import Clock
+from app.testing.database_servers import DatabaseServer
+from app.testing.deliveries import post_vote
+from app.testing.players import add_player
+from app.testing.services import ALL_PLUGINS
+from app.testing.vote_api import VoteApi
+from app.testing.waiting import wait_until
+from tests.world.books import check_unlocked, make_work, serve_once, settle
 
 Open = Callable[..., Guerdon]
 AddPlugin = Callable[..., str]

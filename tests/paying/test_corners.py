@@ -10,11 +10,15 @@ import pytest
 from app import create_app
 from app.guerdon import Guerdon, open_guerdon
 from app.porch.errors import DatabaseUnavailable
-from tests.conftest import ALL_PLUGINS, API_KEY, Clock
-from tests.world.books import make_work, read_books, serve_once, settle
-from tests.world.sending import TOKEN, get_v1, make_delivery, post_vote
-from tests.world.servers import DatabaseServer, find_tracebacks, wait_until
-from tests.world.vote_api import VoteApi, answer
+from app.testing.books import read_books
+from app.testing.clock import Clock
+from app.testing.database_servers import DatabaseServer
+from app.testing.deliveries import API_KEY, TOKEN, get_v1, make_delivery, post_vote
+from app.testing.services import ALL_PLUGINS
+from app.testing.vote_api import VoteApi, answer
+from app.testing.waiting import wait_until
+from tests.world.books import make_work, serve_once, settle
+from tests.world.servers import find_tracebacks
 
 Open = Callable[..., Guerdon]
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

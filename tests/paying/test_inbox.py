@@ -16,10 +16,11 @@ from app.guerdon import Guerdon, open_guerdon
 from app.network.client import Http
 from app.paying.inbox import LEASE_LENGTH
 from app.porch.errors import NotReady
-from tests.conftest import API_KEY, Clock, add_player
-from tests.world.sending import TOKEN, make_delivery
-from tests.world.servers import wait_until
-from tests.world.vote_api import VoteApi, answer, drip
+from app.testing.clock import Clock
+from app.testing.deliveries import API_KEY, TOKEN, make_delivery
+from app.testing.players import add_player
+from app.testing.vote_api import VoteApi, answer, drip
+from app.testing.waiting import wait_until
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -12,9 +12,10 @@ from app.guerdon import Guerdon
 from app.paying.settler import Work
 from app.porch.errors import AmbiguousPlayer, UnknownPlayer
 from app.porch.types import Event, Player
-from tests.conftest import REWARDS, add_player
+from app.testing.deliveries import API_KEY, get_v1, post_vote
+from app.testing.players import add_player
+from app.testing.services import REWARDS
 from tests.world.books import make_work, settle
-from tests.world.sending import API_KEY, get_v1, post_vote
 
 Open = Callable[..., Guerdon]
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

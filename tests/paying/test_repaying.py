@@ -20,11 +20,14 @@ from app.history import unpaid
 from app.paying.settler import Work
 from app.porch.rounds import list_game_events
 from app.porch.types import Event
-from tests.conftest import ALL_PLUGINS, REWARDS, Clock, add_player
-from tests.world.books import make_work, read_books, settle
+from app.testing.books import read_books
+from app.testing.clock import Clock
+from app.testing.deliveries import get_v1, post_vote
+from app.testing.players import add_player
+from app.testing.services import ALL_PLUGINS, REWARDS
+from tests.world.books import make_work, settle
 from tests.world.games import make_settle
 from tests.world.racing import Racer, race
-from tests.world.sending import get_v1, post_vote
 from tests.world.servers import ROOT
 from tests.world.studio import list_reports, make_reporter
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from app import create_app
 from app.cli.main import main
 from app.guerdon import Guerdon
-from tests.conftest import ALL_PLUGINS
+from app.testing.services import ALL_PLUGINS
 from tests.world.servers import ROOT
 
 Open = Callable[..., Guerdon]

@@ -12,9 +12,10 @@ from app.guerdon import Guerdon, open_guerdon
 from app.history.ledger import ROWS_AT_ONCE
 from app.paying.settler import Work
 from app.porch.types import Event, Outcome
-from tests.conftest import ALL_PLUGINS, REWARDS, add_player
-from tests.world.books import read_books
-from tests.world.servers import DatabaseServer
+from app.testing.books import read_books
+from app.testing.database_servers import DatabaseServer
+from app.testing.players import add_player
+from app.testing.services import ALL_PLUGINS, REWARDS
 
 ALL_GIFTS = """
 [[rules]]

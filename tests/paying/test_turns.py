@@ -12,15 +12,17 @@ import pytest
 from app.guerdon import Guerdon, open_guerdon
 from app.paying.turns import make_turn
 from app.porch.types import Player
-from tests.conftest import ALL_PLUGINS, add_player
-from tests.world.books import make_work, read_books, settle
+from app.testing.books import read_books
+from app.testing.database_servers import DatabaseServer
+from app.testing.players import add_player
+from app.testing.services import ALL_PLUGINS
+from app.testing.vote_api import FastVoteApi
+from app.testing.waiting import wait_until
+from tests.world.books import make_work, settle
 from tests.world.galera import GaleraCluster, write_host
 from tests.world.natural import RULES, XP, post_at_once
-from tests.world.servers import DatabaseServer, wait_until
-from tests.world.vote_api import FastVoteApi
 
 VOTES = 600
-APP = "tests.world.natural:make_app()"
 QUICK = "[inbox]\nretry_delays = [0.2, 0.5]\n"
 
 
@@ -50,7 +52,7 @@ def test_it_works(
     """A plugin that reads, changes and saves, and one player whose votes come to two hosts at once."""
     sections = ALL_PLUGINS.replace("{vote_api}", fast_api.url) + add_plugin(XP, "xp")
     guerdon = open_service(RULES, more=QUICK, plugins=sections)
-    hosts = [start_gunicorn(guerdon.config.path, workers=2, app=APP) for _ in range(2)]
+    hosts = [start_gunicorn(guerdon.config.path, workers=2) for _ in range(2)]
     ids = [f"v-{number}-Bob" for number in range(VOTES)]
 
     statuses = post_at_once(hosts, ids)
@@ -77,7 +79,7 @@ def test_two_nodes_of_a_cluster_take_turns_too(
     ids = [f"v-{number}-Bob" for number in range(VOTES)]
     before = galera.count_conflicts()
 
-    hosts = [start_gunicorn(path, workers=2, app=APP) for path in paths]
+    hosts = [start_gunicorn(path, workers=2) for path in paths]
     statuses = post_at_once(hosts, ids)
 
     print(Counter(statuses), galera.count_conflicts() - before, "conflicts")

@@ -19,8 +19,9 @@ from selenium.webdriver.support.ui import WebDriverWait
 from app.playground.gamemonitoring import Platform, build_vote_api, sign
 from app.playground.processes import format_address, is_loopback, split_bind
 from app.porch.errors import GuerdonError
+from app.testing.waiting import PATIENCE
 from tests.world.browsing import Page, Running, open_chromium, run_guerdon
-from tests.world.servers import PATIENCE, find_tracebacks
+from tests.world.servers import find_tracebacks
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,10 @@ from app.playground import g123, sud
 from app.playground.actions import list_targets
 from app.playground.g123 import G123, build_g123
 from app.playground.sud import AppServer, build_app_server
+from app.testing.waiting import wait_until
 from app.web.examples import LEVEL_UP
 from tests.world.browsing import Page, Running, open_chromium, run_guerdon
-from tests.world.servers import ROOT, wait_until
+from tests.world.servers import ROOT
 
 API_KEY = "playground-api-key"
 

@@ -8,7 +8,6 @@ import stat
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,12 @@ from app.playground.actions import list_targets
 from app.playground.own_database import make_database
 from app.playground.sections import write_config
 from app.porch.errors import GuerdonError
+from app.testing.deliveries import TOKEN
+from app.testing.platforms import Platform
+from app.testing.waiting import PATIENCE, wait_until
 from tests.world.books import make_work, settle
 from tests.world.browsing import Running, run_guerdon
-from tests.world.platforms import Platform
-from tests.world.sending import TOKEN
-from tests.world.servers import PATIENCE, ROOT, wait_until
+from tests.world.servers import ROOT
 
 ADDRESS = "http://127.0.0.1:8001"
 OWN = """
@@ -100,15 +100,12 @@ Production = tuple[Path, Guerdon]
 
 
 @pytest.fixture
-def production(
-    tmp_path: Path, platform: Platform, add_plugin: Callable[..., str], database_url: str
-) -> Any:
+def production(tmp_path: Path, platform: Platform, database_url: str) -> Any:
     """A game's own users, and reports of one vote that wait to be sent; its config and its Guerdon."""
-    chat = CHAT.format(platform=platform.url)
-    add_plugin(chat, "chat")
-    install(tmp_path / "site", chat)
     folder = tmp_path / "production"
     (folder / "config").mkdir(parents=True)
+    (folder / "plugins").mkdir()
+    (folder / "plugins" / "chat.py").write_text(CHAT.format(platform=platform.url))
     config = folder / "config" / "guerdon.toml"
     config.write_text(PRODUCTION.format(url=database_url, platform=platform.url, token=TOKEN))
     (folder / "config" / "rewards.toml").write_text(REWARDS)
@@ -122,15 +119,6 @@ def production(
     settle(guerdon, make_work("v1", nickname="Alice"))
     yield config, guerdon
     guerdon.close()
-
-
-def install(site: Path, chat: str) -> None:
-    """The plugin as a distribution, for `guerdon run` to find."""
-    information = site / "guild_chat-1.0.dist-info"
-    information.mkdir(parents=True)
-    (information / "METADATA").write_text("Name: guild_chat\n")
-    (information / "entry_points.txt").write_text("[guerdon]\nchat = guild_chat\n")
-    (site / "guild_chat.py").write_text(chat)
 
 
 def read_books(guerdon: Guerdon) -> list[Any]:
@@ -173,7 +161,7 @@ def test_it_works(production: Production, platform: Platform, tmp_path: Path) ->
     assert [state for state, _ in before[1]] == ["ready", "ready"]
     folder = tmp_path / "run"
     folder.mkdir()
-    yours = {"GUERDON_CONFIG": str(config), "PYTHONPATH": str(tmp_path / "site")}
+    yours = {"GUERDON_CONFIG": str(config)}
 
     with run_guerdon(folder, **yours) as running:
         running.wait_until_welcome()
@@ -319,7 +307,6 @@ def test_the_stand_ins_alone_press_no_button_on_a_games_own_players(production: 
         capture_output=True, text=True,
         env=os.environ | {
             "GUERDON_CONFIG": str(config), "GUERDON_PLAYGROUND_BIND": "127.0.0.1:1",
-            "PYTHONPATH": str(config.parent.parent.parent / "site"),
         },
     )  # fmt: skip
     assert done.returncode == 1

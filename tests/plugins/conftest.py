@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from app.guerdon import Guerdon
+from app.testing.platforms import Platform
 from tests.world.game_server import GameServer
-from tests.world.platforms import Platform
 
 
 @pytest.fixture

@@ -17,9 +17,10 @@ from app.paying.settler import Work
 from app.porch.errors import NotReady
 from app.porch.text import shorten
 from app.porch.types import Event
+from app.testing.deliveries import API_KEY, get_v1, post_vote
+from app.testing.players import add_player
+from app.testing.services import ALL_PLUGINS
 from plugins.claim_queue import ID, choose_filling, fill_template
-from tests.conftest import ALL_PLUGINS, add_player
-from tests.world.sending import API_KEY, get_v1, post_vote
 
 Open = Callable[..., Guerdon]
 REWARDS = """

@@ -14,10 +14,8 @@ from app.guerdon import open_guerdon
 from app.network.client import HttpResponse
 from app.porch.errors import ConfigError
 from app.porch.types import Event
-from plugins import g123
-from tests.conftest import Clock
-from tests.world.game_server import ROLE, GameServer, make_level_up, make_start
-from tests.world.platforms import (
+from app.testing.clock import Clock
+from app.testing.platforms import (
     G123_PATH,
     Platform,
     answer_g123,
@@ -26,7 +24,10 @@ from tests.world.platforms import (
     hang_up,
     never_answer,
 )
-from tests.world.servers import find_free_port, wait_until
+from app.testing.ports import find_free_port
+from app.testing.waiting import wait_until
+from plugins import g123
+from tests.world.game_server import ROLE, GameServer, make_level_up, make_start
 
 SECRET = "s3cret-of-g123"
 SECTION = """

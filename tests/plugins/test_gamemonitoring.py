@@ -17,11 +17,12 @@ from app.database.models import Attempt, Event, Grant, Waiting
 from app.guerdon import Guerdon
 from app.paying.settler import Work
 from app.porch.types import Event as VoteEvent
+from app.testing.deliveries import TOKEN, make_delivery, sign
+from app.testing.players import add_player
+from app.testing.services import ALL_PLUGINS
+from app.testing.vote_api import VoteApi, answer
 from app.web.bodies import WholeRequest
 from plugins import gamemonitoring
-from tests.conftest import ALL_PLUGINS, add_player
-from tests.world.sending import TOKEN, make_delivery, sign
-from tests.world.vote_api import VoteApi, answer
 
 Deliver = Callable[..., Any]
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

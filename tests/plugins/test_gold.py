@@ -10,8 +10,8 @@ import pytest
 from app.guerdon import Guerdon
 from app.paying.settler import Work
 from app.porch.types import Event
-from tests.conftest import REWARDS
-from tests.world.sending import get_v1, post_vote
+from app.testing.deliveries import get_v1, post_vote
+from app.testing.services import REWARDS
 
 Open = Callable[..., Guerdon]
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -7,8 +7,8 @@ from typing import Any
 from app.guerdon import Guerdon
 from app.paying.settler import Work
 from app.porch.types import Event
-from tests.conftest import add_player
-from tests.world.sending import get_v1, post_vote
+from app.testing.deliveries import get_v1, post_vote
+from app.testing.players import add_player
 
 Open = Callable[..., Guerdon]
 REWARDS = """

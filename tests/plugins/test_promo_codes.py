@@ -12,9 +12,9 @@ from app.guerdon import Guerdon
 from app.paying.settler import Work
 from app.porch.errors import GuerdonError
 from app.porch.types import Event, Player
+from app.testing.deliveries import get_v1, post_vote
+from app.testing.players import add_player
 from plugins.promo_codes import PromoCode, import_codes, take_code
-from tests.conftest import add_player
-from tests.world.sending import get_v1, post_vote
 
 Open = Callable[..., Guerdon]
 REWARDS = """

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.guerdon import Guerdon
-from tests.world.sending import get_v1, post_vote
+from app.testing.deliveries import get_v1, post_vote
 
 Open = Callable[..., Guerdon]
 DAY = 86400

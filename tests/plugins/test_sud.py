@@ -16,18 +16,10 @@ from app.database.models import Attempt, Event, Grant, Report, Waiting
 from app.guerdon import Guerdon, open_guerdon
 from app.porch.errors import ConfigError
 from app.porch.fields import Secret
-from tests.conftest import API_KEY, Clock, add_player
-from tests.world import sud
-from tests.world.books import read_books, serve_once
-from tests.world.game_server import (
-    BIG_ID,
-    GameServer,
-    make_level_up,
-    make_result,
-    make_settle,
-    make_start,
-)
-from tests.world.platforms import (
+from app.testing.books import read_books
+from app.testing.clock import Clock
+from app.testing.deliveries import API_KEY, get_v1
+from app.testing.platforms import (
     SUD_PATH,
     Platform,
     answer_in_turn,
@@ -36,9 +28,19 @@ from tests.world.platforms import (
     hang_up,
     never_answer,
 )
+from app.testing.players import add_player
+from app.testing.ports import find_free_port
+from tests.world import sud
+from tests.world.books import serve_once
+from tests.world.game_server import (
+    BIG_ID,
+    GameServer,
+    make_level_up,
+    make_result,
+    make_settle,
+    make_start,
+)
 from tests.world.proxying import Proxy
-from tests.world.sending import get_v1
-from tests.world.servers import find_free_port
 from tests.world.sud import APP_ID, KEYS, SECRET, STAMP, Sud, make_headers, make_token
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -7,7 +7,7 @@ from typing import Any
 from app.guerdon import Guerdon
 from app.paying.settler import Work
 from app.porch.types import Event
-from tests.world.sending import get_v1, post_vote
+from app.testing.deliveries import get_v1, post_vote
 
 Open = Callable[..., Guerdon]
 DAY = 86400

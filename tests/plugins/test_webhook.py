@@ -12,10 +12,10 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from app.guerdon import open_guerdon
 from app.porch.errors import ConfigError
-from tests.conftest import Clock
+from app.testing.clock import Clock
+from app.testing.platforms import Platform, answer_in_turn, answer_status, hang_up, never_answer
 from tests.world.books import make_work, settle
 from tests.world.game_server import GameServer, make_level_up, make_start
-from tests.world.platforms import Platform, answer_in_turn, answer_status, hang_up, never_answer
 
 KEY = base64.b64encode(b"a key of thirty-two bytes, no more").decode()
 SECTION = """

@@ -17,7 +17,7 @@ from app.porch.errors import RefusedName
 from app.porch.names import LONGEST, REFUSED, Names, clean_name, fold_name, is_slow
 from app.porch.text import INVISIBLE, escape_text, shorten
 from app.porch.types import Event
-from tests.world.sending import get_v1, post_vote
+from app.testing.deliveries import get_v1, post_vote
 
 Open = Callable[..., Guerdon]
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -7,7 +7,7 @@ import pytest
 
 from app.reporting.circuit_breaker import FAILURES, PAUSES, Circuit, CircuitBreaker
 from app.reporting.concurrency_limit import ConcurrencyLimit
-from tests.conftest import Clock
+from app.testing.clock import Clock
 
 
 @pytest.fixture

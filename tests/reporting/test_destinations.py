@@ -12,7 +12,7 @@ from app.guerdon import Guerdon
 from app.porch.types import Schedule
 from app.reporting.circuit_breaker import FAILURES, PAUSES
 from app.reporting.destinations import Destination, Destinations
-from tests.conftest import Clock
+from app.testing.clock import Clock
 
 PLANS = """
 from app import Schedule, hookimpl

@@ -22,9 +22,11 @@ from app.reporting.destinations import Destinations
 from app.reporting.outbox import Outbox
 from app.reporting.sender import LARGEST_REPLY
 from app.reporting.store import begin_sends
-from tests.conftest import ALL_PLUGINS, Clock, add_player
+from app.testing.clock import Clock
+from app.testing.players import add_player
+from app.testing.services import ALL_PLUGINS
+from app.testing.waiting import wait_until
 from tests.world.books import check_unlocked
-from tests.world.servers import wait_until
 from tests.world.studio import (
     Asked,
     Network,

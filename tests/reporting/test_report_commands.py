@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from app.cli.main import main
 from app.database.models import LEDGER, Report, Send, bind_models
 from app.guerdon import Guerdon
-from tests.conftest import Clock
+from app.testing.clock import Clock
 from tests.world.books import make_work, settle
 
 SHOP = """

@@ -8,10 +8,12 @@ import pytest
 
 from app.database.opening import Database
 from app.guerdon import Guerdon
-from tests.conftest import ALL_PLUGINS, Clock
-from tests.world.books import make_work, read_books, settle
-from tests.world.sending import get_v1
-from tests.world.servers import DatabaseServer
+from app.testing.books import read_books
+from app.testing.clock import Clock
+from app.testing.database_servers import DatabaseServer
+from app.testing.deliveries import get_v1
+from app.testing.services import ALL_PLUGINS
+from tests.world.books import make_work, settle
 from tests.world.studio import list_reports
 
 Open = Callable[..., Guerdon]

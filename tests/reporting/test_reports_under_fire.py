@@ -23,9 +23,11 @@ from app import create_app
 from app.guerdon import Guerdon, open_guerdon
 from app.paying.settler import Work
 from app.porch.rounds import join_key, list_game_events
-from tests.conftest import Clock
-from tests.world.books import serve_once
-from tests.world.platforms import (
+from app.testing.clock import Clock
+from app.testing.database_servers import DatabaseServer
+from app.testing.deliveries import API_KEY
+from app.testing.gunicorn import Gunicorn
+from app.testing.platforms import (
     G123_PATH,
     Platform,
     answer,
@@ -36,9 +38,10 @@ from tests.world.platforms import (
     hang_up,
     never_answer,
 )
+from app.testing.waiting import PATIENCE, wait_until
+from tests.world.books import serve_once
 from tests.world.proxying import Proxy
-from tests.world.sending import API_KEY
-from tests.world.servers import PATIENCE, ROOT, DatabaseServer, Gunicorn, wait_until
+from tests.world.servers import ROOT
 
 SEED = int(os.environ.get("GUERDON_SEED") or random.randrange(10**6))
 APP_ID, G123_SECRET, SUD_SECRET = "game-7", "g123-secret-73a9", "sud-secret-5e20"

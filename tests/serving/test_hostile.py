@@ -23,13 +23,14 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from app.testing.deliveries import API_KEY, make_delivery, sign
+from app.testing.platforms import Platform, answer_rightly, answer_status
+from app.testing.vote_api import VoteApi, answer
+from app.testing.waiting import wait_until
 from tests.world.games import MAKERS, make_level_up, make_settle
 from tests.world.hostile import Target
-from tests.world.platforms import Platform, answer_rightly, answer_status
-from tests.world.sending import API_KEY, make_delivery, sign
-from tests.world.servers import find_tracebacks, wait_until
+from tests.world.servers import find_tracebacks
 from tests.world.sud import make_headers
-from tests.world.vote_api import VoteApi, answer
 
 log = structlog.get_logger()
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from app.guerdon import Guerdon
+from app.testing.gunicorn import Gunicorn
+from app.testing.waiting import PATIENCE, wait_until
 from tests.world.browsing import run_guerdon
-from tests.world.servers import PATIENCE, Gunicorn, find_tracebacks, wait_until
+from tests.world.servers import find_tracebacks
 
 SEED = int(os.environ.get("GUERDON_SEED") or random.randrange(10**6))
 CAUGHT = 1 << (signal.SIGINT - 1)

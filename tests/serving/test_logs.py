@@ -14,9 +14,9 @@ import structlog
 from app import create_app
 from app.logs import set_up_logs
 from app.porch.fields import Secret
-from tests.conftest import Clock
-from tests.world.sending import TOKEN, post_vote
-from tests.world.servers import wait_until
+from app.testing.clock import Clock
+from app.testing.deliveries import TOKEN, post_vote
+from app.testing.waiting import wait_until
 
 SECRET = "sesame-0pen-wide"
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

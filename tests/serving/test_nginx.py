@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 import requests
 
+from app.testing.deliveries import API_KEY, make_delivery
+from app.testing.vote_api import VoteApi
 from tests.network.test_raw_sockets import Service, count, list_statuses
 from tests.world.nginx import Nginx
-from tests.world.sending import API_KEY, make_delivery
-from tests.world.vote_api import VoteApi
 
 KEY = f"Authorization: Bearer {API_KEY}\r\n".encode()
 END = b"Host: your.host\r\nConnection: close\r\n\r\n"

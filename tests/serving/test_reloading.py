@@ -13,9 +13,10 @@ import pytest
 import requests
 
 from app.guerdon import Guerdon
-from tests.conftest import REWARDS
-from tests.world.sending import make_delivery
-from tests.world.servers import Gunicorn, wait_until
+from app.testing.deliveries import make_delivery
+from app.testing.gunicorn import Gunicorn
+from app.testing.services import REWARDS
+from app.testing.waiting import wait_until
 
 Open = Callable[..., Guerdon]
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

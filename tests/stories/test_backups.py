@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.guerdon import Guerdon
+from app.testing.requiring import require
+from app.testing.waiting import wait_until
 from tests.world.books import make_work, settle
-from tests.world.servers import ROOT, require, wait_until
+from tests.world.servers import ROOT
 
 PLACE = "takes a backup that is whole"
 COMMANDS = re.search(

@@ -14,11 +14,13 @@ import pytest
 
 from app.failpoints import POINTS, VARIABLE
 from app.guerdon import Guerdon
+from app.testing.gunicorn import Gunicorn
+from app.testing.platforms import Platform
+from app.testing.vote_api import VoteApi, answer, answer_vote
+from app.testing.waiting import wait_until
 from tests.model.oracle import ask, is_over, judge
 from tests.world.crowd import KEY, PLAYERS, Crowd
-from tests.world.platforms import Platform
-from tests.world.servers import ROOT, Gunicorn, wait_until
-from tests.world.vote_api import VoteApi, answer, answer_vote
+from tests.world.servers import ROOT
 
 KILLS = int(os.environ.get("GUERDON_KILLS") or 3)  # of each point, in each way that passes it
 LEASE = 1500  # ms

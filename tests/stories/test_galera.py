@@ -16,15 +16,16 @@ import pytest
 
 from app.database.opening import open_database
 from app.guerdon import open_guerdon
-from tests.conftest import ALL_PLUGINS
+from app.testing.deliveries import API_KEY
+from app.testing.gunicorn import Gunicorn
+from app.testing.platforms import Platform, answer_late
+from app.testing.services import ALL_PLUGINS
+from app.testing.vote_api import FastVoteApi
+from app.testing.waiting import wait_until
 from tests.database.test_migrating import start_migrate
 from tests.reporting.test_reports_under_fire import GameServer, make_level, queue
 from tests.stories.test_under_fire import PLAYERS, REWARDS, Load, check_books, query, read_readiness
 from tests.world.galera import GaleraCluster, Node, write_host
-from tests.world.platforms import Platform, answer_late
-from tests.world.sending import API_KEY
-from tests.world.servers import Gunicorn, wait_until
-from tests.world.vote_api import FastVoteApi
 
 EVERYTHING = """
 [plugins.g123]

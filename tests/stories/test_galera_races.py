@@ -20,7 +20,8 @@ from app.guerdon import Guerdon, open_guerdon
 from app.paying.claims import queue_claims
 from app.porch.types import Event, Player, Report
 from app.reporting.queue import insert_reports
-from tests.conftest import ALL_PLUGINS, REWARDS, add_player
+from app.testing.players import add_player
+from app.testing.services import ALL_PLUGINS, REWARDS
 from tests.world.books import make_work, settle
 from tests.world.galera import GaleraCluster, write_host
 from tests.world.racing import Racer, race

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from app.guerdon import Guerdon
+from app.testing.gunicorn import Gunicorn
+from app.testing.platforms import Platform, answer_late, answer_rightly, answer_status, hang_up
+from app.testing.vote_api import VoteApi, answer, answer_vote, drip
+from app.testing.waiting import wait_until
 from tests.model.oracle import ask, is_over, judge
 from tests.world.crowd import PLAYERS, Crowd
-from tests.world.platforms import Platform, answer_late, answer_rightly, answer_status, hang_up
 from tests.world.proxying import CUT, CUT_AFTER, SWALLOW, Fault, Proxy
-from tests.world.servers import Gunicorn, wait_until
-from tests.world.vote_api import VoteApi, answer, answer_vote, drip
 
 SEED = int(os.environ.get("GUERDON_SEED") or random.randrange(10**6))
 SECONDS = float(os.environ.get("GUERDON_STORM") or 12)

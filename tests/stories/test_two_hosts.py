@@ -15,13 +15,15 @@ import requests
 from app import create_app
 from app.database.clock import read_ticks, read_wall
 from app.guerdon import Guerdon
-from tests.conftest import Clock
+from app.testing.clock import Clock
+from app.testing.deliveries import API_KEY, make_delivery
+from app.testing.gunicorn import Gunicorn
+from app.testing.platforms import Platform, answer_late
+from app.testing.vote_api import VoteApi, answer
+from app.testing.waiting import wait_until
 from tests.world.crowd import make_level_up
-from tests.world.platforms import Platform, answer_late
-from tests.world.sending import API_KEY, make_delivery
-from tests.world.servers import ROOT, Gunicorn, wait_until
+from tests.world.servers import ROOT
 from tests.world.studio import list_reports, list_sends, send_due
-from tests.world.vote_api import VoteApi, answer
 
 SetWrongly = Callable[[int], dict[str, str]]
 KEY = {"Authorization": f"Bearer {API_KEY}"}

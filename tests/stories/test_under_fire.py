@@ -16,12 +16,16 @@ import pytest
 import urllib3
 
 from app.guerdon import Guerdon
-from tests.conftest import ALL_PLUGINS, add_player
+from app.testing.database_servers import DatabaseServer
+from app.testing.deliveries import make_delivery
+from app.testing.gunicorn import Gunicorn
+from app.testing.players import add_player
+from app.testing.services import ALL_PLUGINS
+from app.testing.vote_api import FastVoteApi
+from app.testing.waiting import PATIENCE, wait_until
 from tests.model.oracle import judge
 from tests.world.crowd import Key
-from tests.world.sending import make_delivery
-from tests.world.servers import PATIENCE, DatabaseServer, Gunicorn, find_tracebacks, wait_until
-from tests.world.vote_api import FastVoteApi
+from tests.world.servers import find_tracebacks
 
 PLAYERS = 50
 REWARDS = """

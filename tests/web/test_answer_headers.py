@@ -7,8 +7,8 @@ import pytest
 
 from app import create_app
 from app.guerdon import Guerdon
+from app.testing.deliveries import API_KEY, make_delivery
 from tests.web.test_webhooks import TEAPOT
-from tests.world.sending import API_KEY, make_delivery
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 KEY = {"Authorization": f"Bearer {API_KEY}"}

@@ -11,10 +11,12 @@ from app import create_app
 from app.guerdon import Guerdon, open_guerdon
 from app.paying.settler import Work
 from app.porch.types import Event
-from tests.conftest import API_KEY, Clock, add_player
-from tests.world.sending import make_delivery
-from tests.world.servers import DatabaseServer, wait_until
-from tests.world.vote_api import VoteApi, answer
+from app.testing.clock import Clock
+from app.testing.database_servers import DatabaseServer
+from app.testing.deliveries import API_KEY, make_delivery
+from app.testing.players import add_player
+from app.testing.vote_api import VoteApi, answer
+from app.testing.waiting import wait_until
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 KEY = {"Authorization": f"Bearer {API_KEY}"}

@@ -14,8 +14,8 @@ from app.config.api_keys import SCOPES, find_scopes
 from app.config.reading import read_config
 from app.guerdon import open_guerdon
 from app.porch.errors import ConfigError
+from app.testing.deliveries import API_KEY, get_v1, post_vote
 from tests.world.game_server import make_level_up
-from tests.world.sending import API_KEY, get_v1, post_vote
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 Write = Callable[..., Path]

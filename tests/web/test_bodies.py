@@ -10,9 +10,8 @@ from werkzeug.test import EnvironBuilder
 
 from app import create_app
 from app.logs import set_up_logs
+from app.testing.deliveries import API_KEY, make_delivery
 from app.web.bodies import WholeRequest
-from tests.conftest import API_KEY
-from tests.world.sending import make_delivery
 from tests.world.servers import find_tracebacks
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

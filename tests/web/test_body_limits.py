@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from app.porch.errors import BadDelivery, Crowded
+from app.testing.vote_api import VoteApi
 from app.web.body_limits import BodyLimits
 from tests.network.test_raw_sockets import MIB, Service, count, list_statuses, read_all
-from tests.world.vote_api import VoteApi
 
 
 class Stream:

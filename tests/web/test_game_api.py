@@ -20,8 +20,22 @@ from hypothesis import strategies as st
 from app import create_app
 from app.guerdon import Guerdon, open_guerdon
 from app.network.client import HttpResponse
+from app.testing.clock import Clock
+from app.testing.database_servers import DatabaseServer
+from app.testing.deliveries import API_KEY
+from app.testing.platforms import (
+    G123_PATH,
+    SUD_PATH,
+    Platform,
+    answer_g123,
+    answer_in_turn,
+    answer_late,
+    answer_rightly,
+    answer_status,
+)
+from app.testing.players import add_player
+from app.testing.waiting import wait_until
 from app.web.events import read_wait
-from tests.conftest import API_KEY, Clock, add_player
 from tests.world.games import (
     MAKERS,
     MISSING,
@@ -39,17 +53,6 @@ from tests.world.games import (
     make_start,
     name_place,
 )
-from tests.world.platforms import (
-    G123_PATH,
-    SUD_PATH,
-    Platform,
-    answer_g123,
-    answer_in_turn,
-    answer_late,
-    answer_rightly,
-    answer_status,
-)
-from tests.world.servers import DatabaseServer, wait_until
 from tests.world.sud import KEYS as SUD_KEYS
 from tests.world.sud import Sud
 

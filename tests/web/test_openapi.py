@@ -14,12 +14,13 @@ from selenium.webdriver.common.by import By
 from app import create_app
 from app.guerdon import Guerdon, open_guerdon
 from app.porch.errors import ConfigError
+from app.testing.deliveries import API_KEY
+from app.testing.platforms import Platform
+from app.testing.players import add_player
 from app.web import examples
 from app.web.schemas import Acknowledgement
-from tests.conftest import API_KEY, add_player
 from tests.world.browsing import Page, open_chromium
 from tests.world.everything import RULES, point_at
-from tests.world.platforms import Platform
 
 KEY = {"Authorization": f"Bearer {API_KEY}"}
 NOT_OF_THE_API = {"/static/<path:filename>", "/openapi.json", "/docs"}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from app.logs import set_up_logs
+from app.testing.waiting import wait_until
 from app.web.refusals import Refusals
-from tests.world.servers import wait_until
 
 
 @pytest.fixture

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from app import create_app
 from app.database.models import Attempt, Event, Grant, Waiting
 from app.guerdon import Guerdon
-from tests.conftest import API_KEY
-from tests.world.sending import TOKEN, make_delivery, post_vote, sign
-from tests.world.vote_api import VoteApi, answer
+from app.testing.deliveries import API_KEY, TOKEN, make_delivery, post_vote, sign
+from app.testing.vote_api import VoteApi, answer
 
 Deliver = Callable[..., Any]
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

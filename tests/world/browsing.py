@@ -18,7 +18,10 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.world.servers import PATIENCE, ROOT, find_free_port, require
+from app.testing.ports import find_free_port
+from app.testing.requiring import require
+from app.testing.waiting import PATIENCE
+from tests.world.servers import ROOT
 
 GUERDON = Path(sys.executable).with_name("guerdon")
 WINDOW = "--window-size=1280,1000"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import urllib3
 
-from tests.world.sending import API_KEY, make_delivery
+from app.testing.deliveries import API_KEY, make_delivery
 
 PATIENCE = 120.0  # seconds
 PLAYERS = 6  # p0 to p5

@@ -1,6 +1,6 @@
 """A service with every plugin of ours switched on, and rules that pay for every kind of event."""
 
-from tests.conftest import ALL_PLUGINS
+from app.testing.services import ALL_PLUGINS
 from tests.world.sud import KEYS
 
 REPORTERS = """

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 import pymysql
 
-from tests.world.sending import API_KEY, TOKEN
-from tests.world.servers import install_mariadb, require, wait_until
+from app.testing.database_servers import install_mariadb
+from app.testing.deliveries import API_KEY, TOKEN
+from app.testing.requiring import require
+from app.testing.waiting import wait_until
 
 LIBRARY = Path("/usr/lib/galera/libgalera_smm.so")
 NODES = 3

@@ -5,9 +5,9 @@ from typing import Any
 from app import create_app
 from app.database.models import Report
 from app.guerdon import Guerdon
+from app.testing.deliveries import API_KEY
+from app.testing.waiting import wait_until
 from app.web.examples import LEVEL_UP
-from tests.world.sending import API_KEY
-from tests.world.servers import wait_until
 
 BIG_ID = 1461227817776713818  # a mg_id, beyond what a float holds
 ROLE = {

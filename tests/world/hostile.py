@@ -13,11 +13,11 @@ from flask import Flask
 from app import create_app
 from app.guerdon import Guerdon, open_guerdon
 from app.logs import set_up_logs
+from app.testing.deliveries import API_KEY, TOKEN
+from app.testing.platforms import Platform
+from app.testing.vote_api import VoteApi
 from tests.world.everything import RULES, point_at
-from tests.world.platforms import Platform
-from tests.world.sending import API_KEY, TOKEN
 from tests.world.servers import find_tracebacks
-from tests.world.vote_api import VoteApi
 
 LONGEST = 10.0  # seconds for an answer; more is a hang
 

@@ -1,21 +1,12 @@
-"""A studio's plugin written the natural way: it reads a row, changes it, saves it.
+"""A studio's plugin written the natural way: it reads a row, changes it, saves it."""
 
-`gunicorn ... "tests.world.natural:make_app()"` serves the Guerdon of GUERDON_CONFIG with the plugins in the
-folder `plugins` beside that config.
-"""
-
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
 
 import urllib3
 
-import plugins
-from app import create_app
-from tests.world.sending import make_delivery
-from tests.world.servers import Gunicorn
+from app.testing.deliveries import make_delivery
+from app.testing.gunicorn import Gunicorn
 
 XP = """
 from marshmallow import Schema
@@ -44,12 +35,6 @@ def grant_reward(reward, player):
     return {"xp": row.xp}
 """
 RULES = '[[rules]]\non = "server.vote"\ngive = [{ reward = "xp" }]\n'
-
-
-def make_app() -> Any:
-    config = os.environ["GUERDON_CONFIG"]
-    plugins.__path__.append(str(Path(config).parent / "plugins"))
-    return create_app(config)
 
 
 def post_at_once(hosts: Sequence[Gunicorn], ids: Sequence[str], at_once: int = 40) -> list[int]:

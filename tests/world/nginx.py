@@ -8,8 +8,11 @@ import ssl
 import subprocess
 from pathlib import Path
 
+from app.testing.ports import find_free_port
+from app.testing.requiring import require
+from app.testing.waiting import wait_until
 from tests.network.test_tls import make_certificate
-from tests.world.servers import ROOT, find_free_port, require, wait_until
+from tests.world.servers import ROOT
 
 AROUND = """
 {user}

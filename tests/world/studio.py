@@ -10,8 +10,8 @@ from app.guerdon import Guerdon
 from app.network.client import HttpResponse
 from app.porch.errors import NetworkFailed
 from app.reporting.outbox import Outbox
+from app.testing.waiting import wait_until
 from tests.world.books import make_work, settle
-from tests.world.servers import wait_until
 
 REPORTER = """
 import app

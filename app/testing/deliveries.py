@@ -1,15 +1,16 @@
-"""What the platform does: signs deliveries and posts them. Written apart from the plugin it tests."""
+"""What GAMEMONITORING does: signs deliveries and posts them. Written apart from the plugin it tests."""
 
 import hashlib
 import hmac
 import json
 from typing import Any
 
-from app import create_app
 from app.guerdon import Guerdon
+from app.web.building import build_app
 
 TOKEN = "paste-webhook-token-here"
 API_KEY = "a-key-for-all-tests"
+AUTHORIZED = {"Authorization": f"Bearer {API_KEY}"}
 
 
 def sign(fields: dict[str, Any], token: str = TOKEN) -> str:
@@ -33,13 +34,12 @@ def make_delivery(id: Any, *, token: str = TOKEN, **changes: Any) -> bytes:
 
 def post_vote(guerdon: Guerdon, id: Any, **changes: Any) -> Any:
     """The reply to a delivery of a vote, from a service that is no fixture."""
-    client = create_app(guerdon).test_client()
+    client = build_app(guerdon).test_client()
     return client.post("/webhooks/gamemonitoring", data=make_delivery(id, **changes))
 
 
 def get_v1(guerdon: Guerdon, path: str) -> Any:
     """GET a path of /v1 with the key; the JSON of its answer."""
-    headers = {"Authorization": f"Bearer {API_KEY}"}
-    response = create_app(guerdon).test_client().get(f"/v1{path}", headers=headers)
+    response = build_app(guerdon).test_client().get(f"/v1{path}", headers=AUTHORIZED)
     assert response.status_code == 200, response.text
     return response.get_json()

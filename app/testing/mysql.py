@@ -1,7 +1,7 @@
 """A real MySQL for tests, beside whatever the system has: Debian's newest, unpacked into a cache folder.
 
 Its packages come from the Debian archive that this machine uses, are checked by apt as always, and run
-with a loader and libraries of their own; nothing on the system is changed. `python -m tests.world.mysql`
+with a loader and libraries of their own; nothing on the system is changed. `python -m app.testing.mysql`
 fetches it (60 MB, once) and prints its version, or in one line why it cannot be had here.
 """
 

@@ -100,7 +100,7 @@ class FastVoteApi:
     """
 
     def __init__(self) -> None:
-        command = [sys.executable, "-m", "tests.world.vote_api"]
+        command = [sys.executable, "-m", "app.testing.vote_api"]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
         self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}"

@@ -1,16 +1,16 @@
 """A platform that takes reports over real HTTP on loopback, and does what the test says."""
 
 import json
+import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-
-from tests.world.proxying import hang_up as close_socket
 
 G123_PATH = "/api/v1/cp/game_event/level_up"
 SUD_PATH = "/report_game_info"
@@ -130,7 +130,9 @@ def never_answer(handler: Any) -> None:
 def hang_up(handler: Any) -> None:
     """End the connection after the whole request was read."""
     handler.close_connection = True
-    close_socket(handler.connection)
+    with suppress(OSError):  # not connected any more
+        handler.connection.shutdown(socket.SHUT_RDWR)
+    handler.connection.close()
 
 
 def answer_status(status: int, body: Any = b"", **headers: str) -> Callable[[Any], None]:

@@ -1,0 +1,67 @@
+"""guerdon init, and guerdon plugin new: something to begin with."""
+
+from pathlib import Path
+
+import click
+
+from app.cli.context import find_config, shorten_path
+from app.config.reading import find_folder, read_config
+from app.porch.errors import ConfigError
+from app.scaffold.package import write_package
+from app.scaffold.plugin import KINDS, Made, add_section, add_text, require_name, write_plugin
+from app.scaffold.studio import write_studio
+from app.terminal import tell
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def init(folder: Path) -> None:
+    """Make a studio's own folder: config, rules, a plugin and its test, a unit file."""
+    for path in write_studio(folder):
+        tell(f"wrote {shorten_path(path)}")
+    tell("", f"Next: cd {folder} && guerdon run", "See README.md there for the rest.")
+
+
+@click.group()
+def plugin() -> None:
+    """Begin a plugin of your own."""
+
+
+@plugin.command("new")
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), required=True, help="what it is")
+@click.option("--write", "is_written", is_flag=True, help="put its section into the config")
+@click.option("--package", "is_package", is_flag=True, help="make a distribution of its own")
+def new_plugin(name: str, kind: str, is_written: bool, is_package: bool) -> None:
+    """Write a plugin that works as it is, and a test that passes; say what to paste."""
+    require_name(name)
+    if is_package and is_written:
+        raise click.UsageError("--package is for a folder of its own: paste its section by hand")
+    if is_package:
+        show(write_package(name, kind, Path.cwd()), Path("config/guerdon.toml"))
+        return
+    config, _ = read_config(find_config())
+    if is_written and name in config.plugins:
+        raise ConfigError([f"{config.path}: has a section [plugins.{name}] already"])
+    tests = find_folder(config.path) / "tests"
+    made = write_plugin(name, kind, config.plugins_folder, tests)
+    if not is_written:
+        show(made, config.path)
+        return
+    add_section(config.path, made, name)
+    if made.rules:
+        add_text(config.rewards_file, made.rules)
+    tell(
+        *(f"wrote {shorten_path(path)}" for path in made.paths),
+        f"added to {shorten_path(config.path)}",
+    )
+
+
+def show(made: Made, config: Path) -> None:
+    """What was written, and what is to be pasted where."""
+    tell(*(f"wrote {shorten_path(path)}" for path in made.paths))
+    tell("", f"To switch it on, put at the end of {shorten_path(config)}:", "")
+    tell(*made.section.splitlines())
+    if made.rules:
+        tell("", "and into rewards.toml beside it, for example:", "", *made.rules.splitlines())
+    tell("", "then: guerdon migrate && guerdon check && pytest")

@@ -1,0 +1,28 @@
+"""The file .env of a studio's folder: variables that the environment does not set itself."""
+
+import os
+from collections.abc import MutableMapping
+from io import StringIO
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from app.config.reading import find_folder
+from app.porch.errors import ConfigError
+
+NAME = ".env"
+
+
+def load_environment(config: Path, environment: MutableMapping[str, str] = os.environ) -> None:
+    """Set what .env in the studio's folder of this config names and the environment leaves out.
+
+    Raises ConfigError where there is such a file and it cannot be read.
+    """
+    path = find_folder(config) / NAME
+    try:
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: cannot be read: {error}"]) from None
+    for name, value in dotenv_values(stream=StringIO(text), interpolate=False).items():
+        if value is not None:
+            environment.setdefault(name, value)

@@ -1,0 +1,19 @@
+"""What gunicorn serves: the web service of the config that GUERDON_CONFIG names."""
+
+import os
+from pathlib import Path
+
+from gunicorn.errors import AppImportError
+
+from app.config.environment import load_environment
+from app.guerdon import open_guerdon
+from app.porch.errors import ConfigError
+from app.web.building import build_app
+
+try:
+    config = Path(os.environ.get("GUERDON_CONFIG") or "config/guerdon.toml")
+    load_environment(config)
+    app = build_app(open_guerdon(config))
+except ConfigError as error:
+    # gunicorn prints this one as it is and stops, instead of starting workers again and again.
+    raise AppImportError(f"Guerdon does not start:\n{error}") from None

@@ -1,0 +1,1 @@
+"""The kit of plugin authors: pytest fixtures, stand-ins for sites and platforms, contracts to inherit."""
