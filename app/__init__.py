@@ -25,7 +25,14 @@ if TYPE_CHECKING:
         NetworkFailed,
         NotReady,
     )
-    from app.porch.fields import HttpAddress, ReferableString, RewardName, Secret, SecretField
+    from app.porch.fields import (
+        HttpAddress,
+        PlainText,
+        ReferableString,
+        RewardName,
+        Secret,
+        SecretField,
+    )
     from app.porch.hookspecs import hookimpl
     from app.porch.http import (
         fetch_json,
@@ -83,6 +90,7 @@ __all__ = [
     "Outcome",
     "OutcomeState",
     "PatternField",
+    "PlainText",
     "Player",
     "ReferableString",
     "Report",

@@ -3,9 +3,11 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import structlog
@@ -237,17 +239,21 @@ def list_proxy_secrets(network: Network) -> list[Secret]:
 
 
 def open_guerdon(
-    path: Path, now: Callable[[], int] | None = None, http: Http | None = None
+    path: Path,
+    now: Callable[[], int] | None = None,
+    http: Http | None = None,
+    beside: Mapping[str, Any] = MappingProxyType({}),
 ) -> Guerdon:
     """A Guerdon from the config file at `path`; ConfigError lists every fault of config, plugins, rules.
 
-    `now` gives ms since the epoch; without it the database's clock does.
+    `now` gives ms since the epoch; without it the database's clock does. `beside` are plugins, by name,
+    that are asked after those of the config.
     """
     config, faults = read_config(path)
     faults += list_crash_faults(FOLDER)
     plugins = rules = database = None
     try:
-        plugins = load_plugins(config, {GAME_SERVER: GameServers(bool(config.api.keys))})
+        plugins = load_plugins(config, {GAME_SERVER: GameServers(bool(config.api.keys)), **beside})
     except ConfigError as error:
         faults += error.faults
     try:

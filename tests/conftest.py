@@ -17,6 +17,7 @@ from app import create_app
 from app.database.models import OwnPlayer
 from app.guerdon import Guerdon
 from app.testing.database_servers import DatabaseServer, MariaDBServer, MySQLServer
+from app.testing.databases import Files, OnServer
 from app.testing.deliveries import API_KEY
 from app.testing.gunicorn import Gunicorn
 from app.testing.mysql import MySQLMissing
@@ -220,6 +221,14 @@ def add_plugin(tmp_path: Path) -> Callable[..., str]:
 def guerdon_url(database_url: str) -> str:
     """For the fixtures of the kit, app.testing.plugin."""
     return database_url
+
+
+@pytest.fixture
+def guerdon_databases(request: pytest.FixtureRequest, database_url: str) -> Any:
+    """For the contracts of the kit, which make several: where `database_url` is."""
+    if database_url.startswith("sqlite"):
+        return Files()
+    return OnServer(request.getfixturevalue("database_server").url("mysql"))
 
 
 @pytest.fixture

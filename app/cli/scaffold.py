@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from app.cli.context import find_config, shorten_path
+from app.cli.plugin_check import check_plugin
 from app.config.reading import find_folder, read_config
 from app.porch.errors import ConfigError
 from app.scaffold.package import write_package
@@ -24,7 +25,10 @@ def init(folder: Path) -> None:
 
 @click.group()
 def plugin() -> None:
-    """Begin a plugin of your own."""
+    """Begin a plugin of your own, and prove it."""
+
+
+plugin.add_command(check_plugin)
 
 
 @plugin.command("new")

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, fields, validate
 
+from app.porch.text import is_unicode
+
 TRIMMED = validate.Regexp(
     r"^\S(.*\S)?\Z",
     re.DOTALL,
@@ -85,6 +87,18 @@ class RewardName(fields.String):
     def __init__(self, longest: int = 255, **kwargs: Any) -> None:
         """`longest` in characters."""
         super().__init__(validate=[validate.Length(min=1, max=longest), TRIMMED], **kwargs)
+
+
+class PlainText(fields.String):
+    """A text from outside, 1 to `longest` characters, that every database can keep."""
+
+    def __init__(self, longest: int = 255, shortest: int = 1, **kwargs: Any) -> None:
+        super().__init__(validate=[validate.Length(shortest, longest), check_unicode], **kwargs)
+
+
+def check_unicode(text: str) -> None:
+    if not is_unicode(text):
+        raise ValidationError("is not valid Unicode")
 
 
 def name_secrets(section: Any, name: str = "secret") -> None:

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -18,7 +18,7 @@ SERVERS = ("mariadb", "mysql")
 class Databases(Protocol):
     """Makes a database for a test and removes it."""
 
-    def make(self, folder: Path) -> Any:
+    def make(self, folder: Path) -> AbstractContextManager[str]:
         """A context with the URL of an empty database; `folder` is the test's own."""
 
 
