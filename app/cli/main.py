@@ -32,6 +32,8 @@ WHEN_ASKED = {
     "run": "app.cli.playground",
     "init": "app.cli.scaffold",
     "plugin": "app.cli.scaffold",
+    "sign": "app.cli.trigger",
+    "trigger": "app.cli.trigger",
 }
 
 

@@ -13,6 +13,7 @@ words           the same in plain sentences
 actions         what the pages' buttons do
 players         players to play with
 choice          the player and the server chosen, from one request to the next
+trigger         votes without a page, and signing, for the commands of these names
 page            the page for votes, and the web around all pages
 game            the page for levels and rounds
 framed          the page that frames a game

@@ -55,9 +55,13 @@ class Playground:
 
     def vote(self, title: str, choice: Choice, **signing: bool) -> Choice:
         """Record a vote and deliver it; `signing` as for Platform.write_delivery."""
-        id_ = self.platform.record_vote(choice.nickname, int(choice.server))
-        self._deliver(title, choice, id_, self.platform.write_delivery(id_, **signing))
+        self.deliver_vote(title, choice, **signing)
         return choice
+
+    def deliver_vote(self, title: str, choice: Choice, **signing: bool) -> Entry:
+        """The same; what was delivered."""
+        id_ = self.platform.record_vote(choice.nickname, int(choice.server))
+        return self._deliver(title, choice, id_, self.platform.write_delivery(id_, **signing))
 
     def deliver_again(self, entry: Entry) -> Choice:
         """The very same bytes once more."""
@@ -76,10 +80,10 @@ class Playground:
         self.platform.fail_for(seconds)
         return self.vote("A vote while the vote API fails", choice)
 
-    def _deliver(self, title: str, choice: Choice, id_: str, body: bytes) -> None:
+    def _deliver(self, title: str, choice: Choice, id_: str, body: bytes) -> Entry:
         sent_at = time.time()
         reply = self.courier.deliver(body)
-        self.journal.add(
+        return self.journal.add(
             title=title, vote_id=id_, nickname=choice.nickname, server_id=choice.server,
             body=body, sent_at=sent_at, reply=reply,
         )  # fmt: skip

@@ -60,11 +60,13 @@ class Journal:
         self._count = 0
         self._lock = threading.Lock()
 
-    def add(self, **delivery: Any) -> None:
+    def add(self, **delivery: Any) -> Entry:
         """A delivery that was just made: the fields of an Entry."""
         with self._lock:
             self._count += 1
-            self._entries.appendleft(Entry(self._count, **delivery))
+            entry = Entry(self._count, **delivery)
+            self._entries.appendleft(entry)
+            return entry
 
     def find(self, number: int | None) -> Entry | None:
         """The delivery of this number; the newest for None."""

@@ -16,6 +16,7 @@ from app.playground.gamemonitoring import build_vote_api
 from app.playground.journal import is_open
 from app.playground.players import DEMO_PLAYERS
 from app.playground.sud import build_app_server
+from app.playground.trigger import build_trigger
 from app.playground.webhook import build_webhook
 from app.porch.errors import GuerdonError
 from app.porch.text import escape_text
@@ -42,7 +43,7 @@ def build_playground(guerdon: Guerdon, address: str, own_address: str) -> Flask:
     for part in (
         build_vote_api(playground.platform), build_g123(playground.g123),
         build_app_server(playground.app_server), build_page(playground), build_game(playground),
-        build_framed(playground), build_webhook(),
+        build_framed(playground), build_webhook(), build_trigger(playground),
     ):  # fmt: skip
         app.register_blueprint(part)
     app.before_request(refuse_others)

@@ -4,6 +4,7 @@ With words, only those whose file or sentence holds one of them. The tests are r
 one that fails anyway would notice everything. Ends with 1 where a mutant survives.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -65,8 +66,9 @@ def run_tests(
     ]  # fmt: skip
     try:
         done = subprocess.run(
-            command, check=False, cwd=root, capture_output=True, text=True, timeout=longest
-        )
+            command, check=False, cwd=root, capture_output=True, text=True, timeout=longest,
+            env=os.environ | {"PYTHONPATH": str(root)},  # what the tests start is the copy too
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         return FAILED, "a test hung"
     failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
