@@ -35,7 +35,7 @@ LOCK = .venv/bin/python -m tests.laws.requirements build | .venv/bin/uv pip comp
 MEETS_STRANGERS = tests/network $(addprefix tests/web/test_,bodies.py webhooks.py openapi.py \
 	game_api.py) tests/serving/test_hostile.py tests/porch/test_signatures.py tests/plugins
 PAYS = $(addprefix tests/database/test_,database.py transactions.py migrating.py lost_connections.py) \
-	tests/history tests/paying/test_settling.py tests/reporting/test_sending.py \
+	tests/paying/test_ledger.py tests/paying/test_settling.py tests/reporting/test_sending.py \
 	tests/stories/test_under_fire.py tests/serving/test_logs.py tests/config/test_config.py tests/cli
 
 .PHONY: run test test-mysql test-lowest mutants lint lock bench bench-growth bench-reports \

@@ -33,7 +33,7 @@ from tests.world.proxying import Proxy
 ON_MYSQL = {
     "tests.paying.test_batches",
     "tests.stories.test_crash_points",
-    "tests.history.test_ledger",
+    "tests.paying.test_ledger",
     "tests.database.test_migrating",
     "tests.paying.test_settling",
     "tests.paying.test_turns",

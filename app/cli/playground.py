@@ -28,6 +28,7 @@ from app.playground.processes import (
     run_together,
     split_bind,
 )
+from app.playground.reloading import Reloading
 from app.playground.sections import SECRETS, write_config
 from app.porch.errors import ConfigError, GuerdonError
 from app.terminal import tell
@@ -68,7 +69,10 @@ def playground() -> None:
 
 
 @click.command()
-def run() -> None:
+@click.option(
+    "--reload", "is_reloading", is_flag=True, help="take over what changes in plugins and config"
+)
+def run(is_reloading: bool) -> None:
     """The service and the playground, with players to try; Ctrl-C ends both."""
     bind, service = prepare_environment()
     require_free(bind, "GUERDON_PLAYGROUND_BIND")
@@ -90,7 +94,13 @@ def run() -> None:
     )
     answering = [f"{service}/readyz", format_address(bind)]
     os.environ["GUERDON_CONFIG"] = str(config)
-    run_together(["serve", "playground"], answering, welcome)
+    both = ["serve", "playground"]
+    if not is_reloading:
+        run_together(both, answering, welcome)
+        return
+    reloading = Reloading(yours, config, format_address(bind))
+    run_together(both, answering, welcome, reloading.look)
+    reloading.stop()
 
 
 def require_harmless(guerdon: Guerdon, own_address: str) -> None:

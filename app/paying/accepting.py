@@ -9,10 +9,10 @@ from app.batching import Batcher
 from app.database.keys import make_event_key
 from app.database.opening import Database
 from app.failpoints import reach
-from app.history.ledger import IS_SETTLED
 from app.paying.announcing import Announcer
 from app.paying.fetching import Fetcher
 from app.paying.inbox import STILL_WAITS, Inbox
+from app.paying.ledger import IS_SETTLED
 from app.paying.recipients import judge_unknown
 from app.paying.settler import Settler, Work
 from app.pending import Pending

@@ -6,7 +6,9 @@ from app.config.rules import Rules, dump_json
 from app.database.error_kinds import concerns_all
 from app.database.opening import Database
 from app.failpoints import reach
-from app.history.ledger import (
+from app.host.loading import Plugins
+from app.paying.granting import GatheredWrites, give_gift
+from app.paying.ledger import (
     dump_receipt,
     find_misfit,
     find_settled,
@@ -14,8 +16,6 @@ from app.history.ledger import (
     insert_grants,
     insert_parts,
 )
-from app.host.loading import Plugins
-from app.paying.granting import GatheredWrites, give_gift
 from app.paying.payments import Line, NothingPaid, Payment, Spoilt
 from app.paying.recipients import Recipients
 from app.paying.suspects import Suspects

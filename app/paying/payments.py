@@ -1,4 +1,8 @@
-"""What is paid together: a delivery's work, the payment it becomes, and why one could not be made."""
+"""What is paid together, as values: a delivery's work, the payment it becomes, why one could not be made.
+
+Who makes payments: settler.py decides what goes into one commit, payer.py does what is in it, ledger.py
+writes the rows that say so.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +13,7 @@ from peewee import PeeweeException
 from app.config.rules import Gift
 from app.database.complaints import explain_refusal
 from app.database.error_kinds import ErrorKind, classify_error
-from app.history.ledger import key_of
+from app.paying.ledger import key_of
 from app.porch.errors import ConnectionLost, GuerdonError, NotReady
 from app.porch.types import Event, Grant, Outcome, OutcomeState, Player, Report
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from app.config.rules import Rules
 from app.database.opening import Database
-from app.history.ledger import find_settled, insert_sql
+from app.database.statements import insert_sql
 from app.history.unpaid import list_unpaid_keys, list_windows, read_unpaid_rows, read_window
 from app.host.loading import Plugins
+from app.paying.ledger import find_settled
 from app.paying.payer import Payer
 from app.paying.payments import Payment, Work
 from app.paying.recipients import Recipients

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from app.config.checking import suggest
 from app.config.rules import Rule, Rules
-from app.history.ledger import LONGEST
 from app.host.loading import Plugins
+from app.paying.ledger import LONGEST
 from app.porch.rounds import GAME_EVENTS
 from app.porch.types import EventType
 

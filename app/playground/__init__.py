@@ -20,6 +20,7 @@ framed          the page that frames a game
 webhook         the URL of your own that [plugins.webhook] posts to
 sections        what guerdon run works on: your config, with a database and destinations of its own
 own_database    the file it pays into
+reloading       takes over what changes while it runs
 processes       starts and ends the service and the playground together
 commands        guerdon playground, guerdon run
 """

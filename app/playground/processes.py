@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.playground.courier import open_session
@@ -34,17 +34,18 @@ def ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def start(command: str) -> "subprocess.Popen[bytes]":
+    """A command of guerdon in our process group, so that a terminal's Ctrl-C reaches all."""
+    # But until they listen to it themselves, they leave Ctrl-C to us, who end them.
+    words = [sys.executable, "-P", "-m", "app.cli", command]
+    return subprocess.Popen(words, preexec_fn=ignore_interrupts)  # noqa: PLW1509, S603
+
+
 class Children:
     """Commands of guerdon, each a process, that live and end together."""
 
     def __init__(self, commands: Sequence[str]) -> None:
-        # In our process group: a terminal's Ctrl-C, or a kill of the group, reaches all at once.
-        guerdon = [sys.executable, "-P", "-m", "app.cli"]
-        # But until they listen to it themselves, they leave Ctrl-C to us, who end them.
-        self._running = {
-            name: subprocess.Popen([*guerdon, name], preexec_fn=ignore_interrupts)  # noqa: PLW1509, S603
-            for name in commands
-        }
+        self._running = {name: start(name) for name in commands}
 
     def find_ended(self) -> str | None:
         """The command that ended first, and its exit code, in words; None while all live."""
@@ -52,6 +53,16 @@ class Children:
             if child.poll() is not None:
                 return f"guerdon {name} ended with exit code {child.returncode}"
         return None
+
+    def hang_up(self, name: str) -> None:
+        """Have a command read its config anew, as SIGHUP does."""
+        self._running[name].send_signal(signal.SIGHUP)
+
+    def restart(self, name: str) -> None:
+        """End a command, and start it anew."""
+        self._running[name].terminate()
+        self._running[name].wait(PATIENCE_ENDING)
+        self._running[name] = start(name)
 
     def end(self) -> None:
         """Ask all to finish and wait for it; who takes too long is killed."""
@@ -66,10 +77,20 @@ class Children:
                 child.wait()
 
 
-def run_together(commands: Sequence[str], addresses: Sequence[str], welcome: str) -> None:
+def leave_alone(children: Children) -> None:
+    """Nothing is restarted."""
+
+
+def run_together(
+    commands: Sequence[str],
+    addresses: Sequence[str],
+    welcome: str,
+    look: Callable[[Children], None] = leave_alone,
+) -> None:
     """Run the commands until Ctrl-C or SIGTERM; `welcome` is printed when all `addresses` answer.
 
-    Raises GuerdonError when one of the commands ends by itself; the others are ended then, too.
+    `look` is called again and again from then on, and may restart some of them. Raises GuerdonError when
+    one of the commands ends by itself; the others are ended then, too.
     """
     ending = Ending()
     children = Children(commands)
@@ -86,6 +107,8 @@ def run_together(commands: Sequence[str], addresses: Sequence[str], welcome: str
                     tell(*welcome.split("\n"))
                 elif time.monotonic() > deadline:
                     raise GuerdonError(f"no answer from {', '.join(unanswered)}")
+            else:
+                look(children)
             time.sleep(PAUSE)
     finally:
         children.end()

@@ -39,12 +39,12 @@ def refer(variable: str) -> dict[str, str]:
     return {"env": variable, "default": SECRETS[variable]}
 
 
-def write_config(config: Config, address: str, database: Path) -> Path:
+def write_config(config: Config, address: str, database: Path, place: Path | None = None) -> Path:
     """Copy a config's file for the database file and stand-ins at `address`; the copy's path.
 
-    It lies beside the database. Raises GuerdonError where a file of somebody else's lies there.
+    It lies at `place`, or beside the database. Raises GuerdonError where a file of somebody else's does.
     """
-    path = database.with_suffix(".toml")
+    path = place or database.with_suffix(".toml")
     if path.exists() and not path.read_text("utf-8").startswith(TITLE):
         raise GuerdonError(f"{path} was not written by `guerdon run`: move it away")
     tables = divert(read_tables(config.path)[0], address, database)

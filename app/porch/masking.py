@@ -1,4 +1,4 @@
-"""Hides secrets and the values of tokens in whatever is logged or kept to be looked at."""
+"""Hides secrets and the values of tokens in a text; app/logs.py does so with each line of the log."""
 
 import json
 import re

@@ -5,8 +5,8 @@ from typing import Any
 
 from app.database.keys import make_report_key
 from app.database.opening import Database
+from app.database.statements import cut_rows, insert_sql
 from app.database.states import BoxState
-from app.history.ledger import cut_rows, insert_sql
 from app.host.loading import Plugins
 from app.porch.errors import PluginFailed
 from app.porch.text import is_unicode

@@ -12,10 +12,10 @@ from peewee import PeeweeException
 from app.batching import Batcher
 from app.database.models import Send
 from app.database.opening import Database
+from app.database.statements import cut_rows
 from app.database.states import BoxState
 from app.database.upserting import upsert_rows
 from app.failpoints import reach
-from app.history.ledger import cut_rows
 from app.porch.errors import DatabaseUnavailable
 from app.reporting.sender import Sent
 from app.reporting.store import LeasedReport

@@ -1,4 +1,6 @@
-"""What is read before anybody knows who sent it is bounded in number, bytes and time.
+"""What is read before anybody knows who sent it is bounded in number, bytes and time, of all together.
+
+How long one body may be says app/web/webhooks.py, and the plugin whose it is.
 
 Whoever holds us up longest makes room, so that a sender who is quick gets in through any crowd.
 """

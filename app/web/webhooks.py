@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from app.failpoints import reach
 from app.guerdon import Guerdon
-from app.history.ledger import LONGEST, judge_text
+from app.paying.ledger import LONGEST, judge_text
 from app.porch.errors import BadDelivery, Crowded, DatabaseUnavailable
 from app.porch.types import Delivery, Outcome, OutcomeState
 from app.web.bodies import WholeRequest

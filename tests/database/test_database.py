@@ -14,7 +14,7 @@ from app.database.error_kinds import classify_error
 from app.database.opening import CONNECT_TIMEOUT, Database, open_database
 from app.database.pool import NoConnectionLeft
 from app.guerdon import Guerdon, open_guerdon
-from app.history.ledger import insert_events, key_of
+from app.paying.ledger import insert_events, key_of
 from app.paying.settler import Work
 from app.porch.errors import ConfigError, DatabaseUnavailable
 from app.porch.types import Event

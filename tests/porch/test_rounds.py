@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.history.ledger import find_misfit
+from app.paying.ledger import find_misfit
 from app.porch.errors import BadDelivery
 from app.porch.rounds import (
     GAME_SERVER,

@@ -1,18 +1,16 @@
 """Reads and writes the ledger in as few statements as a batch needs: plain SQL, no model objects."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from app.config.rules import dump_json
 from app.database.keys import make_event_key
-from app.database.opening import BYTES_AT_ONCE, Database
+from app.database.opening import Database
+from app.database.statements import ROWS_AT_ONCE, cut_rows, insert_sql
 from app.porch.errors import PluginFailed
 from app.porch.text import is_unicode
 from app.porch.types import Event, Grant
 
-ROWS_AT_ONCE = 200
-TEXTS = (str, bytes)
 # Characters of a column.
 LONGEST = {"source": 64, "type": 64, "id": 255, "server_id": 255, "nickname": 255, "user_id": 255}
 LONGEST_RECEIPT = 60_000  # bytes; MySQL's TEXT holds little more
@@ -56,29 +54,6 @@ def judge_text(value: Any, longest: int) -> str:
     if not is_unicode(value):
         return "is not valid Unicode"
     return ""
-
-
-@lru_cache(maxsize=512)
-def insert_sql(table: str, columns: tuple[str, ...], rows: int, mark: str) -> str:
-    row = f"({', '.join([mark] * len(columns))})"
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"
-
-
-def cut_rows(
-    rows: Sequence[tuple[Any, ...]], most: int = BYTES_AT_ONCE
-) -> Iterator[list[tuple[Any, ...]]]:
-    """The rows in statements of at most 200, and of no more bytes than the database takes at once."""
-    some: list[tuple[Any, ...]] = []
-    size = 0
-    for row in rows:
-        length = sum([len(value) for value in row if isinstance(value, TEXTS)])
-        if some and (len(some) == ROWS_AT_ONCE or size + length > most):
-            yield some
-            some, size = [], 0
-        some.append(row)
-        size += length
-    if some:
-        yield some
 
 
 def find_settled(database: Database, keys: Sequence[bytes]) -> dict[bytes, int]:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.database.opening import BYTES_AT_ONCE
+from app.database.statements import ROWS_AT_ONCE, cut_rows
 from app.guerdon import Guerdon
-from app.history.ledger import ROWS_AT_ONCE, cut_rows
 from app.paying.settler import Work
 from app.porch.rounds import list_game_events
 from tests.paying.test_settling import count_commits
