@@ -11,8 +11,10 @@ import click
 from peewee import PeeweeException
 
 from app.cli.context import count, enter_folder, open_configured, show_progress
+from app.cli.pids import find_pid_file, prepare_pid_file
 from app.cli.repay import repay
 from app.cli.reports import reports
+from app.config.reading import find_folder
 from app.database.keys import make_event_key
 from app.database.words import explain_cause, explain_database_error
 from app.guerdon import Guerdon
@@ -32,9 +34,16 @@ WHEN_ASKED = {
     "run": "app.cli.playground",
     "init": "app.cli.scaffold",
     "plugin": "app.cli.scaffold",
+    "plugins": "app.cli.plugins",
+    "reload": "app.cli.reload",
     "sign": "app.cli.trigger",
     "trigger": "app.cli.trigger",
 }
+
+NAMES = {
+    "plugins": "list_plugins",
+    "reload": "reload_service",
+}  # of those that are not called as they are typed
 
 
 class Friendly(click.Group):
@@ -46,7 +55,7 @@ class Friendly(click.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name in WHEN_ASKED:
-            found: click.Command = getattr(import_module(WHEN_ASKED[name]), name)
+            found: click.Command = getattr(import_module(WHEN_ASKED[name]), NAMES.get(name, name))
             return found
         known = super().get_command(context, name)
         return known or build_plugin_groups(open_configured()).get(name)
@@ -146,7 +155,9 @@ def serve(gunicorn_options: tuple[str, ...]) -> None:
     # gunicorn is imported first, and Ctrl-C would be a traceback: its config lets it through again.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     # -P: what lies where it is started, as another `app`, is not taken for ours.
-    gunicorn = [sys.executable, "-P", "-m", "app.serving", "-c", settings, *gunicorn_options]
+    bind = os.environ.get("GUERDON_BIND", "127.0.0.1:8000")
+    pid = prepare_pid_file(find_pid_file(find_folder(guerdon.config.path), bind))
+    gunicorn = [sys.executable, "-P", "-m", "app.serving", "-c", settings, *pid, *gunicorn_options]
     os.execv(sys.executable, [*gunicorn, WSGI_APP])  # noqa: S606  (no shell is what we want)
 
 
@@ -169,13 +180,6 @@ def dispatch(patience: float) -> None:
     dispatcher.run()
     if not guerdon.outbox.stop(patience):
         os._exit(0)  # Python would wait for a send that hangs; its lease runs out instead
-
-
-@main.command("plugins")
-def list_plugins() -> None:
-    """Each plugin, where it came from, its hooks."""
-    for origin in open_configured().plugins.origins:
-        tell(f"{origin.name}  ({origin.place})", f"    {', '.join(origin.hooks)}")
 
 
 @main.group()

@@ -9,7 +9,7 @@ import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pluggy
@@ -57,6 +57,11 @@ class StandIn:
     def __init__(self, plugin: Any, hooks: Mapping[str, Callable[..., Any]]) -> None:
         vars(self).update(hooks, _plugin=plugin, __doc__=plugin.__doc__)
 
+    @property
+    def plugin(self) -> Any:
+        """The plugin itself."""
+        return self._plugin
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._plugin, name)
 
@@ -77,15 +82,34 @@ class Calling:
 
     def register(self, plugin: Any, name: str) -> None:
         """Raises pluggy.PluginValidationError for a hook or an argument that there is not."""
-        hooks = {}
-        for attribute in dir(plugin):
-            options = self.manager.parse_hookimpl_opts(plugin, attribute)
-            if options is not None:
-                function = getattr(plugin, attribute)
-                is_wrapper = bool(options["wrapper"])
-                hooks[attribute] = watch(function, name, self.witness, is_wrapper)
+        hooks = {
+            hook: watch(getattr(plugin, hook), name, self.witness, bool(options["wrapper"]))
+            for hook, options in self._read_hooks(plugin).items()
+        }
         self.manager.register(StandIn(plugin, hooks), name)
         self.manager.check_pending()
+
+    def redress(self, name: str, dress: Callable[[str, Callable[..., Any]], Any]) -> None:
+        """Have each hook function of a plugin be what `dress(hook, function)` makes of it; all else stays.
+
+        Who is asked first goes by the order of registration, so all are registered anew.
+        """
+        known: list[tuple[str, Any]] = list(self.manager.list_name_plugin())
+        plugins = [(one, stand_in.plugin) for one, stand_in in known]
+        for one, _ in plugins:
+            self.manager.unregister(name=one)
+        for one, plugin in plugins:
+            dressed = plugin
+            if one == name:
+                dressed = SimpleNamespace()
+                for hook in self._read_hooks(plugin):
+                    setattr(dressed, hook, dress(hook, getattr(plugin, hook)))
+            self.register(dressed, one)
+
+    def _read_hooks(self, plugin: Any) -> dict[str, Any]:
+        """The hooks that a plugin's functions are for, and how they are marked."""
+        marked = {name: self.manager.parse_hookimpl_opts(plugin, name) for name in dir(plugin)}
+        return {name: options for name, options in marked.items() if options is not None}
 
     def list_hooks(self, name: str) -> tuple[str, ...]:
         """The hooks that this plugin answers or wraps."""

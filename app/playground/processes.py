@@ -114,6 +114,13 @@ def run_together(
         children.end()
 
 
+def wait_for_answer(address: str) -> None:
+    """Until it answers, as long as a start may take at most."""
+    deadline = time.monotonic() + PATIENCE_STARTING
+    while not does_answer(address) and time.monotonic() < deadline:
+        time.sleep(PAUSE)
+
+
 def does_answer(address: str) -> bool:
     try:
         with open_session() as session:

@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from watchfiles import Change, watch
 
 from app.config.reading import Config, read_config
-from app.playground.processes import Children
+from app.playground.processes import Children, wait_for_answer
 from app.playground.sections import write_config
 from app.porch.errors import ConfigError, GuerdonError
 from app.terminal import tell
@@ -73,6 +73,7 @@ class Reloading:
                 return
             children.hang_up("serve")
             children.restart("playground")
+            wait_for_answer(self._address)
             tell("", f"reloaded after {', '.join(names)}")
 
     def stop(self) -> None:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 
 from app.database.models import Claim, Waiting
 from app.guerdon import Guerdon, open_guerdon
+from app.paying.settler import LOCKS_WAITED_FOR
 from app.testing.books import read_books
 from app.testing.clock import Clock
 from app.testing.database_servers import DatabaseServer
@@ -80,6 +81,35 @@ def test_a_locked_player_holds_up_his_own_votes_and_nobody_elses(
     books = read_books(guerdon)
     assert (books.events, books.grants) == (sorted([*votes, "b0"]), 8)
     assert books.gold == {"Bob": "300.00", "Alice": "500.00"}
+
+
+@pytest.mark.on_servers
+def test_of_many_locked_players_some_are_waited_for_and_the_rest_is_stored(
+    open_service: Open, database_server: DatabaseServer, database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """A whole batch of them would be waited for one after the other, and everybody's votes with it."""
+    monkeypatch.setattr("app.database.opening.LOCK_WAIT", 1)
+    guerdon = open_service()
+    locked = [f"p{number}" for number in range(8)]
+    for nickname in locked:
+        add_player(guerdon, nickname)
+
+    with ExitStack() as stack:
+        for nickname in locked:
+            stack.enter_context(hold_row(database_server, database_url, nickname))
+        waits = count_lock_waits(database_server)
+        outcomes = settle(guerdon, *(make_work(f"v-{one}", nickname=one) for one in locked))
+        waits = count_lock_waits(database_server) - waits
+
+    assert {outcome.state for outcome in outcomes} == {"waiting"}
+    assert waits <= 2 + 2 * LOCKS_WAITED_FOR  # the batch, then each alone, each of them twice
+
+
+def count_lock_waits(database_server: DatabaseServer) -> int:
+    """How often a transaction of this server has waited for a row since it was started."""
+    [[_, count]] = database_server.run("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_waits'")
+    return int(count)
 
 
 @on_sqlite

@@ -318,6 +318,8 @@ def test_a_redelivery_ends_the_waiting_of_its_own_vote_alone(
     assert house.deliver("v1").status_code == 204
 
     assert [house.ask(id)["state"] for id in ("v1", "v2")] == ["settled", "waiting"]
+    house.serve(100_000)
+    assert house.gold() == "200.00"
 
 
 def test_a_redelivery_takes_a_row_from_nobody_who_has_it(house: House, vote_api: VoteApi) -> None:

@@ -1,6 +1,7 @@
 """The turn: two payments for one player never run at the same time, on any host or node."""
 
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from app.testing.waiting import wait_until
 from tests.world.books import make_work, settle
 from tests.world.galera import GaleraCluster, write_host
 from tests.world.natural import RULES, XP, post_at_once
+from tests.world.proxying import Proxy
 
 VOTES = 600
 QUICK = "[inbox]\nretry_delays = [0.2, 0.5]\n"
@@ -141,3 +143,27 @@ def test_a_turn_is_a_number_whatever_the_id_and_another_for_each(id: Any) -> Non
     assert 0 <= turn < 2**63
     assert turn == make_turn(Player(id, "Alice"))
     assert turn != make_turn(Player("another", "Bob"))
+
+
+@pytest.mark.on_servers
+def test_turns_are_taken_in_one_order_by_everybody(
+    open_service: Callable[..., Guerdon], proxied_url: str, proxy: Proxy
+) -> None:
+    """Two batches that took them in orders of their own would wait for each other in a ring."""
+    guerdon = open_service(url=proxied_url)
+    nicknames = [f"p{number}" for number in range(30)]
+    for nickname in nicknames:
+        add_player(guerdon, nickname)
+    said: list[bytes] = []
+    proxy.weather = said.append
+
+    for batch in (nicknames, nicknames[::-1]):
+        settle(guerdon, *(make_work(f"{batch[0]}-{one}", nickname=one) for one in batch))
+
+    taken = [
+        [int(number) for number in re.findall(rb"\((\d+), 1\)", data)]
+        for data in said
+        if b"INSERT INTO guerdon_turns" in data
+    ]
+    assert [len(numbers) for numbers in taken] == [30, 30]
+    assert taken[0] == taken[1] == sorted(taken[0])

@@ -24,6 +24,20 @@ class ChatContract(ReporterContract):
     section = '[plugins.chat]\nurl = "{platform}/hook"\ntimeout = 1\n'
 
 
+def test_it_works(
+    add_plugin: Callable[..., str],
+    open_service: Callable[..., Guerdon],
+    platform: Platform,
+    clock: Clock,
+) -> None:
+    """A contract is held outside of pytest's own fixtures too."""
+    add_plugin(CODE, "chat")
+    contract = ChatContract()
+    contract.open(open_service, platform, clock)
+
+    contract.test_it_is_told_once()
+
+
 class TestScaffold(ChatContract):
     __test__ = True
 
@@ -94,17 +108,3 @@ def test_what_is_wrong_is_caught_and_its_author_told(
 
     with pytest.raises(AssertionError, match=sentence):
         getattr(contract, clause)(*arguments)
-
-
-def test_it_works(
-    add_plugin: Callable[..., str],
-    open_service: Callable[..., Guerdon],
-    platform: Platform,
-    clock: Clock,
-) -> None:
-    """A contract is held outside of pytest's own fixtures too."""
-    add_plugin(CODE, "chat")
-    contract = ChatContract()
-    contract.open(open_service, platform, clock)
-
-    contract.test_it_is_told_once()

@@ -33,6 +33,15 @@ class SignedBody(SourceContract):
         return {"X-Signature": hmac.digest(secret, body, "sha256").hex()}
 
 
+def test_it_works(add_plugin: Callable[..., str], open_service: Callable[..., Guerdon]) -> None:
+    """A contract is held outside of pytest's own fixtures too."""
+    add_plugin(CODE, "votesite")
+    contract = SignedBody()
+    contract.open(open_service)
+
+    contract.test_a_vote_is_paid_once()
+
+
 class TestScaffold(SignedBody):
     __test__ = True
 
@@ -102,12 +111,3 @@ def test_what_is_wrong_is_caught_and_its_author_told(
 
     with pytest.raises(AssertionError, match=sentence):
         getattr(contract, clause)()
-
-
-def test_it_works(add_plugin: Callable[..., str], open_service: Callable[..., Guerdon]) -> None:
-    """A contract is held outside of pytest's own fixtures too."""
-    add_plugin(CODE, "votesite")
-    contract = SignedBody()
-    contract.open(open_service)
-
-    contract.test_a_vote_is_paid_once()

@@ -61,7 +61,7 @@ class Running:
 
 
 @contextmanager
-def run_guerdon(directory: Path, **environment: str) -> Iterator[Running]:
+def run_guerdon(directory: Path, *options: str, **environment: str) -> Iterator[Running]:
     """`guerdon run` with the shipped config, quicker retries, and everything of its own."""
     shutil.copytree(ROOT / "config", directory / "config")
     config = directory / "config" / "guerdon.toml"
@@ -81,7 +81,7 @@ def run_guerdon(directory: Path, **environment: str) -> Iterator[Running]:
     log = directory / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [GUERDON, "run"], cwd=ROOT, env=env,
+            [GUERDON, "run", *options], cwd=ROOT, env=env,
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
     try:

@@ -1,0 +1,62 @@
+"""`guerdon run --reload`: a change is checked first, and taken over only where it is well."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from app.scaffold.studio import write_studio
+from app.testing.waiting import wait_until
+from tests.world.browsing import Running, run_guerdon
+
+Studio = tuple[Path, Running]
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    """A studio's folder, and `guerdon run --reload` in it."""
+    folder = tmp_path / "shop"
+    write_studio(folder)
+    config = folder / "config" / "guerdon.toml"
+    with run_guerdon(tmp_path / "run", "--reload", GUERDON_CONFIG=str(config)) as running:
+        running.wait_until_welcome()
+        yield folder, running
+
+
+def vote(running: Running) -> Any:
+    """What a vote of Alice's on server 3 earned, by the receipts."""
+    answer = requests.post(
+        f"{running.playground}/trigger", json={"nickname": "Alice", "server": "3"}, timeout=30
+    )
+    return [json.loads(grant.partition(": ")[2]) for grant in answer.json()["grants"]]
+
+
+def test_it_works(studio: Studio) -> None:
+    """A plugin and a rule that change are what the next votes meet."""
+    folder, running = studio
+    assert {"amount": 5} in vote(running)
+    plugin = folder / "plugins" / "experience.py"
+    plugin.write_text(plugin.read_text().replace('return {"amount"', 'return {"points"'))
+
+    wait_until(lambda: "reloaded after experience.py" in running.log.read_text())
+    wait_until(lambda: any("points" in receipt for receipt in vote(running)))
+
+
+def test_what_is_at_fault_changes_nothing(studio: Studio) -> None:
+    """The fault is said, the service goes on as before, and is well again once it is mended."""
+    folder, running = studio
+    rules = folder / "config" / "rewards.toml"
+    before = rules.read_text()
+    rules.write_text(before + '[[rules]]\non = "server.vote"\ngive = [{ reward = "gems" }]\n')
+
+    wait_until(
+        lambda: "not reloaded after rewards.toml; what runs goes on:" in running.log.read_text()
+    )
+    assert 'reward "gems"' in running.log.read_text()
+    assert {"amount": 5} in vote(running)
+    (folder / "plugins" / "experience.py").write_text("def")
+    wait_until(lambda: "not reloaded after experience.py" in running.log.read_text())
+    assert {"amount": 10} in vote(running)
