@@ -9,7 +9,7 @@ COMMANDS = ("guerdon", "app.cli")
 
 def end_silently() -> None:
     """Have Ctrl-C end this process, if it is one of our commands and nobody has said otherwise."""
-    is_ours = any(Path(word).name in COMMANDS for word in sys.orig_argv[1:3])
+    is_ours = any(Path(word).name in COMMANDS for word in sys.orig_argv[1:4])
     if is_ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
