@@ -19,6 +19,7 @@ from app.porch.errors import GuerdonError
 
 PATH = "/trigger"
 PATIENCE = 3.0  # seconds for a vote to be settled
+LONGEST_NUMBER = 18  # digits of a server's
 SCALARS = (str, bool, int)
 LIVE = {
     0: "no answer: is that its address?",
@@ -54,8 +55,10 @@ def build_trigger(playground: Playground) -> Blueprint:
     @trigger.post(PATH)
     def vote() -> Response:
         fields = request.get_json()
-        nickname, server = str(fields.get("nickname", "")).strip(), str(fields.get("server", ""))
-        if not 0 < len(nickname) <= LONGEST_NICKNAME or not server.isdecimal():
+        asked = fields if isinstance(fields, dict) else {}
+        nickname, server = str(asked.get("nickname", "")).strip(), str(asked.get("server", ""))
+        is_number = server.isascii() and server.isdecimal() and len(server) <= LONGEST_NUMBER
+        if not 0 < len(nickname) <= LONGEST_NICKNAME or not is_number:
             abort(400, "a vote has a nickname and the number of a server")
         entry = playground.deliver_vote("A vote that was triggered", Choice(nickname, server))
         deadline = time.monotonic() + PATIENCE

@@ -1,6 +1,7 @@
 """The wheel, in an environment that has nothing else of ours: everything it needs is in it."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -112,4 +113,13 @@ def test_the_porch_has_its_own_name() -> None:
     done = run(Path(sys.executable), ROOT, "-c", code)
 
     assert done.stdout == "True True True\n", done.stderr
-    assert run(Path(find_command()), ROOT, "--version").stdout == "guerdon, version 0.2.0\n"
+
+
+def test_the_version_is_said_once_and_the_changelog_begins_with_it() -> None:
+    said = run(Path(find_command()), ROOT, "--version").stdout
+    released = re.findall(
+        r"(?m)^## (\S+) \(\d{4}-\d\d-\d\d\)$", (ROOT / "CHANGELOG.md").read_text()
+    )
+
+    assert said == f"guerdon, version {released[0]}\n"
+    assert f"version = {released[0]}" in (ROOT / "setup.cfg").read_text().splitlines()

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from app.guerdon import Guerdon
 from app.testing.books import read_books
@@ -60,7 +61,8 @@ def test_a_vote_that_waits_says_why(running: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    ("nickname", "server"), [("", "1"), ("Alice", "x"), ("Alice", "-1"), ("A" * 256, "1")]
+    ("nickname", "server"),
+    [("", "1"), ("Alice", "x"), ("Alice", "-1"), ("Alice", "9" * 5000), ("A" * 256, "1")],
 )
 def test_what_is_no_vote_is_refused(running: Running, nickname: str, server: str) -> None:
     bind = urlsplit(running.playground).netloc
@@ -70,6 +72,13 @@ def test_what_is_no_vote_is_refused(running: Running, nickname: str, server: str
     )
 
     assert (code, said) == (1, "the playground answered 400\n")
+
+
+@pytest.mark.parametrize("body", [[], "vote", 1, None, {"nickname": ["Alice"], "server": {}}])
+def test_what_is_no_table_is_refused(running: Running, body: Any) -> None:
+    answer = requests.post(f"{running.playground}/trigger", json=body, timeout=30)
+
+    assert answer.status_code in (400, 415)
 
 
 def test_where_none_runs_it_says_what_to_start() -> None:

@@ -52,6 +52,13 @@ def does(deed: str) -> str:
     return HEAD + USUAL.replace("DEED", deed)
 
 
+REMEMBERS = HEAD + "totals = {}\n" + USUAL.replace(
+    "DEED",
+    "row, _ = Xp.get_or_create(player_id=player.key)\n"
+    "    row.xp = totals[player.key] = totals.get(player.key, 0) + 30\n"
+    "    row.save()\n"
+    "    return {}",
+)  # fmt: skip
 WRONG = {
     "another connection": Wrong(
         does("sqlite3.connect(':memory:').close()"),
@@ -75,27 +82,9 @@ WRONG = {
         "test_a_vote_is_paid",
         r"its receipt is no JSON \(Object of type date is not JSON serializable\): make it text",
     ),
-    "memory": Wrong(
-        HEAD + "totals = {}\n" + USUAL.replace(
-            "DEED",
-            "row, _ = Xp.get_or_create(player_id=player.key)\n"
-            "    row.xp = totals[player.key] = totals.get(player.key, 0) + 30\n"
-            "    row.save()\n"
-            "    return {}",
-        ),
-        "test_votes_of_one_player_add_up",
-        "keep nothing between calls",
-    ),
+    "memory": Wrong(REMEMBERS, "test_votes_of_one_player_add_up", "keep nothing between calls"),
     "memory of what was undone": Wrong(
-        HEAD + "totals = {}\n" + USUAL.replace(
-            "DEED",
-            "row, _ = Xp.get_or_create(player_id=player.key)\n"
-            "    row.xp = totals[player.key] = totals.get(player.key, 0) + 30\n"
-            "    row.save()\n"
-            "    return {}",
-        ),
-        "test_what_fails_leaves_nothing",
-        "remembered between calls",
+        REMEMBERS, "test_what_fails_leaves_nothing", "remembered between calls"
     ),
     "swallowed error": Wrong(
         HEAD + USUAL.replace(
