@@ -56,7 +56,8 @@ test-lowest: .venv/.for-test debian mysql
 	@rm -rf .venv-lowest && $(PYTHON) -m venv .venv-lowest
 	@.venv/bin/python -m tests.laws.requirements lowest > .venv-lowest/lowest.txt
 	@.venv-lowest/bin/pip install --quiet --disable-pip-version-check \
-		-c .venv-lowest/lowest.txt -e '.[mysql,test]'
+		-c .venv-lowest/lowest.txt -e '.[mysql,test]' \
+		$$(.venv/bin/python -m tests.laws.requirements build)
 	.venv-lowest/bin/pytest -n 3 --dist loadfile $(or $(ARGS),$(MEETS_STRANGERS) $(PAYS))
 
 # Whether a test notices each of the dangerous changes that tests/mutants lists; ARGS: words of some.

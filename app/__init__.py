@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from app.database.chunks import run_in_chunks
     from app.database.complaints import explain_refusal
     from app.database.opening import Database
+    from app.database.plugin_tables import add_column
     from app.database.upserting import upsert_rows
     from app.guerdon import Guerdon
     from app.paying.claims import queue_claims
@@ -102,6 +103,7 @@ __all__ = [
     "Secret",
     "SecretField",
     "Settings",
+    "add_column",
     "add_to_players",
     "check_token",
     "create_app",
@@ -149,6 +151,7 @@ PLACES = (
     "app.config.rules",
     "app.database.opening",
     "app.database.chunks",
+    "app.database.plugin_tables",
     "app.database.complaints",
     "app.database.upserting",
     "app.paying.players",

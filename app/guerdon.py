@@ -99,7 +99,7 @@ class Guerdon:
 
     def migrate(self) -> list[str]:
         """Bring the tables up to date; a line for each thing done."""
-        return migrate(self.database, self.plugins.models, self.config.players.is_own, self.now)
+        return migrate(self.database, self.plugins.tables, self.config.players.is_own, self.now)
 
     def make_repayer(self, person: str) -> Repayer:
         """What pays settled events that earned nothing, because this person says so."""

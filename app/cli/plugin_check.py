@@ -1,41 +1,30 @@
 """guerdon plugin check: the contracts of the kit, run on a plugin as the config has it."""
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from datetime import UTC
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
+from app.cli import contract_code as code
 from app.cli.context import open_configured
-from app.config.checking import read_toml
-from app.config.reading import Config
+from app.cli.recorded_request import read_recorded
 from app.guerdon import Guerdon
-from app.playground.sections import dump
 from app.porch.errors import GuerdonError
 from app.terminal import tell
 
-TESTS = """from pathlib import Path
-import pytest
-from app.testing import RewardContract
-
-@pytest.fixture
-def guerdon_plugins():
-    return Path({plugins!r})
-"""
-REWARD = """
-class TestReward{number}(RewardContract):
-    of = {of!r}
-    plugin = {plugin!r}
-    section = {section!r}
-    reward = {reward!r}
-    adds_up = {adds_up!r}
-"""
 QUIET = ["-p", "no:cacheprovider", "-p", "no:terminal", "-p", "app.testing.telling"]
+UNRECORDED = """
+This was what anybody can send. With --delivery FILE, a request as the site sent it (its headers, an empty
+line, its body), it is tried whether a vote is paid once and a changed one refused; what needs other votes
+signed, app.testing.SourceContract asks in a test of yours."""
 
 
 @click.command("check")
@@ -44,16 +33,35 @@ QUIET = ["-p", "no:cacheprovider", "-p", "no:terminal", "-p", "app.testing.telli
     "--database", default="sqlite", help="as pytest's --guerdon-database", show_default=True
 )
 @click.option(
-    "--adds-up/--once", default=True, help="whether a second vote gives more than the first"
+    "--adds-up/--once",
+    default=True,
+    help="of a reward: whether a second vote gives more than the first",
 )
-def check_plugin(name: str, database: str, adds_up: bool) -> None:
+@click.option(
+    "--delivery", type=click.File("rb"), help="of a source: a request as its site sent it"
+)
+@click.option("--at", type=click.DateTime(), help="of a source: when that was, in UTC; absent: now")
+@click.option(
+    "--token", is_flag=True, help="of a source: its site sends a token, and signs no body"
+)
+@click.option(
+    "--answer",
+    default="{}",
+    help="of a reporter: the JSON its platform answers when all is well",
+    show_default=True,
+)
+@click.option(
+    "--own-times",
+    is_flag=True,
+    help="of a reporter: it says itself when a report is sent again, whatever Retry-After asks",
+)
+def check_plugin(name: str, database: str, **options: Any) -> None:
     """Prove a plugin against its contract: killed, at once, in batches, on a database of its own."""
     if find_spec("pytest") is None:
         raise GuerdonError("this needs pytest: pip install 'guerdon[kit]'")
     guerdon = open_configured()
-    config, rewards = guerdon.config, list(list_rewards(guerdon, name))
+    tests = code.write_head(guerdon.config) + "".join(write_classes(guerdon, name, options))
     guerdon.close()
-    tests = write_tests(config, name, rewards, adds_up)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "test_contract.py").write_text(tests)
         (Path(folder) / "pytest.ini").touch()
@@ -64,46 +72,51 @@ def check_plugin(name: str, database: str, adds_up: bool) -> None:
     if done.returncode:
         raise SystemExit(1)
     tell(f"{name} keeps its contract")
+    if "StrangersContract)" in tests:
+        tell(UNRECORDED)
 
 
-def list_rewards(guerdon: Guerdon, name: str) -> Iterator[Mapping[str, Any]]:
-    """A reward of each kind that the plugin gives, as the first rule that gives it has it.
+def write_classes(guerdon: Guerdon, name: str, options: dict[str, Any]) -> Iterator[str]:
+    """A class of tests for each thing that the plugin is.
 
-    Raises GuerdonError where there is no such plugin, or no rule that gives its kind.
+    Raises GuerdonError where there is no such plugin, or no contract for what it does.
     """
     if name not in guerdon.config.plugins:
         raise GuerdonError(f"{guerdon.config.path} has no section [plugins.{name}]")
-    rules = read_toml(guerdon.config.rewards_file).get("rules", [])
-    given = [reward for rule in rules for reward in rule.get("give", [])]
-    kinds = [kind for kind, one in guerdon.plugins.kinds.items() if one.plugin == name]
-    if not kinds:
+    hooks = guerdon.plugins.list_hooks(name)
+    if not {"read_delivery", "send_report", "reward_schemas"}.intersection(hooks):
         raise GuerdonError(
-            f"{name} gives no reward; sources and reporters have contracts in app.testing"
+            f"{name} gives no reward, reads no delivery and sends no report: there is no contract for that"
         )
-    for kind in kinds:
-        found = next((reward for reward in given if reward.get("reward") == kind), None)
-        if found is None:
-            raise GuerdonError(
-                f'no rule in {guerdon.config.rewards_file} gives "{kind}": put one there, to be tried'
-            )
-        yield found
+    if "reward_schemas" in hooks:
+        yield from code.write_reward_classes(guerdon, name, options["adds_up"])
+    if "send_report" in hooks:
+        reply = read_answer(options["answer"])
+        yield code.write_reporter_class(guerdon, name, reply, options["own_times"])
+    if "read_delivery" in hooks:
+        yield write_source(guerdon, name, options)
 
 
-def write_tests(config: Config, name: str, rewards: list[Mapping[str, Any]], adds_up: bool) -> str:
-    """The code of the tests that inherit the contract."""
-    pairs = (f"{dump(key)} = {dump(value)}\n" for key, value in config.plugins[name].items())
-    section = f"[plugins.{name}]\n{''.join(pairs)}"
-    tests = [TESTS.format(plugins=str(config.plugins_folder))]
-    for number, reward in enumerate(rewards, 1):
-        of = f"{reward['reward']}: " if len(rewards) > 1 else ""
-        tests.append(
-            REWARD.format(
-                number=number,
-                of=of,
-                plugin=name,
-                section=section,
-                reward=dict(reward),
-                adds_up=adds_up,
-            )
-        )
-    return "".join(tests)
+def read_answer(text: str) -> Any:
+    """What --answer says."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise GuerdonError(f"--answer is no JSON: {error}") from None
+
+
+def write_source(guerdon: Guerdon, name: str, options: dict[str, Any]) -> str:
+    """Its tests: what needs no secret; with --delivery, also what a request of its site can show."""
+    file, at = options["delivery"], options["at"]
+    if file is None:
+        return code.write_source_class(guerdon, name, "StrangersContract")
+    recorded = read_recorded(file.read())
+    sent_at = int(at.replace(tzinfo=UTC).timestamp() * 1000) if at else guerdon.now()
+    return code.write_source_class(
+        guerdon,
+        name,
+        "RecordedContract",
+        **recorded._asdict(),
+        at=sent_at,
+        signs_body=not options["token"],
+    )

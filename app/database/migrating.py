@@ -19,6 +19,7 @@ from playhouse.migrations import Runner
 from app.database.clock import Clock, make_clock
 from app.database.models import LEDGER, OWN, bind_models
 from app.database.opening import Database
+from app.database.plugin_tables import PluginTables, change_tables
 from app.porch.errors import DatabaseUnavailable
 
 log = structlog.get_logger()
@@ -48,23 +49,26 @@ def list_pending(database: Database) -> list[str]:
 
 
 def migrate(
-    database: Database, plugin_models: Sequence[Any], with_players: bool, now: Callable[[], int]
+    database: Database, plugins: Sequence[PluginTables], with_players: bool, now: Callable[[], int]
 ) -> list[str]:
     """Bring every table up to date and return what was done, one line each; safe to run at any time."""
     logging.getLogger("peewee.migrations").setLevel(logging.WARNING)
-    models = [*plugin_models, *(OWN if with_players else ())]
     with database.connection_context():
         try:
             with hold_lock(database, now) as keep:
-                return list(bring_up_to_date(database, models, keep))
+                return list(bring_up_to_date(database, plugins, with_players, keep, now))
         finally:
             database.drop_connection()  # it was set up to be patient
 
 
 def bring_up_to_date(
-    database: Database, models: Sequence[Any], keep: Callable[[], None]
+    database: Database,
+    plugins: Sequence[PluginTables],
+    with_players: bool,
+    keep: Callable[[], None],
+    now: Callable[[], int],
 ) -> Iterator[str]:
-    """Run what is pending, then make the tables and indexes that are missing; name each.
+    """Run what is pending of ours, then of plugins; make tables and indexes that are missing. Name each.
 
     `keep` is called before each step, and raises where the lock is somebody else's by now.
     """
@@ -73,7 +77,9 @@ def bring_up_to_date(
         keep()
         for name in make_runner(database).up(pending):
             yield f"migration {name}"
+    models = [*(model for one in plugins for model in one.models), *(OWN if with_players else ())]
     bind_models(database, [*LEDGER, *models])
+    yield from change_tables(database, plugins, keep, now)
     for model in models:
         keep()
         if create_table(database, model):

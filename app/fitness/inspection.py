@@ -11,6 +11,7 @@ from app.config.sections import Players
 from app.database.migrating import list_pending
 from app.database.models import LEDGER, OWN, OwnPlayer
 from app.database.opening import Database
+from app.database.plugin_tables import list_pending_changes
 from app.fitness.durability import inspect_durability
 from app.fitness.writing import inspect_writes
 from app.host.loading import Plugins
@@ -27,7 +28,7 @@ def inspect_database(
 
     Raises Peewee's errors when it cannot be asked.
     """
-    pending = list_pending(database)
+    pending = [*list_pending(database), *list_pending_changes(database, plugins.tables)]
     tables = set(database.get_tables())
     models = [*LEDGER, *plugins.models, *(OWN if players.is_own else ())]
     missing = [m._meta.table_name for m in models if m._meta.table_name not in tables]

@@ -14,6 +14,7 @@ from app.config.checking import StrictSchema, load_checked
 from app.config.reading import Config
 from app.config.rules import RewardKind
 from app.config.sections import Players
+from app.database.plugin_tables import PluginTables
 from app.host.calling import Calling
 from app.host.finding import Found, explain_misfit, import_plugin
 from app.host.folder import use_folder
@@ -50,14 +51,15 @@ class Plugins(Calling):
         registered: Calling,
         settings: Settings,
         kinds: Mapping[str, RewardKind],
-        models: tuple[Any, ...],
+        tables: tuple[PluginTables, ...],
         player_schemas: tuple[type[Schema], ...],
         origins: tuple[Origin, ...],
     ) -> None:
         self.manager, self.witness = registered.manager, registered.witness
         self.settings = settings
         self.kinds = kinds
-        self.models = models
+        self.tables = tables
+        self.models = tuple(model for one in tables for model in one.models)
         self.player_schemas = player_schemas
         self.origins = origins
 
@@ -86,11 +88,11 @@ def load_plugins(config: Config, built_in: Mapping[str, Any] = MappingProxyType(
     origins = tuple(register_all(calling, config, faults))
     sections = check_sections(calling, config, origins, faults)
     kinds = gather_kinds(calling, {one.name for one in origins if one.is_shipped}, faults)
-    models = tuple(model for _, some in ask_all(calling, "plugin_models", faults) for model in some)
+    tables = gather_tables(calling, faults)
     schemas = tuple(schema for _, schema in ask_all(calling, "player_schema", faults))
     if faults:
         raise ConfigError(faults)
-    return Plugins(calling, Settings(sections, config.players), kinds, models, schemas, origins)
+    return Plugins(calling, Settings(sections, config.players), kinds, tables, schemas, origins)
 
 
 def register_all(calling: Calling, config: Config, faults: list[str]) -> Iterator[Origin]:
@@ -172,6 +174,13 @@ ANSWERS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
             isinstance(answer, list | tuple) and all(is_class_of(model, Model) for model in answer)
         ),
     ),
+    "plugin_migrations": (
+        "a dict of names and functions that take a database",
+        lambda answer: (
+            isinstance(answer, dict)
+            and all(isinstance(name, str) and callable(change) for name, change in answer.items())
+        ),
+    ),
 }
 
 
@@ -185,6 +194,19 @@ def ask_all(calling: Calling, hook: str, faults: list[str]) -> Iterator[tuple[st
                 yield answer.plugin, value
             else:
                 faults.append(f"plugin {answer.plugin}: {hook}() must return {ANSWERS[hook][0]}")
+
+
+def gather_tables(calling: Calling, faults: list[str]) -> tuple[PluginTables, ...]:
+    """What each plugin that has models keeps in the database; changes without a model are a fault."""
+    models = dict(ask_all(calling, "plugin_models", faults))
+    changes = dict(ask_all(calling, "plugin_migrations", faults))
+    faults += [
+        f"plugin {name}: plugin_migrations() changes tables, and plugin_models() names none"
+        for name in changes.keys() - models.keys()
+    ]
+    return tuple(
+        PluginTables(name, tuple(some), changes.get(name, {})) for name, some in models.items()
+    )
 
 
 def gather_kinds(calling: Calling, shipped: set[str], faults: list[str]) -> dict[str, RewardKind]:

@@ -20,7 +20,7 @@ are the slow way: with Batch.gather a whole batch is written in one, and add_to_
 upsert_rows write it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -77,6 +77,19 @@ def plugin_models() -> "Sequence[type[Model]]":
     """At the start and in `guerdon migrate`: this plugin's Peewee models.
 
     They are bound to our database, and `guerdon migrate` creates their tables.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def plugin_migrations() -> "Mapping[str, Callable[[Database], Any]]":
+    """In `guerdon migrate`: how the tables of plugin_models grew, `{"add level": change}`, oldest first.
+
+    Each runs once, under the lock that lets one migrate at a time, in a transaction with the note that
+    it ran. Where the tables are new they are made as the models have them now, and nothing runs. A name
+    stays as it is once it was released. MySQL and MariaDB commit a changed table by itself, and a kill
+    just then has the change run again: write it so that this does no harm, as add_column does. Services
+    of the version before go on meanwhile: give a new column a default.
     """
     raise NotImplementedError
 

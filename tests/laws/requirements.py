@@ -53,7 +53,7 @@ def find_lowest(requirement: Requirement) -> Version:
 
 
 def list_lowest() -> Iterator[str]:
-    for requirement in read_requirements("mysql", "test"):
+    for requirement in (*read_requirements("mysql", "test"), *read_build_requirements()):
         yield f"{requirement.name}=={find_lowest(requirement)}"
 
 

@@ -121,6 +121,15 @@ WRONG = {
         "test_parameters_are_checked_at_the_start",
         "no_such_parameter.* is taken: let the schema in reward_schemas refuse it",
     ),
+    "a change that cannot be run again": Wrong(
+        does("pass") + """
+@hookimpl
+def plugin_migrations():
+    return {"add level": lambda db: db.execute_sql("ALTER TABLE xp ADD COLUMN xp INTEGER")}
+""",
+        "test_its_tables_are_made_once",
+        '"add level" of plugin_migrations, run again, fails: .* look first, as add_column does',
+    ),
     "nothing": Wrong(
         HEAD + "@hookimpl\ndef grant_reward(reward):\n    return {} if reward.kind == 'xp' else None\n",
         "test_a_vote_is_paid",

@@ -160,6 +160,22 @@ class RewardContract:
         with self.make_place().use() as guerdon:
             assert guerdon.migrate() == []
             assert guerdon.inspect() == []
+            for one in guerdon.plugins.tables:
+                for change in one.changes if one.plugin == self.plugin else ():
+                    self.require_repeatable(guerdon, change, one.changes[change])
+
+    def require_repeatable(
+        self, guerdon: Guerdon, name: str, change: Callable[[Any], None]
+    ) -> None:
+        """What was killed on MySQL or MariaDB after its table was changed is run again."""
+        with guerdon.database.connection_context():
+            try:
+                change(guerdon.database)
+            except Exception as error:
+                pytest.fail(
+                    f'the change "{name}" of plugin_migrations, run again, fails: {error!r}. A kill just'
+                    " after a table was changed has it run again: look first, as add_column does"
+                )
 
     def test_the_same_vote_is_paid_once(self) -> None:
         """200 times the same vote, in two processes at once."""

@@ -42,32 +42,12 @@ class Signed(StrEnum):
     NOT = "not"
 
 
-class SourceContract:
-    """Say how the site signs, and what a vote of it is."""
+class StrangersContract:
+    """What anybody can ask of a source without its secret: whatever comes is refused, and nothing kept."""
 
     plugin: ClassVar[str] = ""
     section: ClassVar[str] = ""  # the TOML of its section
-    fields: ClassVar[Mapping[str, Any]] = {}  # a vote by Bob
-    needs: ClassVar[Sequence[str]] = ()  # those of them without which it is none
-    no_texts: ClassVar[Sequence[Any]] = NO_TEXTS  # what none of them may be
-    test_fields: ClassVar[Mapping[str, Any] | None] = None  # what makes it a test delivery
     type: ClassVar[str] = "server.vote"
-    reply: ClassVar[int] = 204  # the status that the site takes for "done"
-
-    def sign(self, body: bytes, is_forged: bool = False) -> dict[str, str]:
-        """The headers that sign these bytes; `is_forged`: by somebody who has another secret.
-
-        {} where the signature is a field of the body, which write_request puts there.
-        """
-        return {}
-
-    def write_request(
-        self, fields: Mapping[str, Any], signed: Signed = Signed.RIGHTLY
-    ) -> tuple[bytes, dict[str, str]]:
-        """The body of a vote and the headers that sign it."""
-        body = json.dumps(dict(fields)).encode()
-        headers = {} if signed == Signed.NOT else self.sign(body, signed == Signed.FORGED)
-        return body, headers
 
     @pytest.fixture(autouse=True)
     def _service(self, open_service: Callable[..., Guerdon]) -> None:
@@ -101,6 +81,48 @@ class SourceContract:
         assert not books.events, f"{what} is paid"
         assert not books.waiting, f"{what} is kept"
 
+    def test_garbage_is_refused(self) -> None:
+        """What is no JSON, no object, or nested a hundred thousand times."""
+        for body in GARBAGE:
+            self.require_refused(self.post(body, {}), f"{body[:10]!r}")
+
+    def test_a_long_body_is_refused(self) -> None:
+        """1 MiB."""
+        body = b'{"more": "%s"}' % (b"x" * MIB)
+        self.require_refused(self.post(body, {}), "a body of 1 MiB")
+
+    def test_an_odd_content_type_is_survived(self) -> None:
+        """Whatever a body is said to be."""
+        for content_type in CONTENT_TYPES:
+            status = self.post(b'{"id": "v1", "nickname": "Bob"}', {}, content_type)
+            self.require_refused(status, f"an unsigned body, Content-Type {content_type[:20]!r},")
+
+
+class SourceContract(StrangersContract):
+    """Say how the site signs, and what a vote of it is."""
+
+    fields: ClassVar[Mapping[str, Any]] = {}  # a vote by Bob
+    needs: ClassVar[Sequence[str]] = ()  # those of them without which it is none
+    no_texts: ClassVar[Sequence[Any]] = NO_TEXTS  # what none of them may be
+    test_fields: ClassVar[Mapping[str, Any] | None] = None  # what makes it a test delivery
+    signs_body: ClassVar[bool] = True  # False: its site sends a token with each, and signs nothing
+    reply: ClassVar[int] = 204  # the status that the site takes for "done"
+
+    def sign(self, body: bytes, is_forged: bool = False) -> dict[str, str]:
+        """The headers that sign these bytes; `is_forged`: by somebody who has another secret.
+
+        {} where the signature is a field of the body, which write_request puts there.
+        """
+        return {}
+
+    def write_request(
+        self, fields: Mapping[str, Any], signed: Signed = Signed.RIGHTLY
+    ) -> tuple[bytes, dict[str, str]]:
+        """The body of a vote and the headers that sign it."""
+        body = json.dumps(dict(fields)).encode()
+        headers = {} if signed == Signed.NOT else self.sign(body, signed == Signed.FORGED)
+        return body, headers
+
     def test_a_vote_is_paid_once(self) -> None:
         """A signed vote is paid; the same again is known, and the site gets the reply it wants."""
         statuses = [self.post(*self.write_request(self.fields)) for _ in range(3)]
@@ -111,6 +133,8 @@ class SourceContract:
 
     def test_a_changed_byte_is_refused(self) -> None:
         """The signature is over every byte of the body that means something."""
+        if not self.signs_body:
+            return
         body, headers = self.write_request(self.fields)
         for place in range(len(body)):
             changed = body[:place] + bytes([body[place] ^ 1]) + body[place + 1 :]
@@ -142,21 +166,22 @@ class SourceContract:
 
     def test_a_long_body_is_refused(self) -> None:
         """1 MiB, signed or not."""
+        super().test_a_long_body_is_refused()
         for signed in Signed:
             request = self.write_request({**self.fields, "more": "x" * MIB}, signed)
             self.require_refused(self.post(*request), f"a body of 1 MiB, {signed} signed,")
 
     def test_garbage_is_refused(self) -> None:
         """What is no JSON, no object, or nested a hundred thousand times; signed or not."""
+        super().test_garbage_is_refused()
         for body in GARBAGE:
-            self.require_refused(self.post(body, {}), f"{body[:10]!r}")
             self.require_refused(self.post(body, self.sign(body)), f"{body[:10]!r}, signed,")
 
     def test_an_odd_content_type_costs_no_vote_twice(self) -> None:
         """The same signed vote under any Content-Type is paid or refused, and once at most."""
         for content_type in CONTENT_TYPES:
             status = self.post(*self.write_request(self.fields), content_type)
-            assert status == self.reply or 400 <= status < 500, f"{content_type!r}: {status}"
+            assert 200 <= status < 300 or 400 <= status < 500, f"{content_type!r}: {status}"
 
         assert read_books(self.guerdon).grants <= 1
 
