@@ -11,8 +11,10 @@ import click
 from peewee import PeeweeException
 
 from app.cli.context import count, enter_folder, open_configured, show_progress
+from app.cli.pids import find_pid_file, prepare_pid_file
 from app.cli.repay import repay
 from app.cli.reports import reports
+from app.config.reading import find_folder
 from app.database.keys import make_event_key
 from app.database.words import explain_cause, explain_database_error
 from app.guerdon import Guerdon
@@ -33,6 +35,7 @@ WHEN_ASKED = {
     "init": "app.cli.scaffold",
     "plugin": "app.cli.scaffold",
     "plugins": "app.cli.plugins",
+    "reload": "app.cli.reload",
     "sign": "app.cli.trigger",
     "trigger": "app.cli.trigger",
 }
@@ -152,7 +155,9 @@ def serve(gunicorn_options: tuple[str, ...]) -> None:
     # gunicorn is imported first, and Ctrl-C would be a traceback: its config lets it through again.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     # -P: what lies where it is started, as another `app`, is not taken for ours.
-    gunicorn = [sys.executable, "-P", "-m", "app.serving", "-c", settings, *gunicorn_options]
+    bind = os.environ.get("GUERDON_BIND", "127.0.0.1:8000")
+    pid = prepare_pid_file(find_pid_file(find_folder(guerdon.config.path), bind))
+    gunicorn = [sys.executable, "-P", "-m", "app.serving", "-c", settings, *pid, *gunicorn_options]
     os.execv(sys.executable, [*gunicorn, WSGI_APP])  # noqa: S606  (no shell is what we want)
 
 

@@ -5,8 +5,6 @@ import logging
 import os
 import resource
 import signal
-import subprocess
-import sys
 import time
 from functools import lru_cache
 from typing import Any
@@ -14,11 +12,9 @@ from typing import Any
 from gunicorn import util
 from gunicorn.workers.ggevent import GeventWorker
 
+from app.serving.reloading import reload_carefully
 from app.serving.worker import ENDINGS, leave_at_once_when_told
 
-WSGI_APP = "app.serving.wsgi:app"
-NAMES = (WSGI_APP, "wsgi:app")  # the same, by a shorter name where the folder is Guerdon's own
-CHECK_PATIENCE = 60  # seconds for the checks before a reload
 OPEN_FILES = 16384  # each connection is one
 
 
@@ -33,15 +29,7 @@ def allow_open_files() -> None:
 def on_starting(server: Any) -> None:
     """Signals survive a fork, and SIGHUP is heard only where the service would start and could pay."""
     keep_signals()
-    reload = server.reload
-
-    def reload_checked() -> None:
-        if faults := find_start_faults(server.app.app_uri):
-            server.log.error("not reloaded, the workers go on as before: %s", faults)
-        else:
-            reload()
-
-    server.reload = reload_checked
+    reload_carefully(server)
 
 
 def keep_signals() -> None:
@@ -51,24 +39,6 @@ def keep_signals() -> None:
         after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS),
         after_in_child=leave_at_once_when_told,
     )
-
-
-def find_start_faults(served: str) -> str:
-    """What a start would meet now, tried by processes of their own; "" where all is well."""
-    checks = [["app.serving", "--check-config", *sys.argv[1:]]]
-    if served in NAMES:
-        checks.insert(0, ["app.cli", "check"])  # it says more, and asks the database
-    for words in checks:
-        command = [sys.executable, "-P", "-m", *words]
-        try:
-            done = subprocess.run(  # noqa: S603  (nobody else chooses its words)
-                command, capture_output=True, text=True, timeout=CHECK_PATIENCE, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return f"{' '.join(words)}: {error}"
-        if done.returncode:
-            return done.stderr.strip() or f"{' '.join(words)} ended with {done.returncode}"
-    return ""
 
 
 def when_ready(server: Any) -> None:

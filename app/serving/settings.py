@@ -3,7 +3,6 @@
 import os
 
 from app.serving.hooks import (  # noqa: F401  (gunicorn finds its hooks by their names)
-    WSGI_APP,
     allow_open_files,
     on_starting,
     post_worker_init,
@@ -12,6 +11,7 @@ from app.serving.hooks import (  # noqa: F401  (gunicorn finds its hooks by thei
     worker_exit,
 )
 from app.serving.logger import JsonLogger
+from app.serving.reloading import WSGI_APP
 from app.serving.request import use_own_requests
 from app.serving.worker import PatientWorker
 

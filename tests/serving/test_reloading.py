@@ -147,3 +147,60 @@ def test_a_mistake_at_the_start_still_ends_it(write_config: Any, tmp_path: Path)
     assert server.process.wait(60) == 1
     assert "rule 1: on: is missing" in server.log.read_text()
     print(f"ended after {time.monotonic() - started:.1f} s")
+
+
+SLOW = """
+import time
+from app import hookimpl
+
+@hookimpl
+def event_settled(event):
+    pass
+
+time.sleep(2)
+"""
+
+
+def test_a_mistake_that_is_made_after_the_checks_keeps_the_old_workers_paying(
+    open_service: Open, start_gunicorn: Callable[..., Gunicorn], add_plugin: Callable[..., str]
+) -> None:
+    """The new workers read all once more as they start, first plugins and then rules; nobody has left."""
+    guerdon = open_service(more=add_plugin(SLOW, "slow"))
+    guerdon.database.close_all()
+    server = start_gunicorn(guerdon.config.path)
+    old = set(server.list_workers())
+
+    hang_up(server)
+    # What checks is a child too; then there are two more, which import the plugin for two seconds.
+    wait_until(lambda: len(server.list_workers()) == 4, 60)
+    guerdon.config.rewards_file.write_text("[[rules]]\n")
+    wait_until(lambda: REFUSED in server.log.read_text(), 60)
+
+    assert "this worker cannot start" in server.log.read_text()
+    wait_until(lambda: set(server.list_workers()) == old)
+    assert vote(server, "v1") == 204
+    guerdon.config.rewards_file.write_text(REWARDS.replace("100.00", "7.00"))
+    hang_up(server)
+    wait_for_others(server, list(old))
+    assert vote(server, "v2") == 204
+    assert read_gold(guerdon) == "107.00"
+
+
+def test_no_vote_waits_for_workers_that_start_slowly(
+    open_service: Open, start_gunicorn: Callable[..., Gunicorn], add_plugin: Callable[..., str]
+) -> None:
+    guerdon = open_service(more=add_plugin(SLOW, "slow"))
+    guerdon.database.close_all()
+    server = start_gunicorn(guerdon.config.path)
+    old, slowest, number = server.list_workers(), 0.0, 0
+    assert vote(server, "first") == 204
+
+    hang_up(server)
+    while set(server.list_workers()) & set(old):
+        number += 1
+        began = time.monotonic()
+        assert vote(server, f"v{number}") == 204
+        slowest = max(slowest, time.monotonic() - began)
+
+    assert slowest < 1.5, f"a vote waited {slowest:.1f} s; the new workers need two to start"
+    assert number > 10

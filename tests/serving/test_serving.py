@@ -7,6 +7,7 @@ import sys
 import gunicorn
 import pytest
 from gunicorn import util
+from gunicorn.arbiter import Arbiter
 from gunicorn.config import KNOWN_SETTINGS
 from gunicorn.glogging import Logger
 from gunicorn.http import message
@@ -14,6 +15,7 @@ from gunicorn.http.body import Body
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
+from gunicorn.workers.workertmp import WorkerTmp
 
 from tests.world.servers import ROOT
 
@@ -46,6 +48,10 @@ def test_it_was_read_against_this_gunicorn() -> None:
         (GeventWorker, "handle_request", ["listener_name", "req", "sock", "addr"]),
         (GeventWorker, "init_signals", []),
         (GeventWorker, "load_wsgi", []),
+        (Arbiter, "manage_workers", []),
+        (Arbiter, "reload", []),
+        (WorkerTmp, "last_update", []),
+        (WorkerTmp, "notify", []),
         (Logger, "setup", ["cfg"]),
         (Logger, "warning", ["msg", "args", "kwargs"]),
         (message.Request, "set_body_reader", []),
