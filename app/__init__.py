@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from app.database.upserting import upsert_rows
     from app.guerdon import Guerdon
     from app.paying.claims import queue_claims
-    from app.paying.players import add_to_players
+    from app.paying.players import add_to_players, read_from_players
     from app.porch.errors import (
         BadDelivery,
         BadSignature,
@@ -123,6 +123,7 @@ __all__ = [
     "queue_claims",
     "read_body",
     "read_float",
+    "read_from_players",
     "read_game_delivery",
     "read_json_object",
     "read_reply",
@@ -170,6 +171,10 @@ def create_app(guerdon: "Guerdon | Path | str" = "config/guerdon.toml") -> "Flas
     from app.web.building import build_app  # noqa: PLC0415
 
     return build_app(guerdon if isinstance(guerdon, Guerdon) else open_guerdon(Path(guerdon)))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 if not TYPE_CHECKING:  # a type checker would take every name for one of ours

@@ -1,6 +1,6 @@
 """The tests that `guerdon plugin check` runs: classes that inherit a contract, written for one plugin."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,32 +48,47 @@ def write_section(name: str, values: Mapping[str, Any]) -> str:
     return f"[plugins.{name}]\n{''.join(pairs)}"
 
 
-def write_reward_classes(guerdon: Guerdon, name: str, adds_up: bool) -> Iterator[str]:
-    """One for each kind that the plugin gives."""
-    section = write_section(name, guerdon.config.plugins[name])
-    rewards = list(list_rewards(guerdon, name))
-    for number, reward in enumerate(rewards, 1):
-        of = f"{reward['reward']}: " if len(rewards) > 1 else ""
+def write_all_sections(config: Config) -> str:
+    """The TOML of all plugins: one that gives rewards may need others, as that of gold."""
+    return "".join(write_section(name, values) for name, values in config.plugins.items())
+
+
+def list_kinds(guerdon: Guerdon, name: str) -> list[str]:
+    """The kinds of reward that a plugin says are its own.
+
+    Raises GuerdonError for one that gives others', and does not say which.
+    """
+    kinds = [kind for kind, one in guerdon.plugins.kinds.items() if one.plugin == name]
+    if not kinds:
+        raise GuerdonError(f"{name} gives rewards of others: say which, as --reward gold")
+    return kinds
+
+
+def write_reward_classes(
+    guerdon: Guerdon, name: str, kinds: Sequence[str], adds_up: bool
+) -> Iterator[str]:
+    """One for each of these kinds."""
+    section = write_all_sections(guerdon.config) + APART
+    for number, kind in enumerate(kinds, 1):
+        of = f"{kind}: " if len(kinds) > 1 else ""
         yield write_class(
             f"Reward{number}", "RewardContract",
-            of=of, plugin=name, section=section, reward=dict(reward), adds_up=adds_up,
+            of=of, plugin=name, section=section, reward=dict(find_reward(guerdon, kind)), adds_up=adds_up,
         )  # fmt: skip
 
 
-def list_rewards(guerdon: Guerdon, name: str) -> Iterator[Mapping[str, Any]]:
-    """A reward of each kind that the plugin gives, as the first rule that gives it has it.
-
-    Raises GuerdonError where no rule gives one of its kinds.
-    """
+def find_reward(guerdon: Guerdon, kind: str) -> Mapping[str, Any]:
+    """A reward of this kind, as the first rule that gives it has it. Raises GuerdonError for none."""
     rules = read_toml(guerdon.config.rewards_file).get("rules", [])
-    given = [reward for rule in rules for reward in rule.get("give", [])]
-    for kind in (kind for kind, one in guerdon.plugins.kinds.items() if one.plugin == name):
-        found = next((reward for reward in given if reward.get("reward") == kind), None)
-        if found is None:
-            raise GuerdonError(
-                f'no rule in {guerdon.config.rewards_file} gives "{kind}": put one there, to be tried'
-            )
-        yield found
+    given = (reward for rule in rules for reward in rule.get("give", []))
+    found: Mapping[str, Any] | None = next(
+        (reward for reward in given if reward.get("reward") == kind), None
+    )
+    if found is None:
+        raise GuerdonError(
+            f'no rule in {guerdon.config.rewards_file} gives "{kind}": put one there, to be tried'
+        )
+    return found
 
 
 def write_reporter_class(guerdon: Guerdon, name: str, reply: Any, sets_its_times: bool) -> str:

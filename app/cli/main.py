@@ -32,6 +32,7 @@ WSGI_APP = "app.serving.wsgi:app"
 WHEN_ASKED = {
     "playground": "app.cli.playground",
     "run": "app.cli.playground",
+    "hooks": "app.cli.hooks",
     "init": "app.cli.scaffold",
     "plugin": "app.cli.scaffold",
     "plugins": "app.cli.plugins",
@@ -41,6 +42,7 @@ WHEN_ASKED = {
 }
 
 NAMES = {
+    "hooks": "show_hooks",
     "plugins": "list_plugins",
     "reload": "reload_service",
 }  # of those that are not called as they are typed

@@ -38,6 +38,9 @@ signed, app.testing.SourceContract asks in a test of yours."""
     help="of a reward: whether a second vote gives more than the first",
 )
 @click.option(
+    "--reward", "kinds", multiple=True, help="of one that takes over another's reward: its kind"
+)
+@click.option(
     "--delivery", type=click.File("rb"), help="of a source: a request as its site sent it"
 )
 @click.option("--at", type=click.DateTime(), help="of a source: when that was, in UTC; absent: now")
@@ -73,7 +76,7 @@ def check_plugin(name: str, database: str, **options: Any) -> None:
         raise SystemExit(1)
     tell(f"{name} keeps its contract")
     if "StrangersContract)" in tests:
-        tell(UNRECORDED)
+        tell(*UNRECORDED.splitlines())
 
 
 def write_classes(guerdon: Guerdon, name: str, options: dict[str, Any]) -> Iterator[str]:
@@ -84,12 +87,13 @@ def write_classes(guerdon: Guerdon, name: str, options: dict[str, Any]) -> Itera
     if name not in guerdon.config.plugins:
         raise GuerdonError(f"{guerdon.config.path} has no section [plugins.{name}]")
     hooks = guerdon.plugins.list_hooks(name)
-    if not {"read_delivery", "send_report", "reward_schemas"}.intersection(hooks):
+    if not {"read_delivery", "send_report", "grant_reward"}.intersection(hooks):
         raise GuerdonError(
             f"{name} gives no reward, reads no delivery and sends no report: there is no contract for that"
         )
-    if "reward_schemas" in hooks:
-        yield from code.write_reward_classes(guerdon, name, options["adds_up"])
+    if "grant_reward" in hooks:
+        kinds = options["kinds"] or code.list_kinds(guerdon, name)
+        yield from code.write_reward_classes(guerdon, name, kinds, options["adds_up"])
     if "send_report" in hooks:
         reply = read_answer(options["answer"])
         yield code.write_reporter_class(guerdon, name, reply, options["own_times"])

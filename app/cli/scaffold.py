@@ -1,5 +1,7 @@
 """guerdon init, and guerdon plugin new: something to begin with."""
 
+import os
+import secrets
 from pathlib import Path
 
 import click
@@ -53,12 +55,29 @@ def new_plugin(name: str, kind: str, is_written: bool, is_package: bool) -> None
         show(made, config.path)
         return
     add_section(config.path, made, name)
-    if made.rules:
-        add_text(config.rewards_file, made.rules)
     tell(
         *(f"wrote {shorten_path(path)}" for path in made.paths),
-        f"added to {shorten_path(config.path)}",
+        f"added [plugins.{name}] to {shorten_path(config.path)}",
     )
+    if made.rules:
+        add_text(config.rewards_file, made.rules)
+        tell(f"added a rule to {shorten_path(config.rewards_file)}")
+    if made.secret:
+        keep_secret(find_folder(config.path) / ".env", made.secret)
+
+
+def keep_secret(path: Path, variable: str) -> None:
+    """Put one that nobody knows into .env, so that all commands work; the site's own takes its place."""
+    if variable in os.environ:
+        return
+    if not path.is_file():
+        tell(f"set {variable} in the environment: the secret that the site gives you")
+        return
+    note = (
+        f"# From the site; until then every vote is refused, as nobody knows this one:\n{variable}="
+    )
+    add_text(path, f"{note}{secrets.token_urlsafe(32)}\n")
+    tell(f"added {variable} to {shorten_path(path)}: put the secret there that the site gives you")
 
 
 def show(made: Made, config: Path) -> None:

@@ -18,7 +18,10 @@ def load_environment(config: Path, environment: MutableMapping[str, str] = os.en
 
     Raises ConfigError where there is such a file and it cannot be read.
     """
-    path = find_folder(config) / NAME
+    folder = find_folder(config)
+    if folder.name == "var":  # the copy that `guerdon run` works on
+        folder = folder.parent
+    path = folder / NAME
     try:
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
     except (OSError, UnicodeDecodeError) as error:

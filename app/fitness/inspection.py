@@ -32,6 +32,8 @@ def inspect_database(
     tables = set(database.get_tables())
     models = [*LEDGER, *plugins.models, *(OWN if players.is_own else ())]
     missing = [m._meta.table_name for m in models if m._meta.table_name not in tables]
+    if not tables & {model._meta.table_name for model in LEDGER}:
+        return ["the tables are not made yet: run `guerdon migrate`"]
     if pending or missing:
         names = ", ".join([*pending, *missing])
         return [f"the tables are not up to date ({names}): run `guerdon migrate`"]

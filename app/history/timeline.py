@@ -197,7 +197,10 @@ def list_payment_steps(record: Record, settled: Event) -> list[dict[str, Any]]:
 
 
 def make_grant_step(grant: Grant) -> dict[str, Any]:
-    detail = f"{grant.kind} {grant.params} to {grant.nickname} by the rule {grant.rule!r}"
+    detail = (
+        f"{grant.kind} {grant.params} to {grant.nickname} by the rule {grant.rule!r}; the plugin"
+        f" {grant.plugin} says {grant.receipt}"
+    )
     return make_step(grant.granted_at, "granted", detail)
 
 

@@ -68,4 +68,10 @@ def explain_misfit(error: pluggy.PluginValidationError) -> str:
     known = [name for name in dir(hookspecs) if hasattr(getattr(hookspecs, name), "guerdon_spec")]
     unknown = re.search(r"unknown hook '(\w+)'", text)
     guess = difflib.get_close_matches(unknown[1], known, 1) if unknown else []
+    wrong = (
+        re.search(r"for hook '(\w+)' ", text) if "are declared in the hookimpl" in text else None
+    )
+    if wrong:
+        names = inspect.signature(getattr(hookspecs, wrong[1])).parameters
+        return f"{text}; {wrong[1]} may take: {', '.join(names) or 'nothing'}"
     return f"{text}; did you mean {guess[0]}?" if guess else text

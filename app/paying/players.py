@@ -149,6 +149,24 @@ def choose_player(value: str, matches: list[Player]) -> Player | UnknownPlayer |
     return matches[0]
 
 
+def read_from_players(
+    database: Database, players: PlayersTable, column: str, player: Player
+) -> Any:
+    """A column of a player's row as the database has it now; a number exactly, as a Decimal.
+
+    Inside a payment nobody else changes it meanwhile. What was gathered (Batch.gather) is not in it yet.
+    Raises UnknownPlayer where the row is gone.
+    """
+    quote, mark = database.quote[0], database.param
+    names = (f"{quote}{name}{quote}" for name in (column, players.table, players.id_column))
+    sql = "SELECT {} FROM {} WHERE {} = ".format(*names) + mark
+    row = database.execute_sql(sql, (player.id,)).fetchone()
+    if row is None:
+        raise UnknownPlayer(f"the player {player.nickname} is gone")
+    is_number = isinstance(row[0], int | float) and not isinstance(row[0], bool)
+    return Decimal(str(row[0])) if is_number else row[0]
+
+
 def add_to_players(
     database: Database, players: PlayersTable, column: str, amounts: Mapping[Any, Decimal]
 ) -> None:

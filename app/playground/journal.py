@@ -48,7 +48,9 @@ class Entry:
     def _judge_reply(self) -> DeliveryState:
         if not self.reply.status:
             return DeliveryState.LOST
-        return DeliveryState.TEST if self.is_test else DeliveryState.REFUSED
+        if self.is_test:
+            return DeliveryState.TEST
+        return DeliveryState.UNSEEN if self.reply.status < 300 else DeliveryState.REFUSED
 
 
 class Journal:

@@ -9,6 +9,7 @@ from app.guerdon import Guerdon
 from app.playground import words
 from app.playground.actions import Playground
 from app.playground.choice import SERVERS, Choice, go_back, read_choice
+from app.playground.elsewhere import build_elsewhere
 from app.playground.framed import build_framed
 from app.playground.g123 import build_g123
 from app.playground.game import build_game
@@ -43,7 +44,8 @@ def build_playground(guerdon: Guerdon, address: str, own_address: str) -> Flask:
     for part in (
         build_vote_api(playground.platform), build_g123(playground.g123),
         build_app_server(playground.app_server), build_page(playground), build_game(playground),
-        build_framed(playground), build_webhook(), build_trigger(playground),
+        build_framed(playground), build_webhook(), build_elsewhere(),
+        build_trigger(playground),
     ):  # fmt: skip
         app.register_blueprint(part)
     app.before_request(refuse_others)

@@ -19,6 +19,7 @@ from app.terminal import tell
 ENDINGS = (".py", ".toml")
 DEBOUNCE = 300  # ms in which changes are one
 CHECKS = ("migrate", "check")
+UP_TO_DATE = "the tables are up to date"
 
 
 class Changes:
@@ -90,16 +91,19 @@ class Reloading:
         except GuerdonError as error:
             return [str(error)]
         for command in CHECKS:
-            if faults := run_command(command, candidate):
+            done = run_command(command, candidate)
+            if done.returncode:
+                faults = done.stderr.strip().splitlines()
                 return [line.replace(str(candidate), str(self._path)) for line in faults]
+            if command == "migrate" and done.stdout.strip() != UP_TO_DATE:
+                tell("", *done.stdout.splitlines())  # what was done to the playground's tables
         candidate.replace(self._served)
         return []
 
 
-def run_command(command: str, config: Path) -> list[str]:
-    """What a command of guerdon says of a config where it fails, in lines; [] where it does not."""
-    done = subprocess.run(  # noqa: S603  (nobody else chooses its words)
+def run_command(command: str, config: Path) -> subprocess.CompletedProcess[str]:
+    """A command of guerdon's, done with a config."""
+    return subprocess.run(  # noqa: S603  (nobody else chooses its words)
         [sys.executable, "-P", "-m", "app.cli", command], check=False, capture_output=True, text=True,
         env=os.environ | {"GUERDON_CONFIG": str(config)},
     )  # fmt: skip
-    return done.stderr.strip().splitlines() if done.returncode else []

@@ -5,10 +5,11 @@ tells nobody but the playground's stand-ins. Your file, your database and your p
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from app.config.reading import Config
 from app.config.references import read_tables
-from app.playground import sud, webhook
+from app.playground import elsewhere, sud, webhook
 from app.porch.errors import GuerdonError
 
 # Names that nobody takes for secrets: they are good for this machine only.
@@ -77,13 +78,27 @@ def divert_plugins(plugins: dict[str, Any], address: str, is_own: bool) -> dict[
     stand_ins = build_sections(address)
     if "webhook" in plugins:
         stand_ins["webhook"] = {"url": address + webhook.PATH, "secret": webhook.SECRET}
-    diverted = dict(plugins)
+    diverted = {
+        name: divert_addresses(section, f"{address}{elsewhere.PATH}/{name}")
+        for name, section in plugins.items()
+    }
     if not is_own and "gold" in plugins:  # its column is one of the table that is left alone
         gold = as_table(plugins["gold"])
         diverted["gold"] = {key: value for key, value in gold.items() if key != "column"}
     for name, section in stand_ins.items():
         diverted[name] = {**QUICK.get(name, {}), **as_table(plugins.get(name)), **section}
     return diverted
+
+
+def divert_addresses(value: Any, to: str) -> Any:
+    """A section in which each address leads to a stand-in that takes everything; its path is kept."""
+    if isinstance(value, dict):
+        return {key: divert_addresses(inner, to) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [divert_addresses(inner, to) for inner in value]
+    if isinstance(value, str) and value.startswith(("http://", "https://")):
+        return to + urlsplit(value).path
+    return value
 
 
 def as_table(value: Any) -> dict[str, Any]:

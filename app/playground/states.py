@@ -14,6 +14,7 @@ class DeliveryState(StrEnum):
     TEST = "test"
     REFUSED = "refused"
     LOST = "lost"  # nobody answered
+    UNSEEN = "unseen"  # answered as done, and /v1 does not tell us of it
 
 
 class ToldState(StrEnum):

@@ -1,10 +1,11 @@
 """`guerdon plugins --trace`: each call of one plugin, for one vote, on a database that is thrown away."""
 
 import functools
+import inspect
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from app.paying.announcing import Announcer
 from app.paying.settler import Work
 from app.playground.sections import write_config
 from app.porch.errors import GuerdonError
-from app.porch.types import Event, Outcome, OutcomeState
+from app.porch.types import Event, Outcome, OutcomeState, Reward
 
 NOWHERE = "http://127.0.0.1:9"  # nothing that is sent leaves for anybody
 SENDING = 2.0  # seconds for reports
@@ -32,8 +33,8 @@ def trace_vote(
     """
     if name not in config.plugins:
         raise GuerdonError(f"{config.path} has no section [plugins.{name}]")
-    event = Event(SOURCE, TYPE, "traced", server_id=server, nickname=nickname)
     with open_apart(config) as guerdon:
+        event = Event(SOURCE, TYPE, "traced", server, nickname, occurred_at=guerdon.now())
         guerdon.migrate()
         if guerdon.config.players.is_own:
             guerdon.add_player(nickname)
@@ -61,27 +62,38 @@ def open_apart(config: Config) -> Iterator[Guerdon]:
 def time_calls(
     hook: str, function: Callable[..., Any], tell: Callable[[str], None]
 ) -> Callable[..., Any]:
+    names = list(inspect.signature(function).parameters)
+
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
+        asked = name_call(hook, names, arguments)
         began = time.perf_counter()
         try:
             result = function(*arguments)
         except Exception as error:
-            tell(write_line(hook, began, f"raised {type(error).__name__}: {error}"))
+            tell(write_line(asked, began, f"raised {type(error).__name__}: {error}"))
             raise
-        tell(write_line(hook, began, describe(result)))
+        tell(write_line(asked, began, describe(result)))
         return result
 
     return call
 
 
+def name_call(hook: str, names: Sequence[str], arguments: Sequence[Any]) -> str:
+    """The hook, and the kind of the reward that it is asked for."""
+    reward = dict(zip(names, arguments, strict=False)).get("reward")
+    return f"{hook} {reward.kind}" if isinstance(reward, Reward) else hook
+
+
 def write_line(hook: str, began: float, result: str) -> str:
     took = (time.perf_counter() - began) * 1000
-    return f"{hook:16} {took:8.2f} ms  {result[:LONGEST]}"
+    return f"{hook:24} {took:8.2f} ms  {result[:LONGEST]}"
 
 
 def describe(result: Any) -> str:
     """What a hook answered, in a line."""
+    if result is None:
+        return "nothing: it is left to others"
     try:
         return json.dumps(result)
     except (TypeError, ValueError):

@@ -97,7 +97,10 @@ def ask_playground(address: str, nickname: str, server: str) -> dict[str, Any]:
                 raise GuerdonError(f"the playground answered {answer.status_code}")
             told: dict[str, Any] = answer.json()
     except requests.RequestException:
-        raise GuerdonError(f"no playground answers at {address}: start `guerdon run`") from None
+        raise GuerdonError(
+            f"no playground answers at {address}: start `guerdon run`, or say by GUERDON_PLAYGROUND_BIND"
+            " where it is"
+        ) from None
     return told
 
 

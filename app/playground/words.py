@@ -24,6 +24,7 @@ BADGES = {
     DeliveryState.TEST: "test",
     DeliveryState.REFUSED: "refused",
     DeliveryState.LOST: "no answer",
+    DeliveryState.UNSEEN: "done",
 }
 
 VERDICTS = {
@@ -36,6 +37,8 @@ VERDICTS = {
     DeliveryState.TEST: "A test: well signed, so answered as done. Nothing is asked for and nothing is paid.",
     DeliveryState.REFUSED: "Not accepted. Nothing of it is kept, and nothing is paid.",
     DeliveryState.LOST: "Guerdon did not answer. Does it run?",
+    DeliveryState.UNSEEN: "Answered as done, but /v1 tells the playground nothing of it: is"
+    " GUERDON_API_KEY the same for both?",
 }
 
 REPORT_BADGES = {

@@ -3,6 +3,7 @@
 import hmac
 import os
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,15 +91,17 @@ class RewardName(fields.String):
 
 
 class PlainText(fields.String):
-    """A text from outside, 1 to `longest` characters, that every database can keep."""
+    """A text from outside, 1 to `longest` characters, without control characters, valid Unicode."""
 
     def __init__(self, longest: int = 255, shortest: int = 1, **kwargs: Any) -> None:
-        super().__init__(validate=[validate.Length(shortest, longest), check_unicode], **kwargs)
+        super().__init__(validate=[validate.Length(shortest, longest), check_plain], **kwargs)
 
 
-def check_unicode(text: str) -> None:
+def check_plain(text: str) -> None:
     if not is_unicode(text):
         raise ValidationError("is not valid Unicode")
+    if any(unicodedata.category(letter) == "Cc" for letter in text):
+        raise ValidationError("holds a control character")
 
 
 def name_secrets(section: Any, name: str = "secret") -> None:

@@ -12,6 +12,7 @@ from app.porch.types import Http, HttpAnswer
 if TYPE_CHECKING:
     from flask import Request
 
+NO_CONTENT = 204
 LATER = (408, 429)  # statuses that ask to try again, as 5xx do
 
 
@@ -64,7 +65,7 @@ def fetch_json(http: Http, url: str, limit: int) -> Any:
 
 
 def read_reply(answer: HttpAnswer, now: int) -> dict[str, Any]:
-    """The JSON object in a platform's answer of status 2xx; `now` in ms.
+    """The JSON object in a platform's answer of status 2xx, {} in a 204; `now` in ms.
 
     Raises DeliveryError for anything else: one to be tried again, with Retry-After honoured, for 408,
     429, 5xx and a 2xx that is no JSON object; a permanent one for every other status.
@@ -75,6 +76,8 @@ def read_reply(answer: HttpAnswer, now: int) -> dict[str, Any]:
         hint = {401: ": are the credentials right?", 403: ": may these credentials do that?"}
         retry_in = read_retry_after(answer, now) if is_later else None
         raise DeliveryError(f"it answered {status}{hint.get(status, '')}", not is_later, retry_in)
+    if status == NO_CONTENT:
+        return {}
     try:
         reply = read_json(answer.body)
     except ValueError:

@@ -85,7 +85,7 @@ class Report:
     """What a reporter sends to a platform about an event; its bytes are the same in every send.
 
     There is one report of (reporter, kind, key), for ever: another is never queued. build_report
-    leaves out `id` and `sends`; send_report finds them filled in.
+    leaves out `id`, `sends` and `created_at`; send_report finds them filled in.
     """
 
     reporter: str  # who sends it: a plugin's name
@@ -94,6 +94,7 @@ class Report:
     body: bytes
     id: int = 0
     sends: int = 0  # how often it has left, this time included
+    created_at: int = 0  # ms since the epoch, UTC: when its event was paid
 
 
 @dataclass(frozen=True, slots=True)

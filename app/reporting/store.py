@@ -42,6 +42,7 @@ class LeasedReport:
     waited: (
         int  # ms that its sends have been waited for; what came after each due time does not count
     )
+    created_at: int
     began: int = 0  # ms, by the clock that is never set
 
 
@@ -97,7 +98,7 @@ def begin_sends(
     return [
         LeasedReport(
             row.id, row.reporter, row.kind, row.key, bytes(row.body), row.sends, row.sends_before,
-            row.lease_token, row.lease_until, waited=now - row.waiting_since,
+            row.lease_token, row.lease_until, now - row.waiting_since, row.created_at,
         )
         for row in lease.rows
     ]  # fmt: skip

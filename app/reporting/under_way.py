@@ -108,7 +108,9 @@ class UnderWay:
     def _send(self, row: LeasedReport, destination: Destination) -> None:
         sent = Sent(is_down=True)
         try:
-            report = Report(row.reporter, row.kind, row.key, bytes(row.body), row.id, row.sends)
+            report = Report(
+                row.reporter, row.kind, row.key, bytes(row.body), row.id, row.sends, row.created_at
+            )
             sent = send_one(
                 self._plugins, self._http, report, self._now(), self._secrets,
                 partial(self._count_left, row),

@@ -22,6 +22,7 @@ class Made:
     paths: Sequence[Path]
     section: str
     rules: str = field(default="")
+    secret: str = field(default="")  # the variable that its section names
 
 
 def require_name(name: str) -> None:
@@ -54,14 +55,15 @@ def make_plugin(name: str, kind: str) -> tuple[str, str, Made]:
     section = fill(f"plugin/{kind}.toml.txt", words)
     rules = fill("plugin/reward.rules.txt", words) if kind == "reward" else ""
     test = fill(f"plugin/{kind}.test.txt", words | {"section": section, "rules": rules})
-    return fill(f"plugin/{kind}.py.txt", words), test, Made((), section, rules)
+    secret = words["variable"] if kind == "source" else ""
+    return fill(f"plugin/{kind}.py.txt", words), test, Made((), section, rules, secret)
 
 
 def write_plugin(name: str, kind: str, plugins_folder: Path, tests: Path) -> Made:
     """Write plugins/NAME.py and tests/test_NAME.py. Raises GuerdonError where one is there."""
     code, test, made = make_plugin(name, kind)
     paths = write_all({plugins_folder / f"{name}.py": code, tests / f"test_{name}.py": test})
-    return Made(paths, made.section, made.rules)
+    return Made(paths, made.section, made.rules, made.secret)
 
 
 def add_section(config: Path, made: Made, name: str) -> None:

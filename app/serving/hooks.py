@@ -13,7 +13,7 @@ from gunicorn import util
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.serving.reloading import reload_carefully
-from app.serving.worker import ENDINGS, leave_at_once_when_told
+from app.serving.worker import ENDINGS, HAS_SERVED, leave_at_once_when_told
 
 OPEN_FILES = 16384  # each connection is one
 
@@ -63,6 +63,7 @@ def post_worker_init(worker: Any) -> None:
     util.http_date = lambda: write_date(int(time.time()))
     GeventWorker.init_signals(worker)  # from here on, what is in hand is finished first
     worker.wsgi.extensions["guerdon"].start_dispatcher()
+    HAS_SERVED[0] = 1
     # What is there now stays: looking through it for garbage would make votes wait.
     gc.collect()
     gc.freeze()

@@ -1,5 +1,6 @@
 """The worker: greenlets, each with a connection; whoever is silent, drips or does not read costs no other."""
 
+import mmap
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ from app.serving.request import shut_down
 MOST_HEADS = 800  # connections without a request; of more, whoever is silent longest is hung up on
 MOST_LINGERING = 100  # clients that are told why before their connection is closed
 RESTART_PAUSE = 3  # seconds until a worker that could not start is started again
+HAS_SERVED = mmap.mmap(-1, 1)  # of all workers together: not 0 once one of them was ready
 ENDINGS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 
@@ -37,15 +39,15 @@ class PatientWorker(GeventWorker):
         leave_at_once_when_told()
 
     def load_wsgi(self) -> None:
-        """As gunicorn's, which ends the whole service where this fails: right at the start alone.
+        """As gunicorn's, which ends the whole service where this fails: only while none has served yet.
 
-        A worker that replaces another meets a mistake that was made meanwhile. The others go on, and
-        it is tried again until the mistake is mended.
+        A worker that comes later meets a mistake that was made meanwhile. The others go on, and it is
+        tried again until the mistake is mended.
         """
         try:
             super().load_wsgi()
         except Exception as error:
-            if self.age <= self.cfg.workers:
+            if not HAS_SERVED[0]:
                 raise
             self.log.error("this worker cannot start, and is started again: %s", error)
             time.sleep(RESTART_PAUSE)

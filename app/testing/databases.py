@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -75,6 +76,10 @@ def open_databases(chosen: str, folders: Any) -> Iterator[Databases]:
 
 def start_server(kind: str, folder: Path) -> Any:
     """A MariaDB or MySQL of our own."""
+    if find_spec("pymysql") is None:
+        raise pytest.UsageError(
+            f"--guerdon-database={kind} needs a driver: pip install 'guerdon[mysql]'"
+        )
     from app.testing import database_servers, mysql
 
     if kind == "mariadb":

@@ -37,8 +37,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The marks that tests may have."""
+    """The marks that tests may have; and where a studio's `plugins.NAME` are, for tests that import one."""
     config.addinivalue_line("markers", MARK)
+    if (config.rootpath / "config" / "guerdon.toml").is_file():
+        from app.host.folder import use_folder
+
+        use_folder(config.rootpath / "plugins")
 
 
 @pytest.fixture(scope="session")
@@ -194,6 +198,19 @@ def read_player(guerdon_client: "FlaskClient") -> Callable[..., Any]:
         return response.get_json()
 
     return read
+
+
+@pytest.fixture
+def ask_v1(guerdon_client: "FlaskClient") -> Callable[[str], Any]:
+    """GET a path of /v1 with the key: ask_v1("/events/server.vote/v1"), ask_v1("/reports/1")."""
+    from app.testing.deliveries import AUTHORIZED
+
+    def ask(path: str) -> Any:
+        response = guerdon_client.get(f"/v1{path}", headers=AUTHORIZED)
+        assert response.status_code == 200, response.text
+        return response.get_json()
+
+    return ask
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A plugin of pytest that tells in sentences what holds and what does not, for `guerdon plugin check`."""
 
+import signal
 import sys
 from typing import Any
 
@@ -9,7 +10,8 @@ from app.terminal import tell
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Be heard alone."""
+    """Be heard alone, and end where nobody listens any more, as `head` does not."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     config.pluginmanager.register(Teller(), "guerdon-teller")
 
 
@@ -22,15 +24,19 @@ class Teller:
     def pytest_itemcollected(self, item: Any) -> None:
         """What the clause says, and of which reward."""
         said = str(item.function.__doc__ or item.name).split("\n")[0]
-        self._clauses[item.nodeid] = f"{getattr(item.cls, 'of', '')}{said}"
+        variant = f" [{item.callspec.id}]" if hasattr(item, "callspec") else ""
+        self._clauses[item.nodeid] = f"{getattr(item.cls, 'of', '')}{said}{variant}"
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """When it has ended."""
         clause = self._clauses[report.nodeid]
         if report.failed:
             tell(f"fault  {clause}", *(f"       {line}" for line in explain(report)))
+        elif report.skipped:
+            why = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+            tell(f"-      {clause}", f"       not tried: {why.removeprefix('Skipped: ')}")
         elif report.when == "call":
-            tell(f"ok     {clause}")
+            tell(f"ok     {clause}", *(f"       {line}" for line in report.capstdout.splitlines()))
         sys.stdout.flush()
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

@@ -22,8 +22,9 @@ class VoteApi:
 
     def __init__(self) -> None:
         self.votes: dict[str, Any] = {}
-        self.nickname: Callable[[str], str] = lambda id: "Bob"
+        self.nickname: str | Callable[[str], str] = "Bob"  # or who votes by which id
         self.server_id: Any = 1
+        self.created_at = 1_700_000_000  # seconds: when the votes were cast
         self.behave: Callable[[Any], None] | None = None
         self.asked: list[str] = []
         api = self
@@ -37,9 +38,10 @@ class VoteApi:
                 if api.behave is not None:
                     api.behave(self)
                     return
+                nickname = api.nickname(id) if callable(api.nickname) else api.nickname
                 default = {
-                    "id": id, "nickname": api.nickname(id), "server": {"id": api.server_id},
-                    "user": {"id": 7}, "created_at": 1_700_000_000,
+                    "id": id, "nickname": nickname, "server": {"id": api.server_id},
+                    "user": {"id": 7}, "created_at": api.created_at,
                 }  # fmt: skip
                 answer(self, 200, {"response": api.votes.get(id, default)})
 

@@ -50,7 +50,14 @@ def receive(guerdon: Guerdon, source: str, request: Request) -> Response:
     except Exception as error:
         log.error("write_reply failed", source=source, exc_info=error)
         reply = None
-    return reply if isinstance(reply, Response) else write_usual_reply(outcome)
+    if reply is not None and not isinstance(reply, Response):
+        log.error(
+            "write_reply failed",
+            source=source,
+            reason=f"{type(reply).__name__} is no flask.Response",
+        )
+        reply = None
+    return reply or write_usual_reply(outcome)
 
 
 def take_delivery(guerdon: Guerdon, source: str, request: Request) -> Outcome:

@@ -2,6 +2,7 @@
 
 import hmac
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,8 +25,10 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, kind in KINDS.items():
         made = run(main, ["plugin", "new", name, "--kind", kind, "--write"])
         assert made.exit_code == 0, made.output
-    with (folder / ".env").open("a") as file:
-        file.write("VOTESITE_SECRET=a secret of the site\n")
+    env = folder / ".env"  # which has one that nobody knows
+    env.write_text(
+        re.sub("VOTESITE_SECRET=.*", "VOTESITE_SECRET=a secret of the site", env.read_text())
+    )
     return folder
 
 
@@ -107,6 +110,10 @@ def test_a_source_is_tried_with_what_was_recorded(studio: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ok     The recorded vote is paid" in done.stdout
+    assert "the site is answered 204, b''" in done.stdout
+    assert (
+        "-      Signed, but not whole.\n       not tried: it needs other deliveries" in done.stdout
+    )
     assert "ok     The signature is over every byte of the body" in done.stdout
     assert "With --delivery" not in done.stdout
 
@@ -119,8 +126,7 @@ def test_a_recorded_vote_that_is_not_signed_rightly_is_told(studio: Path) -> Non
 
 
 def test_a_source_that_believes_anybody_is_caught(studio: Path) -> None:
-    signed = "hmac.compare_digest(expected.encode(), given.encode())"
-    change(studio, "votesite", signed, "given")
+    change(studio, "votesite", "is_signed(body, given, one)", "given")
 
     done = check(studio, "votesite", "--delivery", record(studio, VOTE, X_Signature=sign(VOTE)))
 
@@ -145,6 +151,77 @@ def test_what_cannot_be_tried_is_refused(
 
     assert done.returncode == 1
     assert sentence in done.stderr
+
+
+def test_a_reward_that_needs_another_plugin_has_it(studio: Path) -> None:
+    """As one that also gives gold; and what it prints is no answer of the contract's."""
+    change(
+        studio, "pets", "    row.save()\n",
+        "    row.save()\n    print('gold')\n"
+        "    gold.grant_reward(Reward('gold', {'amount': Decimal('1.50')}), player, settings, batch)\n",
+    )  # fmt: skip
+    change(
+        studio,
+        "pets",
+        "def grant_reward(reward: Reward, player: Player)",
+        "def grant_reward(reward: Reward, player: Player, settings, batch)",
+    )
+    change(
+        studio,
+        "pets",
+        "from guerdon import",
+        "from decimal import Decimal\nfrom plugins import gold\nfrom guerdon import",
+    )
+
+    done = check(studio, "pets")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_a_reward_raised_is_told_with_its_line(studio: Path) -> None:
+    change(studio, "pets", "    row.save()\n", "    {}['level']\n")
+
+    done = check(studio, "pets")
+
+    assert done.returncode == 1
+    assert "KeyError: 'level'" in done.stdout
+    assert "{}['level']" in done.stdout
+
+
+TAKES_OVER = """
+from dataclasses import replace
+from guerdon import hookimpl
+from plugins import gold
+
+@hookimpl
+def grant_reward(reward, player, settings, batch):
+    if reward.kind != "gold":
+        return None
+    twice = replace(reward, params={"amount": reward.params["amount"] * 2})
+    return gold.grant_reward(twice, player, settings, batch)
+"""
+
+
+def test_one_that_takes_a_reward_over_is_told_to_name_it(studio: Path) -> None:
+    (studio / "plugins" / "double_gold.py").write_text(TAKES_OVER)
+    with (studio / "config" / "guerdon.toml").open("a") as file:
+        file.write("\n[plugins.double_gold]\n")
+
+    unsaid, done = check(studio, "double_gold"), check(studio, "double_gold", "--reward", "gold")
+
+    assert "double_gold gives rewards of others: say which, as --reward gold" in unsaid.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_recorded_test_delivery_is_said_to_be_one(studio: Path) -> None:
+    body = VOTE.replace(b'"v1"', b'"v1", "test": true')
+
+    done = check(studio, "votesite", "--delivery", record(studio, body, X_Signature=sign(body)))
+
+    assert (
+        "not tried: it is answered 204 and pays nothing: a test delivery; record a vote"
+        in done.stdout
+    )
 
 
 def test_a_listener_has_no_contract(studio: Path) -> None:

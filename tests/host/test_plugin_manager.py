@@ -231,6 +231,7 @@ def test_an_unknown_argument_is_not_taken_for_a_misspelt_hook(
     open_service: Open, add_plugin: AddPlugin
 ) -> None:
     [fault] = list_faults(open_service, add_plugin(f"{HOOK}def grant_reward(evnt): ..."))
+    assert "grant_reward may take: reward, event, player, db, settings, batch, now" in fault
 
     assert "grant_reward" in fault
     assert "did you mean" not in fault

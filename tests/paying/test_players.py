@@ -2,11 +2,12 @@
 """Players: found the same way on every database and in every table, and never guessed."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from app import create_app
+from app import add_to_players, create_app, read_from_players
 from app.database.models import Claim, OwnPlayer
 from app.guerdon import Guerdon
 from app.paying.settler import Work
@@ -534,3 +535,17 @@ def test_a_refused_name_is_not_found_and_says_why(open_service: Open) -> None:
         assert answer.status_code == 404
         assert answer.get_json()["detail"].endswith(reason)
     assert client.get("/v1/players/%20Bob", headers=headers).status_code == 200
+
+
+def test_a_players_column_is_read_exactly(open_service: Callable[..., Guerdon]) -> None:
+    guerdon = open_service()
+    players = guerdon.config.players
+    with guerdon.database.connection_context():
+        [[id_]] = guerdon.database.execute_sql("SELECT id FROM players").fetchall()
+        bob = Player(id_, "Bob")
+        add_to_players(guerdon.database, players, "gold", {id_: Decimal("4900.10")})
+
+        assert read_from_players(guerdon.database, players, "gold", bob) == Decimal("4900.10")
+        assert read_from_players(guerdon.database, players, "nickname", bob) == "Bob"
+        with pytest.raises(UnknownPlayer, match="Nobody is gone"):
+            read_from_players(guerdon.database, players, "gold", Player(0, "Nobody"))

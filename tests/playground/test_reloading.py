@@ -45,6 +45,24 @@ def test_it_works(studio: Studio) -> None:
     wait_until(lambda: any("points" in receipt for receipt in vote(running)))
 
 
+def test_what_a_change_does_to_the_tables_is_said(studio: Studio) -> None:
+    folder, running = studio
+    plugin = folder / "plugins" / "experience.py"
+    grown = plugin.read_text().replace(
+        "    amount = BigIntegerField(default=0)",
+        "    amount = BigIntegerField(default=0)\n    level = BigIntegerField(default=1)",
+    )
+    change = (
+        "\n\n@hookimpl\ndef plugin_migrations():\n    return {'add level': lambda db:"
+        " add_column(db, 'plugin_experience', 'level', 'INTEGER NOT NULL DEFAULT 1')}\n"
+    )
+    plugin.write_text(grown.replace("import Player", "import add_column, Player") + change)
+
+    wait_until(lambda: "reloaded after experience.py" in running.log.read_text())
+    assert "change experience: add level" in running.log.read_text()
+    assert {"amount": 5} in vote(running)
+
+
 def test_what_is_at_fault_changes_nothing(studio: Studio) -> None:
     """The fault is said, the service goes on as before, and is well again once it is mended."""
     folder, running = studio

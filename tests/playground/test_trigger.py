@@ -16,6 +16,7 @@ from app.guerdon import Guerdon
 from app.testing.books import read_books
 from app.testing.deliveries import TOKEN, make_delivery
 from app.testing.ports import find_free_port
+from app.testing.waiting import wait_until
 from tests.world.browsing import Running, run_guerdon
 from tests.world.servers import ROOT
 
@@ -81,12 +82,38 @@ def test_what_is_no_table_is_refused(running: Running, body: Any) -> None:
     assert answer.status_code in (400, 415)
 
 
+def test_a_service_with_another_key_is_said_to_have_one(running: Running, tmp_path: Path) -> None:
+    """`guerdon playground` beside a service that was started apart: the vote is paid, and not seen."""
+    bind = f"127.0.0.1:{find_free_port()}"
+    environment = {
+        "GUERDON_BIND": urlsplit(running.service).netloc, "GUERDON_PLAYGROUND_BIND": bind,
+        "GUERDON_API_KEY": "another-key-than-its-own", "GUERDON_PLAYGROUND_DATABASE": f"{tmp_path}/p.db",
+        "GAMEMONITORING_TOKEN": TOKEN,
+    }  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "playground"], cwd=ROOT, env=os.environ | environment
+    ) as playground:
+        try:
+            wait_until(
+                lambda: "answered" in run("trigger", "vote", GUERDON_PLAYGROUND_BIND=bind)[1]
+            )
+            _, said = run("trigger", "vote", GUERDON_PLAYGROUND_BIND=bind)
+        finally:
+            playground.terminate()
+
+    assert "answered 401" in said or "is GUERDON_API_KEY the same for both?" in said
+
+
 def test_where_none_runs_it_says_what_to_start() -> None:
     bind = f"127.0.0.1:{find_free_port()}"
 
     code, said = run("trigger", "vote", GUERDON_PLAYGROUND_BIND=bind)
 
-    assert (code, said) == (1, f"no playground answers at http://{bind}: start `guerdon run`\n")
+    assert (code, said) == (
+        1,
+        f"no playground answers at http://{bind}: start `guerdon run`, or say by"
+        " GUERDON_PLAYGROUND_BIND where it is\n",
+    )
 
 
 def test_a_live_service_gets_a_test_and_its_answer_is_told_in_words(

@@ -42,7 +42,7 @@ def test_it_works(studio: Path) -> None:
 
     assert [result.exit_code for result in told] == [0, 0, 0]
     assert "wrote plugins/my_source.py\nwrote tests/test_my_source.py\n" in told[1].output
-    assert '[plugins.my_source]\nsecret = { env = "MY_SOURCE_SECRET" }\n' in told[1].output
+    assert '[plugins.my_source]\nsecrets = [{ env = "MY_SOURCE_SECRET" }]\n' in told[1].output
     assert 'give = [{ reward = "my_reward", amount = 5 }]' in told[0].output
     assert "passed" in run_tests(studio)
 
@@ -52,13 +52,16 @@ def test_a_section_is_put_into_the_config(
     studio: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """With --write: `guerdon check` is happy with what stands there then."""
-    monkeypatch.setenv("PETS_SECRET", "a secret of the site")
+    monkeypatch.delenv("PETS_SECRET", raising=False)
     config = studio / "config" / "guerdon.toml"
     before = config.read_text()
 
     result = run("plugin", "new", "pets", "--kind", kind, "--write")
 
-    assert "added to config/guerdon.toml" in result.output
+    assert "added [plugins.pets] to config/guerdon.toml" in result.output
+    assert ("added a rule to config/rewards.toml" in result.output) == (kind == "reward")
+    assert ("added PETS_SECRET to .env" in result.output) == (kind == "source")
+    assert ("\nPETS_SECRET=" in (studio / ".env").read_text()) == (kind == "source")
     assert config.read_text().startswith(before)
     assert "pets" in read_config(config)[0].plugins
     assert run("migrate").exit_code == 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.config.environment import load_environment
 from app.scaffold.studio import find_command
 from app.testing.deliveries import make_delivery
 from app.testing.gunicorn import Gunicorn
@@ -170,3 +171,14 @@ def test_guerdon_run_knows_its_plugins_and_its_secrets(studio: Path) -> None:
         process.wait(60)
         assert process.stdout is not None
         process.stdout.close()
+
+
+def test_the_playgrounds_copy_has_the_folders_secrets(tmp_path: Path) -> None:
+    """What `guerdon run` says of its database can be typed also where .env has a plugin's secret."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / ".env").write_text("ONLY_THERE=a secret\n")
+    environment: dict[str, str] = {}
+
+    load_environment(tmp_path / "shop" / "var" / "playground.toml", environment)
+
+    assert environment == {"ONLY_THERE": "a secret"}

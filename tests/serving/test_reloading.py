@@ -138,6 +138,41 @@ def test_a_worker_that_dies_over_a_mistake_ends_nobody_else(
     assert read_gold(guerdon) == "200.00"
 
 
+SECOND_IS_SLOW = """
+import time
+from pathlib import Path
+from app import hookimpl
+
+@hookimpl
+def event_settled(event):
+    pass
+
+before = Path({folder!r})
+number = len(list(before.iterdir()))
+(before / str(number)).touch()
+time.sleep(3 * (number == 2))  # after the test and the first worker
+"""
+
+
+def test_a_mistake_before_the_second_worker_serves_ends_not_the_first(
+    open_service: Open, start_gunicorn: Callable[..., Gunicorn], add_plugin: Callable[..., str],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """As it is made while `guerdon run --reload` welcomes: the service has begun."""
+    (tmp_path / "imports").mkdir()
+    slow = add_plugin(SECOND_IS_SLOW.format(folder=str(tmp_path / "imports")), "slow")
+    guerdon = open_service(more=slow)
+    guerdon.database.close_all()
+    server = start_gunicorn(guerdon.config.path)
+    guerdon.config.rewards_file.write_text("[[rules]]\n")
+
+    wait_until(lambda: "this worker cannot start" in server.log.read_text(), 60)
+
+    assert vote(server, "v1") == 204
+    guerdon.config.rewards_file.write_text(REWARDS)
+    wait_until(lambda: len(now := server.list_workers()) == 2 and all(map(has_database, now)), 60)
+
+
 def test_a_mistake_at_the_start_still_ends_it(write_config: Any, tmp_path: Path) -> None:
     server = Gunicorn(write_config(rewards="[[rules]]\n"), by_command=True)
     server.start(wait=False)

@@ -122,6 +122,28 @@ def test_it_works(folder: Path) -> None:
     assert "FAMILY sqlite" in said
 
 
+def test_a_test_imports_its_plugin(folder: Path) -> None:
+    """Of a studio's folder: also at its top, and it is the one that is tested."""
+    (folder / "config").mkdir()
+    (folder / "config" / "guerdon.toml").touch()
+    (folder / "test_import.py").write_text(
+        "from plugins.chat import build_report\n\n\ndef test_it(guerdon):\n    pass\n"
+    )
+
+    assert "6 passed" in run(folder)
+
+
+def test_a_server_without_a_driver_is_not_started(folder: Path) -> None:
+    hide = "import sys; sys.modules['pymysql'] = None; import pytest; sys.exit(pytest.main())"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", hide, "-q", "-k", "test_it_works"],
+        cwd=folder, check=False, capture_output=True, text=True,
+        env=os.environ | {"PYTEST_ADDOPTS": "--guerdon-database=mariadb"},
+    )  # fmt: skip
+
+    assert "needs a driver: pip install 'guerdon[mysql]'" in done.stdout + done.stderr
+
+
 @pytest.mark.on_servers
 def test_they_run_on_a_server_that_somebody_has(
     folder: Path, database_server: DatabaseServer

@@ -83,6 +83,43 @@ class TestSud(ReporterContract):
         answer_sud(handler)
 
 
+PICKY = CODE.replace(
+    'if event.type != "server.vote":', 'if event.type != "server.vote" or not grants:'
+).replace("def build_report(event: Event)", "def build_report(event: Event, grants)")
+
+
+def test_a_vote_that_earned_something_is_told(
+    add_plugin: Callable[..., str],
+    open_service: Callable[..., Guerdon],
+    platform: Platform,
+    clock: Clock,
+) -> None:
+    """Many tell of paid votes alone: the contract's earns gold, unless `rules` say otherwise."""
+    add_plugin(PICKY, "chat")
+    contract = ChatContract()
+    contract.open(open_service, platform, clock)
+
+    contract.test_it_is_told_once()
+
+
+def test_a_vote_that_is_not_told_is_explained(
+    add_plugin: Callable[..., str],
+    open_service: Callable[..., Guerdon],
+    platform: Platform,
+    clock: Clock,
+) -> None:
+    class Unpaid(ChatContract):
+        __test__ = False
+        rules = ""
+
+    add_plugin(PICKY, "chat")
+    contract = Unpaid()
+    contract.open(open_service, platform, clock)
+
+    with pytest.raises(AssertionError, match="bring that about in `cause`"):
+        contract.test_it_is_told_once()
+
+
 FORGETFUL = CODE.replace("if not 200 <= answer.status < 300:", "if answer.status == 999:")
 CHANGING = CODE.replace("body=report.body", 'body=report.body + b" " * report.sends')
 IMPATIENT = CODE.replace(", retry_in=wanted", "")

@@ -218,6 +218,24 @@ def test_a_reply_that_a_plugin_cannot_write_is_written_by_us(
     assert post_vote(open_service(more=section), "v1").status_code == 204
 
 
+def test_a_reply_that_is_no_response_is_said_and_written_by_us(
+    add_plugin: Callable[..., str],
+    open_service: Callable[..., Guerdon],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    section = add_plugin("""
+        from app import hookimpl
+
+        @hookimpl
+        def write_reply():
+            return {"ok": True}, 200
+    """)
+
+    assert post_vote(open_service(more=section), "v1").status_code == 204
+    assert "write_reply failed" in (said := capsys.readouterr().err)
+    assert "tuple is no flask.Response" in said
+
+
 TEAPOT = """
 import flask
 from app import Delivery, hookimpl

@@ -49,7 +49,8 @@ def judge_receipt(receipt: Any) -> str:
 
 
 def main() -> None:
-    order = json.load(sys.stdin)
+    order, said = json.load(sys.stdin), sys.stdout
+    sys.stdout = sys.stderr  # what a plugin prints is no answer of ours
     config = Path(order["config"])
     announce_calls()
     watcher = Watcher(find_files(config, order["plugin"]))
@@ -59,7 +60,7 @@ def main() -> None:
     answers = pay(guerdon, order["batches"])
     guerdon.close()
     told = {"answers": answers, "imported": imported, "seen": watcher.take_seen()}
-    json.dump(told | {"waits": partner.waits}, sys.stdout)
+    json.dump(told | {"waits": partner.waits}, said)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +36,7 @@ class Paid(NamedTuple):
     imported: list[str]
     seen: list[str]
     waits: list[float]
+    raised: str = ""  # the last lines of the first traceback in its log
 
 
 class Place:
@@ -102,7 +103,7 @@ class Place:
             assert done.returncode < 0, f"it was not killed at {crash}: {done.stderr[-2000:]}"
             return Paid({}, [], [], [])
         assert done.returncode == 0, done.stderr[-2000:]
-        return Paid(**json.loads(done.stdout))
+        return Paid(**json.loads(done.stdout), raised=find_raised(done.stderr))
 
     def count(self) -> tuple[int, int]:
         """Settled events, and grants of them."""
@@ -117,6 +118,15 @@ class Place:
         with self.use() as guerdon, guerdon.database.connection_context():
             models = dict.fromkeys([*guerdon.plugins.models, OwnPlayer, Claim])
             return {model._meta.table_name: read_table(model) for model in models}
+
+
+def find_raised(log: str) -> str:
+    """What a plugin raised, and where: the end of the first traceback in a log's lines, or ""."""
+    for line in log.splitlines():
+        with suppress(ValueError, AttributeError):
+            if traceback := json.loads(line).get("exception"):
+                return "\n".join(traceback.splitlines()[-4:])
+    return ""
 
 
 def read_table(model: type[Model]) -> dict[str, list[str]]:

@@ -23,7 +23,8 @@ from app.testing.platforms import Platform, answer, answer_status, hang_up, neve
 from app.testing.reports import send_reports
 
 LONGEST_SEND = 40  # seconds, after which somebody else may send the same report
-LONG_PAUSE = 30 * 86400  # seconds: whatever the schedule, the next send is due
+RULES = '[[rules]]\non = "server.vote"\ngive = [{ reward = "gold", amount = "1.00" }]\n'
+GOLD = "[plugins.gold]\n"
 RETRY_AFTER = 600  # seconds
 SHORT = 8  # characters of what is too short to be told from other text
 
@@ -33,6 +34,7 @@ class ReporterContract:
 
     plugin: ClassVar[str] = ""
     section: ClassVar[str] = ""
+    rules: ClassVar[str] = RULES  # what the vote earns, where not 1.00 gold
     sets_its_times: ClassVar[bool] = False  # its platform says when, whatever an answer asks for
 
     def cause(self, guerdon: Guerdon) -> None:
@@ -53,7 +55,7 @@ class ReporterContract:
     def open(self, open_service: Callable[..., Guerdon], platform: Platform, clock: Clock) -> None:
         """Begin with nothing told."""
         section = self.section.replace("{platform}", platform.url)
-        self.guerdon = open_service("", plugins="", more=section)
+        self.guerdon = open_service(self.rules, plugins=GOLD, more=section)
         self.platform, self.clock = platform, clock
 
     def tell(self, behave: Callable[[Any], None]) -> Report:
@@ -63,18 +65,25 @@ class ReporterContract:
         send_reports(self.guerdon)
         return self.read()
 
-    def tell_again(self, behave: Callable[[Any], None], after: float = LONG_PAUSE) -> Report:
-        """The report, so many seconds later, when what is due then was sent."""
+    def tell_again(self, behave: Callable[[Any], None], after: float | None = None) -> Report:
+        """The report, so many seconds later, or else when it is due, once that was sent."""
         self.platform.behave = behave
-        self.clock.advance(after)
+        self.clock.advance(self.find_pause() if after is None else after)
         send_reports(self.guerdon)
         return self.read()
+
+    def find_pause(self) -> float:
+        """Seconds until the report is sent again; a little, where it is not."""
+        return max(1.0, (self.read().due_at - self.clock.now) / 1000 + 1)
 
     def read(self) -> Report:
         """The one report of the plugin."""
         with self.guerdon.database.connection_context():
             rows = list(Report.select().where(Report.reporter == self.plugin))
-        assert len(rows) == 1, f"it queued {len(rows)} reports, where one was to be told of"
+        assert len(rows) == 1, (
+            f"it queued {len(rows)} reports, where one was to be told of: a vote by Bob on server 1 that"
+            " earned what `rules` says. Where it tells of something else, bring that about in `cause`"
+        )
         return rows[0]
 
     def require_open(self, row: Report, what: str) -> None:

@@ -84,7 +84,7 @@ class RewardContract:
     def require_settled(self, paid: Paid) -> None:
         """Each vote was paid, by this plugin."""
         for id_, (state, reason, givers, faults) in paid.answers.items():
-            assert state in (SETTLED, KNOWN), f"vote {id_} was not paid: {reason}"
+            assert state in (SETTLED, KNOWN), f"vote {id_} was not paid: {reason}\n{paid.raised}"
             assert state == KNOWN or givers == [self.plugin], (
                 f"the plugin {givers} gave it: answer grant_reward with a receipt for your own kind"
             )

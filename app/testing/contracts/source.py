@@ -127,7 +127,10 @@ class SourceContract(StrangersContract):
         """A signed vote is paid; the same again is known, and the site gets the reply it wants."""
         statuses = [self.post(*self.write_request(self.fields)) for _ in range(3)]
 
-        assert statuses == [self.reply] * 3, f"answered {statuses}"
+        assert statuses == [self.reply] * 3, (
+            f"answered {statuses}; `reply` says {self.reply}. What is not 204 is a flask.Response that"
+            " write_reply returns"
+        )
         books = read_books(self.guerdon)
         assert (len(books.events), books.grants, books.gold["Bob"]) == (1, 1, "1.00"), books
 
