@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from app.config.checking import read_toml
 from app.config.reading import Config
 from app.guerdon import Guerdon
-from app.playground.sections import dump
+from app.playground.sections import dump, forget_column
 from app.porch.errors import GuerdonError
 from app.porch.fields import HttpAddress
 
@@ -50,7 +50,8 @@ def write_section(name: str, values: Mapping[str, Any]) -> str:
 
 def write_all_sections(config: Config) -> str:
     """The TOML of all plugins: one that gives rewards may need others, as that of gold."""
-    return "".join(write_section(name, values) for name, values in config.plugins.items())
+    sections = forget_column(config.plugins)
+    return "".join(write_section(name, values) for name, values in sections.items())
 
 
 def list_kinds(guerdon: Guerdon, name: str) -> list[str]:
@@ -104,7 +105,7 @@ def write_reporter_class(guerdon: Guerdon, name: str, reply: Any, sets_its_times
             " settings_schema name one, as url = HttpAddress(required=True)"
         )
     for setting in addresses:
-        path = urlsplit(str(guerdon.plugins.settings[name].get(setting) or "")).path
+        path = urlsplit(str(values.get(setting, ""))).path
         values[setting] = PLATFORM + path
     section = write_section(name, values) + APART
     return write_class(

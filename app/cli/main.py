@@ -158,8 +158,8 @@ def serve(gunicorn_options: tuple[str, ...]) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     # -P: what lies where it is started, as another `app`, is not taken for ours.
     bind = os.environ.get("GUERDON_BIND", "127.0.0.1:8000")
-    pid = prepare_pid_file(find_pid_file(find_folder(guerdon.config.path), bind))
-    gunicorn = [sys.executable, "-P", "-m", "app.serving", "-c", settings, *pid, *gunicorn_options]
+    os.environ.update(prepare_pid_file(find_pid_file(find_folder(guerdon.config.path), bind)))
+    gunicorn = [sys.executable, "-P", "-m", "app.serving", "-c", settings, *gunicorn_options]
     os.execv(sys.executable, [*gunicorn, WSGI_APP])  # noqa: S606  (no shell is what we want)
 
 

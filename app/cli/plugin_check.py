@@ -69,8 +69,10 @@ def check_plugin(name: str, database: str, **options: Any) -> None:
         (Path(folder) / "test_contract.py").write_text(tests)
         (Path(folder) / "pytest.ini").touch()
         done = subprocess.run(  # noqa: S603  (nobody else chooses its words)
-            [sys.executable, "-P", "-m", "pytest", *QUIET, f"--guerdon-database={database}", folder],
-            cwd=folder, check=False, env=dict(os.environ),
+            [sys.executable, "-P", "-m", "pytest", *QUIET, f"--guerdon-database={database}",
+             f"--basetemp={Path(folder) / 'made'}", f"{folder}/test_contract.py"],
+            cwd=folder, check=False,
+            env={name: one for name, one in os.environ.items() if name != "PYTEST_ADDOPTS"},
         )  # fmt: skip
     if done.returncode:
         raise SystemExit(1)

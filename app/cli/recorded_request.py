@@ -7,7 +7,10 @@ from typing import NamedTuple
 from app.porch.errors import GuerdonError
 
 # Of a request that was recorded, what signs nothing.
-USUAL = ("accept", "connection", "content-length", "content-type", "host", "user-agent")
+USUAL = (
+    "accept", "cf-", "connection", "content-length", "content-type", "date", "forwarded", "host",
+    "user-agent", "via", "x-forwarded", "x-real-ip",
+)  # fmt: skip
 
 
 class RecordedRequest(NamedTuple):
@@ -32,7 +35,7 @@ def read_recorded(content: bytes) -> RecordedRequest:
             "this is no recorded request: write its headers, an empty line, and its body"
         )
     headers = {name: str(value) for name, value in fields.items()}
-    body, length = content[end.end() :], headers.get("Content-Length", "")
+    body, length = content[end.end() :], str(fields.get("Content-Length", ""))
     if length.isdecimal():  # an editor may have ended the last line
         body = body[: int(length)]
     signing = {name: one for name, one in headers.items() if not name.lower().startswith(USUAL)}

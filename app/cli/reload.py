@@ -12,7 +12,7 @@ from app.config.reading import find_folder
 from app.porch.errors import GuerdonError
 from app.terminal import tell
 
-PATIENCE = 130.0  # seconds: it checks once more by itself
+PATIENCE = 220.0  # seconds: it checks once more by itself, and new workers start and old ones end
 PAUSE = 0.2  # seconds
 
 
@@ -27,8 +27,14 @@ def reload_service() -> None:
     pid = find_server(find_pid_file(find_folder(find_config()), bind))
     if pid is None:
         raise GuerdonError(f"no `guerdon serve` of this folder runs at {bind}; see GUERDON_BIND")
-    before = list_workers(pid)
-    os.kill(pid, signal.SIGHUP)
+    if not (before := list_workers(pid)):
+        raise GuerdonError(
+            f"the service at {bind} has no workers to be replaced: does it start just now?"
+        )
+    try:
+        os.kill(pid, signal.SIGHUP)
+    except OSError as error:
+        raise GuerdonError(f"process {pid}, which serves {bind}, cannot be told: {error}") from None
     wait_for_others(pid, before)
     if list_workers(pid) & before:
         raise GuerdonError("not reloaded, its workers are the old ones still: its log says why")

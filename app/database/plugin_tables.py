@@ -70,7 +70,7 @@ def change_tables(
     `keep` raises where the lock is somebody else's by now. Raises GuerdonError for a change that failed;
     those before it are kept.
     """
-    if not any(one.models for one in tables):
+    if not any(one.models or one.changes for one in tables):
         return
     noted = read_noted(database)
     database.create_tables([PluginMigration], safe=True)
@@ -78,7 +78,8 @@ def change_tables(
     for one in tables:
         if one.name_change("") not in noted:
             keep()
-            is_new = not any(model._meta.table_name in present for model in one.models)
+            names = {model._meta.table_name for model in one.models}
+            is_new = bool(names) and not names & present
             note(database, [one.name_change(change) for change in one.changes if is_new], now)
             note(database, [one.name_change("")], now)
             noted |= read_noted(database)
@@ -107,20 +108,24 @@ def run_change(
     except DatabaseUnavailable:
         raise
     except Exception as error:
-        why = explain_cause(error) or f"{type(error).__name__}: {error}"
-        raise GuerdonError(f"plugin {name} failed: {why}; mend it and run it again") from error
+        why = (
+            "" if explain_cause(error) else f": {type(error).__name__}: {error}"
+        )  # which is told anyway
+        raise GuerdonError(f"plugin {name} failed{why}; mend it and run it again") from error
 
 
 def add_column(database: Any, table: str, column: str, definition: str) -> bool:
-    """Give a table a column in one statement, unless it has it; for a change of plugin_migrations.
+    """Give a table a column in one statement; for a change of plugin_migrations. True: it was added.
 
-    `definition` is SQL, as "INTEGER NOT NULL DEFAULT 1": with a default, so that the version before yours
-    can go on writing rows until it is restarted. True: it was added. Raises ValueError for a name that
-    would have to be quoted otherwise than by us.
+    False where the table has it, or is not there and will be made with it. `definition` is SQL, as
+    "INTEGER NOT NULL DEFAULT 1": with a default, so that the version before yours can go on writing rows
+    until it is restarted. Raises ValueError for a name that would have to be quoted otherwise than by us.
     """
     for name in (table, column):
         if not NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name of a table or column")
+    if not database.table_exists(table):
+        return False
     if column.lower() in {one.name.lower() for one in database.get_columns(table)}:
         return False
     quote = database.quote[0]

@@ -148,6 +148,9 @@ def check_sections(
     return sections
 
 
+LONGEST_CHANGE = 180  # characters; with the plugin's name it fits its column
+
+
 def is_class_of(value: Any, base: type) -> bool:
     return inspect.isclass(value) and issubclass(value, base)
 
@@ -175,10 +178,13 @@ ANSWERS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
         ),
     ),
     "plugin_migrations": (
-        "a dict of names and functions that take a database",
+        f"a dict of names, of 1 to {LONGEST_CHANGE} characters, and functions that take a database",
         lambda answer: (
             isinstance(answer, dict)
-            and all(isinstance(name, str) and callable(change) for name, change in answer.items())
+            and all(
+                isinstance(name, str) and 0 < len(name) <= LONGEST_CHANGE and callable(change)
+                for name, change in answer.items()
+            )
         ),
     ),
 }

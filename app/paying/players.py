@@ -152,9 +152,10 @@ def choose_player(value: str, matches: list[Player]) -> Player | UnknownPlayer |
 def read_from_players(
     database: Database, players: PlayersTable, column: str, player: Player
 ) -> Any:
-    """A column of a player's row as the database has it now; a number exactly, as a Decimal.
+    """A column of a player's row as the database has it now; a number as a Decimal.
 
-    Inside a payment nobody else changes it meanwhile. What was gathered (Batch.gather) is not in it yet.
+    Inside a payment no other payment changes it meanwhile; your game may. SQLite keeps a DECIMAL to some
+    15 digits. What was gathered (Batch.gather) is not in it yet.
     Raises UnknownPlayer where the row is gone.
     """
     quote, mark = database.quote[0], database.param

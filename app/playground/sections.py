@@ -3,6 +3,7 @@ tells nobody but the playground's stand-ins. Your file, your database and your p
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -82,12 +83,20 @@ def divert_plugins(plugins: dict[str, Any], address: str, is_own: bool) -> dict[
         name: divert_addresses(section, f"{address}{elsewhere.PATH}/{name}")
         for name, section in plugins.items()
     }
-    if not is_own and "gold" in plugins:  # its column is one of the table that is left alone
-        gold = as_table(plugins["gold"])
-        diverted["gold"] = {key: value for key, value in gold.items() if key != "column"}
+    if not is_own:
+        diverted = forget_column(diverted)
     for name, section in stand_ins.items():
         diverted[name] = {**QUICK.get(name, {}), **as_table(plugins.get(name)), **section}
     return diverted
+
+
+def forget_column(plugins: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections, gold's without its column: that is one of the studio's table, and this is on ours."""
+    kept = dict(plugins)
+    if "gold" in kept:
+        gold = as_table(kept["gold"])
+        kept["gold"] = {key: value for key, value in gold.items() if key != "column"}
+    return kept
 
 
 def divert_addresses(value: Any, to: str) -> Any:

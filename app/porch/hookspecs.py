@@ -88,7 +88,8 @@ def plugin_migrations() -> "Mapping[str, Callable[[Database], Any]]":
     Each runs once, under the lock that lets one migrate at a time, in a transaction with the note that
     it ran. Where the tables are new they are made as the models have them now, and nothing runs. A name
     stays as it is once it was released. MySQL and MariaDB commit a changed table by itself, and a kill
-    just then has the change run again: write it so that this does no harm, as add_column does. Services
+    just then has the change run again: write it so that this does no harm, as add_column does. It may
+    find no table, where that is new in the same version. Services
     of the version before go on meanwhile: give a new column a default.
     """
     raise NotImplementedError

@@ -12,7 +12,6 @@ from app.porch.types import Http, HttpAnswer
 if TYPE_CHECKING:
     from flask import Request
 
-NO_CONTENT = 204
 LATER = (408, 429)  # statuses that ask to try again, as 5xx do
 
 
@@ -64,8 +63,10 @@ def fetch_json(http: Http, url: str, limit: int) -> Any:
         raise NotReady("its answer is not JSON") from None
 
 
-def read_reply(answer: HttpAnswer, now: int) -> dict[str, Any]:
-    """The JSON object in a platform's answer of status 2xx, {} in a 204; `now` in ms.
+def read_reply(answer: HttpAnswer, now: int, may_be_empty: bool = False) -> dict[str, Any]:
+    """The JSON object in a platform's answer of status 2xx; `now` in ms.
+
+    `may_be_empty`: for a platform that says "done" by 2xx alone, where an empty body is {}.
 
     Raises DeliveryError for anything else: one to be tried again, with Retry-After honoured, for 408,
     429, 5xx and a 2xx that is no JSON object; a permanent one for every other status.
@@ -76,7 +77,7 @@ def read_reply(answer: HttpAnswer, now: int) -> dict[str, Any]:
         hint = {401: ": are the credentials right?", 403: ": may these credentials do that?"}
         retry_in = read_retry_after(answer, now) if is_later else None
         raise DeliveryError(f"it answered {status}{hint.get(status, '')}", not is_later, retry_in)
-    if status == NO_CONTENT:
+    if may_be_empty and not answer.body:
         return {}
     try:
         reply = read_json(answer.body)

@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from gunicorn.errors import HaltServer
+
 WSGI_APP = "app.serving.wsgi:app"
 NAMES = (WSGI_APP, "wsgi:app")  # the same, by a shorter name where the folder is Guerdon's own
 CHECK_PATIENCE = 60  # seconds for the checks before a reload
-START_PATIENCE = 60  # seconds for the new workers to serve
+START_PATIENCE = 30  # seconds for the new workers to serve
 PAUSE = 0.1  # seconds
 REFUSED = "not reloaded, the workers go on as before: %s"
 
@@ -31,11 +33,12 @@ def reload_carefully(server: Any) -> None:
         if faults := find_start_faults(server.app.app_uri):
             server.log.error(REFUSED, faults)
             return
-        old = set(server.WORKERS)
+        old, number = set(server.WORKERS), server.num_workers
         server.manage_workers = lambda: replace_workers(server, old, manage)
         try:
             reload()
         except NotReloadedError as error:
+            server.num_workers = number
             server.log.error(REFUSED, error)
         finally:
             server.manage_workers = manage
@@ -51,13 +54,33 @@ def replace_workers(server: Any, old: set[int], manage: Callable[[], None]) -> N
     new, deadline = server.WORKERS.keys() - old, time.monotonic() + START_PATIENCE
     while not all(has_begun(server.WORKERS[pid]) for pid in new):
         time.sleep(PAUSE)
-        server.reap_workers()
-        if new <= server.WORKERS.keys() and time.monotonic() < deadline:
-            continue
-        for pid in new & server.WORKERS.keys():
-            server.kill_worker(pid, signal.SIGTERM)
-        raise NotReloadedError("a new one could not start, the log says above why")
+        is_well = reap_workers(server) and new <= server.WORKERS.keys()
+        if not is_well or time.monotonic() > deadline:
+            end_workers(server, new)
+            raise NotReloadedError("a new one could not start, the log says above why")
     manage()
+
+
+def end_workers(server: Any, pids: set[int]) -> None:
+    """End these, and wait for it: who is still ending would be counted, and an old one ended for it."""
+    deadline = time.monotonic() + server.cfg.graceful_timeout
+    for pid in pids & server.WORKERS.keys():
+        server.kill_worker(pid, signal.SIGTERM)
+    while left := pids & server.WORKERS.keys():
+        if time.monotonic() > deadline:
+            for pid in left:
+                server.kill_worker(pid, signal.SIGKILL)
+        time.sleep(PAUSE)
+        reap_workers(server)
+
+
+def reap_workers(server: Any) -> bool:
+    """Note who has ended; False where gunicorn would end the whole service for how one did."""
+    try:
+        server.reap_workers()
+    except HaltServer:
+        return False
+    return True
 
 
 def has_begun(worker: Any) -> bool:

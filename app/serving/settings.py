@@ -16,6 +16,9 @@ from app.serving.request import use_own_requests
 from app.serving.worker import PatientWorker
 
 bind = os.environ.get("GUERDON_BIND", "127.0.0.1:8000")
+pidfile = (
+    os.environ.get("GUERDON_PID_FILE") or None
+)  # `guerdon serve` sets it, for `guerdon reload`
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 wsgi_app = WSGI_APP
 worker_class = PatientWorker

@@ -1,6 +1,6 @@
 """A plugin of pytest that tells in sentences what holds and what does not, for `guerdon plugin check`."""
 
-import signal
+import os
 import sys
 from typing import Any
 
@@ -10,8 +10,7 @@ from app.terminal import tell
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Be heard alone, and end where nobody listens any more, as `head` does not."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    """Be heard alone."""
     config.pluginmanager.register(Teller(), "guerdon-teller")
 
 
@@ -31,18 +30,17 @@ class Teller:
         """When it has ended."""
         clause = self._clauses[report.nodeid]
         if report.failed:
-            tell(f"fault  {clause}", *(f"       {line}" for line in explain(report)))
+            say(f"fault  {clause}", *(f"       {line}" for line in explain(report)))
         elif report.skipped:
             why = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-            tell(f"-      {clause}", f"       not tried: {why.removeprefix('Skipped: ')}")
+            say(f"-      {clause}", f"       not tried: {why.removeprefix('Skipped: ')}")
         elif report.when == "call":
-            tell(f"ok     {clause}", *(f"       {line}" for line in report.capstdout.splitlines()))
-        sys.stdout.flush()
+            say(f"ok     {clause}", *(f"       {line}" for line in report.capstdout.splitlines()))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """What could not even be read."""
         if report.failed:
-            tell(f"fault  {report.longreprtext}")
+            say(f"fault  {report.longreprtext}")
 
 
 def explain(report: pytest.TestReport) -> list[str]:
@@ -51,3 +49,12 @@ def explain(report: pytest.TestReport) -> list[str]:
     text = str(crash.message if crash else report.longreprtext)
     words = text.removeprefix("AssertionError: ").removeprefix("Failed: ")
     return [line for line in words.split("\nassert ")[0].splitlines() if line.strip()][:12]
+
+
+def say(*lines: str) -> None:
+    """Print them; where nobody listens any more, as behind `head`, all ends."""
+    try:
+        tell(*lines)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os._exit(1)

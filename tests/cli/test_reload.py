@@ -70,7 +70,7 @@ def test_a_number_that_another_process_has_now_stops_no_start(
 ) -> None:
     """A killed service leaves its file, and its number may be anybody's after a while."""
     folder, server = served
-    path = find_pid_file(folder, server.url)
+    path = find_pid_file(folder, server.url.removeprefix("http://"))
     assert server.process is not None
     wait_until(lambda: find_server(path) == server.process.pid)
     server.kill_all()
@@ -86,4 +86,11 @@ def test_a_number_that_another_process_has_now_stops_no_start(
 def test_a_folder_that_cannot_be_written_costs_only_the_file(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("a file")
 
-    assert prepare_pid_file(find_pid_file(tmp_path, "127.0.0.1:1")) == []
+    assert prepare_pid_file(find_pid_file(tmp_path, "127.0.0.1:1")) == {}
+
+
+def test_each_address_has_a_file_of_its_own(tmp_path: Path) -> None:
+    binds = ("127.0.0.1:8000", "10.0.0.5:8000", "unix:/run/g.sock", "[::1]:8000")
+
+    assert len({find_pid_file(tmp_path, bind) for bind in binds}) == len(binds)
+    assert {find_pid_file(tmp_path, bind).parent for bind in binds} == {tmp_path / "var"}

@@ -127,7 +127,9 @@ def test_the_migrated_tables_are_those_of_the_models(
     assert len(created) >= 10
     for name, description in created.items():
         assert migrated[name] == description
-    assert all(name.startswith("guerdon_migration") for name in set(migrated) - set(created))
+    # Of migrations themselves: no model of the ledger, and on SQLite with the indexes' names too.
+    ours = ("guerdon_migration", "guerdon_plugin_migrations")
+    assert all(name.startswith(ours) for name in set(migrated) - set(created))
 
 
 def test_without_its_own_players_no_table_of_players_is_made(

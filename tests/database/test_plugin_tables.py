@@ -185,6 +185,42 @@ def test_a_change_that_did_not_end_is_made_by_the_next(shop: Shop, kill: str) ->
     assert run_code(shop, READ_PETS).strip() == GROWN
 
 
+def test_a_table_of_the_same_version_needs_no_change(shop: Shop) -> None:
+    """From the first version to the third: the second brought a table, the third a column of it."""
+    shop.install(FIRST)
+    shop.migrate()
+    toys = """
+class Toy(Model):
+    player_id = CharField(255, primary_key=True)
+    colour = CharField(16, default="red")
+
+    class Meta:
+        table_name = "shop_toys"
+
+@hookimpl
+def plugin_migrations():
+    return {"colours": lambda db: add_column(db, "shop_toys", "colour", "VARCHAR(16) DEFAULT 'red'")}
+"""
+    shop.install(FIRST.replace("[Pet]", "[Pet, Toy]") + toys)
+
+    assert shop.migrate() == "change pets: colours\ntable shop_toys\n"
+    assert shop.run("check").returncode == 0
+
+
+def test_a_plugin_that_has_no_table_any_more_makes_its_change(shop: Shop) -> None:
+    shop.install(FIRST)
+    shop.migrate()
+    retire = """
+@hookimpl
+def plugin_migrations():
+    return {"retire": lambda db: db.execute_sql("DROP TABLE shop_pets")}
+"""
+    shop.install(FIRST.replace("[Pet]", "[]") + retire)
+
+    assert shop.migrate() == "change pets: retire\n"
+    assert shop.run("check").returncode == 0
+
+
 def test_two_at_once_make_each_change_once(shop: Shop) -> None:
     shop.install(FIRST)
     shop.migrate()
@@ -206,8 +242,12 @@ def test_two_at_once_make_each_change_once(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        ("[1]", "plugin pets: plugin_migrations() must return a dict of names and functions"),
-        ('{"a": 1}', "plugin pets: plugin_migrations() must return a dict of names and functions"),
+        ("[1]", "plugin pets: plugin_migrations() must return a dict of names"),
+        (
+            '{"": print}',
+            "plugin pets: plugin_migrations() must return a dict of names, of 1 to 180",
+        ),
+        ('{"a": 1}', "plugin pets: plugin_migrations() must return a dict of names"),
     ],
 )
 def test_what_is_no_change_is_a_fault(shop: Shop, answer: str, sentence: str) -> None:

@@ -221,6 +221,70 @@ def test_a_mistake_that_is_made_after_the_checks_keeps_the_old_workers_paying(
     assert read_gold(guerdon) == "107.00"
 
 
+ONE_FAILS = """
+from pathlib import Path
+from app import hookimpl
+
+@hookimpl
+def event_settled(event):
+    pass
+
+armed = Path({armed!r})
+if armed.exists() and "app.serving" in Path("/proc/self/cmdline").read_text():
+    if "check-config" not in Path("/proc/self/cmdline").read_text():
+        try:
+            armed.with_suffix(".one").touch(exist_ok=False)
+        except FileExistsError:
+            raise RuntimeError("the second of them cannot") from None
+"""
+
+
+def test_where_one_new_worker_cannot_start_no_old_one_ends(
+    open_service: Open, start_gunicorn: Callable[..., Gunicorn], add_plugin: Callable[..., str],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """The other new one, which serves already, takes a while to end, and is none too many meanwhile."""
+    armed = tmp_path / "armed"
+    guerdon = open_service(more=add_plugin(ONE_FAILS.format(armed=str(armed)), "one"))
+    guerdon.database.close_all()
+    server = start_gunicorn(guerdon.config.path)
+    old = set(server.list_workers())
+    armed.touch()
+
+    hang_up(server)
+    wait_until(lambda: REFUSED in server.log.read_text(), 60)
+
+    assert "the second of them cannot" in server.log.read_text()
+    time.sleep(2.5)  # the arbiter counts its workers each second
+    assert set(server.list_workers()) == old
+    assert vote(server, "v1") == 204
+
+
+def test_a_worker_that_gunicorn_itself_cannot_start_ends_nobody(
+    guerdon_services: Any, tmp_path: Path
+) -> None:
+    """As where a hook in a studio's own gunicorn.conf.py raises: the checks do not call it."""
+    guerdon = guerdon_services.open()
+    guerdon.database.close_all()
+    settings = tmp_path / "gunicorn.conf.py"
+    settings.write_text("from app.serving.settings import *\n")
+    server = Gunicorn(guerdon.config.path, by_command=True)
+    server.start()
+    try:
+        old = set(server.list_workers())
+        settings.write_text(
+            "from app.serving.settings import *\ndef post_fork(server, worker):\n    raise KeyError('hook')\n"
+        )
+
+        hang_up(server)
+        wait_until(lambda: REFUSED in server.log.read_text(), 60)
+
+        assert set(server.list_workers()) == old
+        assert vote(server, "v1") == 204
+    finally:
+        server.stop()
+
+
 def test_no_vote_waits_for_workers_that_start_slowly(
     open_service: Open, start_gunicorn: Callable[..., Gunicorn], add_plugin: Callable[..., str]
 ) -> None:
