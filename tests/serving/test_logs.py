@@ -151,7 +151,13 @@ def test_nothing_unverified_makes_a_long_line(
     client.post("/webhooks/sud", data=json.dumps({"report_type": "x" * 100_000}))
     client.post(f"/webhooks/{'y' * 4000}", data=b"")
 
-    lines = [(line["event"], len(json.dumps(line))) for line in read_lines(capsys.readouterr().err)]
+    # Another test's service may still say something of its own, as that a connection was lost.
+    told = [
+        line
+        for line in read_lines(capsys.readouterr().err)
+        if line["event"] in ("ignored", "refused")
+    ]
+    lines = [(line["event"], len(json.dumps(line))) for line in told]
     assert [event for event, _ in lines] == ["ignored", "refused"]
     assert max(length for _, length in lines) < 1000
 
