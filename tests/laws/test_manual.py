@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 import app
 from app.testing.ports import find_free_port
 from app.testing.waiting import PATIENCE
+from tests.world.browsing import Running
 from tests.world.servers import ROOT
 
 LONG = 900  # seconds: a page's contracts are held one after the other
@@ -42,7 +42,7 @@ class Reader:
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self._place = folder
-        self._running: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._log = folder / "run.log"
         tools = folder / "bin"
         tools.mkdir()
@@ -89,20 +89,16 @@ class Reader:
     def _run(self, command: str) -> None:
         """What runs until somebody ends it, once it is ready."""
         with self._log.open("wb") as log:
-            self._running = subprocess.Popen(
+            self._process = subprocess.Popen(
                 shlex.split(command), cwd=self._place, env=self._environment, stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
-        deadline = time.monotonic() + PATIENCE
-        while "Ctrl-C ends both" not in self._log.read_text():
-            assert self._running.poll() is None, self._log.read_text()
-            assert time.monotonic() < deadline, self._log.read_text()
-            time.sleep(0.1)
+        Running(self._process, "", "", self._log).wait_until_welcome()
 
     def end(self) -> None:
-        if self._running is not None:
-            self._running.send_signal(signal.SIGINT)
-            self._running.wait(PATIENCE)
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(PATIENCE)
 
 
 @pytest.fixture
