@@ -352,8 +352,11 @@ def test_no_more_than_at_once_are_under_way(open_studio: Open, network: Network)
     guerdon = open_studio("at_once=4")
     queue_reports(guerdon, *map(str, range(40)))
     waited_for = [row.id for row in list_reports(guerdon)[-12:]]
+    four_at_once = threading.Barrier(4)
 
     def answer_slowly(asked: Asked) -> HttpResponse:
+        if len(network.asked) <= 4:
+            four_at_once.wait(20)
         time.sleep(0.02)
         return reply()
 
