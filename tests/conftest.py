@@ -27,6 +27,7 @@ from app.testing.requiring import require
 from tests.world.crowd import PLAYERS, REPORTING, Crowd
 from tests.world.crowd import REWARDS as CROWD_REWARDS
 from tests.world.galera import GaleraCluster, require_galera
+from tests.world.memory import pytest_configure  # noqa: F401  (pytest finds it by its name)
 from tests.world.proxying import Proxy
 
 # The modules and tests that run on MySQL in every run; with --mysql, all that MariaDB is for.
