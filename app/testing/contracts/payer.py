@@ -1,4 +1,4 @@
-"""A process that pays, as a worker does: `python -m app.testing.contracts.payer`.
+"""What a process does that pays, as a worker would.
 
 Its order is JSON on its input, its answer JSON on its output: what became of each event, and what the
 plugin did meanwhile that it may not do there.
@@ -61,7 +61,3 @@ def main() -> None:
     guerdon.close()
     told = {"answers": answers, "imported": imported, "seen": watcher.take_seen()}
     json.dump(told | {"waits": partner.waits}, said)
-
-
-if __name__ == "__main__":
-    main()

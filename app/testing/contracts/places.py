@@ -1,9 +1,6 @@
 """A database with a config for contracts: paid into by processes of its own, and read."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -13,11 +10,11 @@ from typing import Any, NamedTuple
 from peewee import AutoField, BigAutoField, Model
 
 from app.database.models import Claim, Event, Grant, OwnPlayer
-from app.failpoints import VARIABLE
 from app.guerdon import Guerdon, open_guerdon
 from app.playground.sections import dump
 from app.testing.clock import Clock
 from app.testing.contracts import partner
+from app.testing.contracts.forking import NURSERIES
 from app.testing.players import add_player
 from app.testing.services import Services
 
@@ -89,16 +86,7 @@ class Place:
             "config": str(self.config), "now": self._clock.now,
             "plugin": self.plugin, "batches": batches,
         }  # fmt: skip
-        environment = dict(os.environ)
-        if crash:
-            points = self._folder / "points"
-            points.mkdir(exist_ok=True)
-            (points / crash).touch()
-            environment[VARIABLE] = str(points)
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "app.testing.contracts.payer"], input=json.dumps(order),
-            capture_output=True, text=True, check=False, env=environment, timeout=120,
-        )  # fmt: skip
+        done = NURSERIES.run(json.dumps(order), crash)
         if crash:
             assert done.returncode < 0, f"it was not killed at {crash}: {done.stderr[-2000:]}"
             return Paid({}, [], [], [])
