@@ -10,9 +10,10 @@ from app.database.driver import Connection
 from tests.network.test_tls import make_certificate
 
 
-def test_connections_of_which_nothing_is_said_share_what_was_read(
+def test_it_works(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Connections of which the URL says nothing share what was read."""
     first = Connection(host="127.0.0.1", defer_connect=True)
     monkeypatch.setattr(ssl, "create_default_context", None)  # nobody reads them again
 

@@ -27,14 +27,8 @@ def nurseries() -> Iterator[Nurseries]:
         one.close()
 
 
-def test_who_fails_is_told_of_with_what_he_said(nurseries: Nurseries) -> None:
-    done = nurseries.run(NO_ORDER)
-
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "TypeError" in done.stderr
-
-
-def test_many_at_once_are_each_told_of_his_own(nurseries: Nurseries) -> None:
+def test_it_works(nurseries: Nurseries) -> None:
+    """Many at once are each told of their own."""
     orders = [f'{{"config": "/nowhere/{number}/guerdon.toml"}}' for number in range(20)]
 
     with ThreadPoolExecutor(20) as pool:
@@ -43,6 +37,13 @@ def test_many_at_once_are_each_told_of_his_own(nurseries: Nurseries) -> None:
     assert {done.returncode for done in ended} == {1}
     assert len(nurseries._begun) == 1
     assert all("Traceback" in done.stderr for done in ended)
+
+
+def test_who_fails_is_told_of_with_what_was_said(nurseries: Nurseries) -> None:
+    done = nurseries.run(NO_ORDER)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "TypeError" in done.stderr
 
 
 def test_one_begins_anew_where_the_environment_is_another(
