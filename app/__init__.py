@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flask import Flask, Request, Response
 
-    from app.config.rules import dump_json
     from app.database.chunks import run_in_chunks
     from app.database.complaints import explain_refusal
     from app.database.opening import Database
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
         read_reply,
         read_retry_after,
     )
-    from app.porch.json import read_float
+    from app.porch.json import dump_json, read_float
     from app.porch.masking import cut_text, mask_tokens
     from app.porch.names import PatternField
     from app.porch.rounds import (
@@ -149,7 +148,6 @@ PLACES = (
     "app.porch.http",
     "app.porch.signatures",
     "app.porch.masking",
-    "app.config.rules",
     "app.database.opening",
     "app.database.chunks",
     "app.database.plugin_tables",

@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -29,9 +29,14 @@ class Dispatcher:
         deliveries: Deliveries,
         outbox: Outbox,
         require_fit_database: Callable[[], None],
+        organizers: Sequence[Callable[[], int]] = (),
         poll: float = POLL,
     ) -> None:
-        """`require_fit_database` raises DatabaseUnavailable until it is; `poll` is in seconds."""
+        """`require_fit_database` raises DatabaseUnavailable until it is; `poll` is in seconds.
+
+        `organizers` put what is due by itself into the inbox: rounds of parties, rankings.
+        """
+        self._organizers = organizers
         self._inbox = inbox
         self._deliveries = deliveries
         self._outbox = outbox
@@ -91,6 +96,8 @@ class Dispatcher:
     def serve_once(self, pool: ThreadPoolExecutor) -> bool:
         """Try waiting events that are due once; True if there may be more."""
         self._require_fit_database()
+        for organize in self._organizers:
+            organize()
         lease = self._inbox.take_due(AT_ONCE)
         tries = [pool.submit(self._retry, id_, lease.token) for id_ in lease.ids]
         for one in tries:

@@ -14,8 +14,10 @@ import structlog
 from peewee import IntegrityError, PeeweeException
 
 from app.config.reading import Config, read_config
-from app.config.rules import Rules, read_rules
 from app.config.sections import Network
+from app.counting.deciding import Programme
+from app.counting.occasions import SOURCE
+from app.database.asking_time import ask_time
 from app.database.clock import Clock, make_clock
 from app.database.migrating import migrate
 from app.database.models import LEDGER, OWN, bind_models
@@ -32,14 +34,19 @@ from app.network.client import Http, list_unused_proxies
 from app.network.proxies import make_proxy, write_login
 from app.paying.accepting import Deliveries
 from app.paying.announcing import Announcer
+from app.paying.bookkeeping import Bookkeeping, Progress
 from app.paying.fetching import Fetcher
-from app.paying.game_servers import GameServers
+from app.paying.game_servers import make_built_in
 from app.paying.inbox import Inbox
+from app.paying.parties import Parties
+from app.paying.player_facts import list_unknown_facts
 from app.paying.players import PlayerFinder
+from app.paying.rankings import Rankings
 from app.paying.recipients import Recipients
 from app.paying.repaying import Repayer
 from app.paying.rule_warnings import gather_supplies, list_warnings
 from app.paying.settler import Settler
+from app.paying.showing import Showing
 from app.porch.errors import (
     AmbiguousPlayer,
     ConfigError,
@@ -51,6 +58,8 @@ from app.porch.fields import Secret
 from app.porch.rounds import GAME_SERVER
 from app.porch.types import Event, Player
 from app.reporting.outbox import Outbox
+from app.rules.reading import read_rules
+from app.rules.rule import Rules
 
 log = structlog.get_logger()
 
@@ -82,40 +91,51 @@ class Guerdon:
         self.finder = PlayerFinder(database, config.players)
         unknown = config.players.unknown
         self._recipients = Recipients(database, plugins, self.finder, unknown, now)
-        self.settler = Settler(database, plugins, rules, self._recipients, now)
+        drawn_by = [one.reveal().encode() for one in config.rewards.draw_secrets]
+        self.programme = Programme(rules, *drawn_by[:1])
+        self.settler = Settler(database, plugins, self.programme, self._recipients, now)
         self.outbox = Outbox(database, plugins, http, now, secrets, config.outbox.at_once)
         self.inbox = Inbox(database, config.inbox, now)
         fetcher = Fetcher(plugins, http, config.players)
         self.deliveries = Deliveries(
             database, fetcher, self.settler, self.inbox, Announcer(plugins), unknown
         )
+        self.bookkeeping = Bookkeeping(database, self.programme, self.finder, drawn_by)
+        self.showing = Showing(database, rules, self.finder)
+        self.parties = Parties(database, self.programme, self.inbox)
+        self.rankings = Rankings(
+            database, self.programme, self.inbox, config.inbox.give_up_after, now,
+            self.bookkeeping.recounter.count_stale,
+        )  # fmt: skip
         self.dispatcher = Dispatcher(
-            self.inbox, self.deliveries, self.outbox, self.require_fit_database
-        )
+            self.inbox, self.deliveries, self.outbox, self.require_fit_database,
+            [self.parties.fold, self.rankings.close_due],
+        )  # fmt: skip
         self._is_fit = False
         self._inspected_at = 0.0
         self._faults: list[str] = []
         self._lock = threading.Lock()
 
-    def migrate(self) -> list[str]:
-        """Bring the tables up to date; a line for each thing done."""
-        return migrate(self.database, self.plugins.tables, self.config.players.is_own, self.now)
+    def migrate(self, progress: Progress = iter) -> list[str]:
+        """Bring the tables, and what rules count, up to date; a line for each thing done."""
+        own = self.config.players.is_own
+        done = migrate(self.database, self.plugins.tables, own, self.now)
+        return done + self.bookkeeping.bring_up_to_date(progress)
 
     def make_repayer(self, person: str) -> Repayer:
         """What pays settled events that earned nothing, because this person says so."""
-        return Repayer(self.database, self.plugins, self.rules, self._recipients, self.now, person)
+        return Repayer(
+            self.database, self.plugins, self.programme, self._recipients, self.now, person
+        )
 
     def inspect(self) -> list[str]:
         """Every reason not to pay with this database now; [] when there is none."""
         try:
             with self.database.connection_context():
-                return inspect_database(
-                    self.database,
-                    self.plugins,
-                    self.rules,
-                    self.config.players,
-                    self.config.database.durable,
-                )
+                durable = self.config.database.durable
+                plugins, players = self.plugins, self.config.players
+                faults = inspect_database(self.database, plugins, self.rules, players, durable)
+                return faults or list(self.bookkeeping.list_faults())
         except DatabaseUnavailable as error:
             return [f"[database] url: {error}"]
         except PeeweeException as error:
@@ -195,7 +215,7 @@ class Guerdon:
     @property
     def sources(self) -> list[str]:
         """Where events come from: game servers, the plugins that read deliveries, whoever tells of it."""
-        return [GAME_SERVER, *self.plugins.sources, ""]
+        return [GAME_SERVER, *self.plugins.sources, SOURCE, ""]
 
     def start_dispatcher(self) -> None:
         """In a worker: serve inbox and outbox, if the config wants workers to."""
@@ -209,16 +229,6 @@ class Guerdon:
         self.deliveries.stop()
         SHARED.let_go(self)
         self._http.close()
-
-
-def ask_time(database: Database) -> int | None:
-    """The time of the database's own clock, in ms since the epoch; None where it does not answer."""
-    try:
-        with database.connection_context():
-            row = database.execute_sql("SELECT UNIX_TIMESTAMP(NOW(3)) * 1000").fetchone()
-            return int(row[0])
-    except (PeeweeException, DatabaseUnavailable):
-        return None
 
 
 def open_network(network: Network) -> Http:
@@ -253,11 +263,13 @@ def open_guerdon(
     faults += list_crash_faults(FOLDER)
     plugins = rules = database = None
     try:
-        plugins = load_plugins(config, {GAME_SERVER: GameServers(bool(config.api.keys)), **beside})
+        plugins = load_plugins(config, {**make_built_in(bool(config.api.keys)), **beside})
     except ConfigError as error:
         faults += error.faults
     try:
         rules = read_rules(config.rewards_file, plugins.kinds if plugins else None)
+        if plugins:
+            faults += list_unknown_facts(rules, plugins, str(config.rewards_file))
     except ConfigError as error:
         faults += error.faults
     try:
@@ -268,7 +280,9 @@ def open_guerdon(
         raise ConfigError(faults)
     quoted = urlsplit(config.database.url).password or ""
     passwords = [Secret(text, "database") for text in (quoted, unquote(quoted))]
-    ours = [*config.api.keys, *list_proxy_secrets(config.network)]
+    ours = [
+        *config.api.keys, *list_proxy_secrets(config.network), *config.rewards.draw_secrets,
+    ]  # fmt: skip
     secrets = [*find_secrets(ours), *find_secrets(plugins.settings), *passwords]
     set_up_logs(secrets)
     http = http or open_network(config.network)

@@ -5,7 +5,7 @@ is; within a longer text, which may be a command, it must be a plain word, or th
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -30,6 +30,7 @@ NAME = "claim_queue"
 PLACEHOLDER = re.compile(r"\{(nickname|server_id|event_id)\}")
 # Ids within a longer text: no space and no quote, which end a word, no @ and no $, which choose others.
 ID = re.compile(r"[A-Za-z0-9_.:%-]{1,255}")
+NICKNAME = "{nickname}"
 LONGEST = 60_000  # bytes of a payload as JSON once it is filled in: what queue and ledger keep
 LONGEST_VALUE = 255 * 6  # bytes of a name in JSON, in which a character may become \u0000
 
@@ -54,6 +55,11 @@ class ClaimReward(Schema):
         required=True,
         validate=[validate.Length(min=1, max=100), check_length],
     )
+
+    @staticmethod
+    def check_for_server(params: Mapping[str, Any]) -> str:
+        """A party may give it to a server, which has no nickname."""
+        return "payload: a server has no {nickname}" if NICKNAME in dump_json(params) else ""
 
 
 @hookimpl

@@ -65,6 +65,21 @@ def give_roles(rows: list[tuple[str, str, int]], db: Database, settings: Setting
     upsert_rows(db, Role, ("player_id", "name"), new, {"until": later})
 
 
+@hookimpl
+def player_fact_names() -> list[str]:
+    return ["role"]
+
+
+@hookimpl
+def player_facts(players: list[Player], now: int) -> dict[str, dict[str, list[str]]]:
+    """The roles that they hold, for rules with `where = { "player.role" = "member" }`."""
+    held: dict[str, list[str]] = {player.key: [] for player in players}
+    theirs = (Role.player_id << list(held)) & (Role.until > now)
+    for role in Role.select().where(theirs).order_by(Role.name):
+        held[role.player_id].append(role.name)
+    return {key: {"role": names} for key, names in held.items()}
+
+
 class PlayerRoles(Schema):
     roles = fields.Dict(
         keys=fields.String(),

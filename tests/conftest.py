@@ -32,6 +32,7 @@ from tests.world.proxying import Proxy
 
 # The modules and tests that run on MySQL in every run; with --mysql, all that MariaDB is for.
 ON_MYSQL = {
+    "tests.counting.test_counting",
     "tests.paying.test_batches",
     "tests.stories.test_crash_points",
     "tests.paying.test_ledger",
@@ -72,7 +73,8 @@ FIRST = (
     "test_outbox", "test_storms", "test_interrupting", "test_running", "test_game_api",
     "test_settling", "test_reporting", "test_playground", "test_playground_reports",
     "test_two_hosts", "test_turns", "test_batches", "test_migrating", "test_plugin_manager",
-    "test_inbox", "test_galera_races", "test_players",
+    "test_inbox", "test_galera_races", "test_players", "test_counted_crashes", "test_manual",
+    "test_reward_contracts", "test_plugin_check",
 )  # fmt: skip
 
 

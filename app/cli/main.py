@@ -25,6 +25,7 @@ from app.porch.errors import ConfigError, GuerdonError
 from app.porch.rounds import join_key
 from app.porch.types import Command
 from app.reporting.outbox import STOP_PATIENCE
+from app.rules.sentences import say_rule
 from app.terminal import tell
 
 WSGI_APP = "app.serving.wsgi:app"
@@ -32,12 +33,18 @@ WSGI_APP = "app.serving.wsgi:app"
 WHEN_ASKED = {
     "playground": "app.cli.playground",
     "run": "app.cli.playground",
+    "counters": "app.cli.counters",
+    "draws": "app.cli.counters",
     "hooks": "app.cli.hooks",
     "init": "app.cli.scaffold",
     "plugin": "app.cli.scaffold",
+    "parties": "app.cli.counters",
     "plugins": "app.cli.plugins",
+    "rankings": "app.cli.counters",
     "reload": "app.cli.reload",
+    "rules": "app.cli.rules",
     "sign": "app.cli.trigger",
+    "top": "app.cli.counters",
     "trigger": "app.cli.trigger",
 }
 
@@ -122,7 +129,7 @@ def migrate() -> None:
     """Create and upgrade the tables; safe to run twice, and twice at once."""
     # Told to stop, it leaves through the door: the next one need not wait for its lock to run out.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    done = open_configured().migrate()
+    done = open_configured().migrate(show_progress)
     tell(*(done or ["the tables are up to date"]))
 
 
@@ -132,11 +139,14 @@ def check(strict: bool) -> None:
     """Read the config, load the plugins, inspect the database; say what is wrong."""
     guerdon = open_configured()
     warnings, faults = guerdon.list_warnings(), guerdon.inspect()
+    if not faults:
+        warnings += guerdon.bookkeeping.list_warnings()
     faults += guerdon.compare_clocks()
     tell(*(f"warning: {warning}" for warning in warnings), *faults, err=True)
     if faults:
         raise SystemExit(1)
-    rules = sum(len(some) for some in guerdon.rules.by_type.values())
+    tell(*map(say_rule, guerdon.rules.all), *guerdon.bookkeeping.list_commitments())
+    rules = len(guerdon.rules.all)
     counted = f"{count(len(guerdon.plugins.origins), 'plugin')}, {count(rules, 'rule')}"
     heading = f"no fault, {count(len(warnings), 'warning')}" if warnings else "all is well"
     tell(f"{heading}: {counted}, database ready")
@@ -215,6 +225,9 @@ def show_event(type: str, id: str) -> None:
     for name in ("nickname", "server_id", "user_id", "last_error"):
         if event[name]:
             tell(f"  {name}: {event[name]}")
+    for verdict in event["verdicts"]:
+        paid = {0: "not paid", 1: "paid"}.get(verdict["paid"], f"paid {verdict['paid']} times")
+        tell(f'  rule "{verdict["rule"]}": {": ".join(filter(None, [paid, verdict.get("why")]))}')
     for step in event["timeline"]:
         tell(f"  {step['at']}  {step['what']}: {step['detail']}")
 

@@ -7,7 +7,8 @@ from marshmallow import ValidationError, fields
 
 from app.porch.fields import Secret, SecretField, find_secret
 
-SCOPES = ("events", "claims", "read")
+SCOPES = ("events", "claims", "read", "boards")
+BOARDS = ("leaderboards", "goals")  # what a page that anybody may read asks for
 SHORTEST = 16  # characters
 SHAPE = (
     'takes name, key and scopes, as { name = "lobby", key = { env = "KEY" }, scopes = ["events"] }'
@@ -22,6 +23,11 @@ class ApiKey(Secret):
     def __init__(self, value: str, name: str, scopes: Iterable[str] = SCOPES) -> None:
         super().__init__(value, name)
         self.scopes = frozenset(scopes)
+
+    @property
+    def opens(self) -> frozenset[str]:
+        """Its scopes, and what they have in them."""
+        return self.scopes | ({"boards"} if "read" in self.scopes else set())
 
 
 class ApiKeyField(fields.Field[ApiKey]):
@@ -50,9 +56,14 @@ def find_key(header: str, keys: Iterable[ApiKey]) -> ApiKey | None:
     return find_secret(raw, keys) if scheme.lower() == "bearer" else None
 
 
+def is_for_boards(path: str) -> bool:
+    """Whether this path of /v1 is one that the scope `boards` opens."""
+    return path.removeprefix("/v1/").partition("/")[0] in BOARDS and path.startswith("/v1/")
+
+
 def find_scopes(method: str, path: str) -> frozenset[str]:
     """The scopes that a request to /v1 needs: `read` to look, all of them for what has no name."""
     if method in ("GET", "HEAD", "OPTIONS"):
-        return frozenset({"read"})
+        return frozenset({"boards" if is_for_boards(path) else "read"})
     room = path.removeprefix("/v1/").partition("/")[0]
     return frozenset({room}) if room in ("events", "claims") else frozenset(SCOPES)

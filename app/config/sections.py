@@ -24,6 +24,11 @@ IDENTIFIER = validate.Regexp(
 )
 
 
+ORIGIN = validate.Regexp(
+    r"^https?://[^/]+\Z", error="must be as https://www.studio.example, without a path"
+)
+
+
 @dataclass(frozen=True)
 class Database:
     """Where the tables are; `durable`: whether a commit must be a promise."""
@@ -34,9 +39,10 @@ class Database:
 
 @dataclass(frozen=True)
 class Api:
-    """Who may ask /v1."""
+    """Who may ask /v1; pages of which origins may have a browser ask for boards."""
 
     keys: tuple[ApiKey, ...] = ()
+    web_origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,9 +78,10 @@ class Studio:
 
 @dataclass(frozen=True)
 class Rewards:
-    """Where the rules are, beside the config."""
+    """Where the rules are, beside the config; what their draws go by, the current secret first."""
 
     file: str = "rewards.toml"
+    draw_secrets: tuple[Secret, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -138,6 +145,7 @@ class DatabaseSchema(SectionSchema):
 class ApiSchema(SectionSchema):
     makes = Api
     keys = fields.List(ApiKeyField())
+    web_origins = fields.List(HttpAddress(validate=ORIGIN))
 
     @validates_schema
     def check_apart(self, data: dict[str, Any], **kwargs: Any) -> None:
@@ -193,6 +201,7 @@ class StudioSchema(SectionSchema):
 class RewardsSchema(SectionSchema):
     makes = Rewards
     file = ReferableString()
+    draw_secrets = fields.List(SecretField(), validate=validate.Length(min=1))
 
 
 class InboxSchema(SectionSchema):

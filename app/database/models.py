@@ -7,6 +7,7 @@ tables with plain SQL; the models are for looking.
 from typing import Any
 
 from peewee import (
+    SQL,
     BigAutoField,
     BigIntegerField,
     BooleanField,
@@ -14,6 +15,7 @@ from peewee import (
     CompositeKey,
     Database,
     DecimalField,
+    FixedCharField,
     IntegerField,
     Model,
     TextField,
@@ -26,6 +28,7 @@ from app.database.columns import (
     LongBlobField,
     LongTextField,
 )
+from app.database.counter_models import COUNTERS
 
 MYSQL_TABLE = ("ENGINE=InnoDB", "DEFAULT CHARSET=utf8mb4", "COLLATE=utf8mb4_bin")
 
@@ -45,10 +48,14 @@ class Event(Model):
     token = CharField(255)
     settled_at = BigIntegerField()
     data = LongTextField()
-    earns = BooleanField(null=True)  # null: settled before this was kept
+    earns = BooleanField(null=True)  # null, also of the next: settled before this was kept
+    player_id = CharField(255, null=True)  # null too where nobody needed to know
+    counted_at = BigIntegerField(null=True)
+    verdicts = LongTextField(null=True)
 
     class Meta:
         table_name = "guerdon_events"
+        indexes = ((("player_id", "id"), False),)
 
 
 class Grant(Model):
@@ -66,6 +73,7 @@ class Grant(Model):
     user_id = CharField(255)
     receipt = TextField()
     granted_at = BigIntegerField()
+    rule_text = FixedCharField(16, null=True)  # a hash of it
 
     class Meta:
         table_name = "guerdon_grants"
@@ -224,10 +232,15 @@ class Send(Model):
 
 
 class Turn(Model):
-    """One row for each player who was ever paid: who pays him changes it, see app/paying/turns.py."""
+    """One row for each player who was ever paid: who pays him changes it, see app/paying/turns.py.
+
+    `counters` were up to date for him when the version was `counted`.
+    """
 
     id = BigIntegerField(primary_key=True)
     version = BigIntegerField()
+    counted = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    counters = FixedCharField(16, default="", constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         table_name = "guerdon_turns"
@@ -266,7 +279,8 @@ class OwnName(Model):
         table_name = "guerdon_player_names"
 
 
-LEDGER = (Event, Grant, Repayment, Waiting, Attempt, Claim, Part, Report, Send, Turn, Heartbeat)
+LEDGER = (Event, Grant, Repayment, Waiting, Attempt, Claim, Part, Report, Send, Turn, Heartbeat,
+          *COUNTERS)  # fmt: skip
 OWN = (OwnPlayer, OwnName)  # where the studio has no table of players
 
 

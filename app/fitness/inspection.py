@@ -6,7 +6,6 @@ from typing import Any
 
 from peewee import PeeweeException
 
-from app.config.rules import Rules
 from app.config.sections import Players
 from app.database.migrating import list_pending
 from app.database.models import LEDGER, OWN, OwnPlayer
@@ -16,6 +15,7 @@ from app.fitness.durability import inspect_durability
 from app.fitness.writing import inspect_writes
 from app.host.loading import Plugins
 from app.porch.errors import DatabaseUnavailable
+from app.rules.rule import Rules
 
 BINARY_ENDINGS = ("_bin", "_nopad_bin")
 LONGEST_ID = 255  # characters of a player_id in our tables

@@ -115,8 +115,19 @@ def describe_event(sources: Sequence[str], type: str, id: str) -> dict[str, Any]
         "data": show_data(known.data),
         "grants": [describe_grant(grant) for grant in record.grants],
         "reports": [describe_report(report) for report in record.reports],
+        "verdicts": list_verdicts(record),
         "timeline": build_timeline(record) + list_report_steps(record.reports),
     }
+
+
+def list_verdicts(record: Record) -> list[dict[str, Any]]:
+    """What each rule said of it, as JSON; where the event alone decided, who paid says it."""
+    settled: Any = record.settled
+    if settled is not None and settled.verdicts:
+        said: list[dict[str, Any]] = json.loads(settled.verdicts)
+        return said
+    rules = dict.fromkeys(grant.rule for grant in record.grants)
+    return [{"rule": rule, "paid": 1} for rule in rules]
 
 
 def show_data(data: str) -> Any:
@@ -142,6 +153,7 @@ def list_repayments(rows: Sequence[int]) -> list[Repayment]:
 def describe_grant(grant: Grant) -> dict[str, Any]:
     """A line of the ledger as JSON."""
     return {
+        "id": grant.id,
         "rule": grant.rule,
         "plugin": grant.plugin,
         "reward": grant.kind,

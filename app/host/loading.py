@@ -12,13 +12,13 @@ from peewee import Model
 
 from app.config.checking import StrictSchema, load_checked
 from app.config.reading import Config
-from app.config.rules import RewardKind
 from app.config.sections import Players
 from app.database.plugin_tables import PluginTables
 from app.host.calling import Calling
 from app.host.finding import Found, explain_misfit, import_plugin
 from app.host.folder import use_folder
 from app.porch.errors import ConfigError
+from app.rules.gifts import RewardKind
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ class Deliveries:
         """Pay a leased delivery of the inbox, if that works by now, and finish its lease."""
         retry = self._inbox.begin_retry(id)
         with self._database.give_back():
-            outcome, _ = self._pay_once(retry.delivery)
+            outcome, _ = self._pay_once(retry.delivery, retry.row.received_at)
         self._inbox.finish_retry(retry, lease_token, outcome)
         return outcome
 
@@ -91,8 +91,13 @@ class Deliveries:
         except TimeoutError:
             raise DatabaseUnavailable("the database answers too slowly") from None
 
-    def _pay_once(self, delivery: Delivery) -> tuple[Outcome, Standing]:
-        """The delivery's outcome, and where it stood before; who brings it meanwhile gets the same."""
+    def _pay_once(
+        self, delivery: Delivery, received_at: int | None = None
+    ) -> tuple[Outcome, Standing]:
+        """The delivery's outcome, and where it stood before; who brings it meanwhile gets the same.
+
+        It came at `received_at` (ms); None: now.
+        """
         key = make_event_key(delivery.source, delivery.type, delivery.id)
         mine: Pending[tuple[Outcome, Standing]] = Pending()
         running = self._running.setdefault(key, mine)
@@ -102,7 +107,7 @@ class Deliveries:
             except TimeoutError:
                 return Outcome(OutcomeState.UNAVAILABLE, "an earlier try still runs"), Standing()
         try:
-            result = self._pay(delivery, key)
+            result = self._pay(delivery, key, received_at)
             mine.give(result)
             return result
         except BaseException:
@@ -111,7 +116,9 @@ class Deliveries:
         finally:
             del self._running[key]
 
-    def _pay(self, delivery: Delivery, key: bytes) -> tuple[Outcome, Standing]:
+    def _pay(
+        self, delivery: Delivery, key: bytes, received_at: int | None
+    ) -> tuple[Outcome, Standing]:
         """Never raises for the outside's faults."""
         standing = Standing()
         try:
@@ -121,7 +128,8 @@ class Deliveries:
             reach("delivery: looked")
             events = self._fetcher.fetch(delivery)
             reach("delivery: fetched")
-            outcome = self._settling.process(Work(events, delivery.token), ANSWER_TIMEOUT)
+            work = Work(events, delivery.token, received_at)
+            outcome = self._settling.process(work, ANSWER_TIMEOUT)
         except Exception as error:
             return self._explain(delivery, error), standing
         if outcome.state == OutcomeState.SETTLED:

@@ -6,13 +6,13 @@ from typing import Any
 
 from peewee import fn
 
-from app.config.rules import dump_json
 from app.database.leases import NO_ENDS, take_leases
 from app.database.models import Claim
 from app.database.opening import Database
 from app.database.states import BoxState
 from app.failpoints import reach
 from app.porch.errors import BadClaim
+from app.porch.json import dump_json
 from app.porch.types import Event, Player
 
 LONGEST_LEASE = 3600  # seconds that a game server may ask for

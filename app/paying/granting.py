@@ -6,11 +6,11 @@ from typing import Any
 
 from peewee import PeeweeException
 
-from app.config.rules import Gift
 from app.database.opening import Database
 from app.host.loading import Plugins
 from app.porch.errors import GuerdonError, NotReady, PluginFailed
 from app.porch.types import Event, Grant, Player
+from app.rules.gifts import Gift
 
 
 class GatheredWrites:

@@ -9,9 +9,8 @@ from typing import Any
 import structlog
 from peewee import PeeweeException
 
-from app.config.rules import dump_json
 from app.config.sections import Inbox as InboxConfig
-from app.database.chunks import run_in_chunks
+from app.database.chunks import ROWS_AT_ONCE, run_in_chunks
 from app.database.clock import make_clock
 from app.database.error_kinds import ErrorKind, classify_error
 from app.database.keys import make_event_key
@@ -21,6 +20,7 @@ from app.database.opening import Database
 from app.database.states import AttemptKind, BoxState
 from app.failpoints import reach
 from app.porch.errors import DatabaseUnavailable
+from app.porch.json import dump_json
 from app.porch.types import PAID, Delivery, Outcome, OutcomeState
 
 log = structlog.get_logger()
@@ -86,6 +86,22 @@ class Inbox:
             ).execute()
         reach("inbox: parked, before COMMIT")
         return correct_due(row, now)
+
+    def put(self, deliveries: Sequence[Delivery]) -> None:
+        """Inside: deliveries of our own, to be paid at once; the database's unique error if one is there."""
+        now = self._now()
+        rows = [
+            {
+                "ordered_key": make_event_key(one.source, one.type, one.id), "source": one.source,
+                "type": one.type, "event_id": one.id, "token": one.token,
+                "data": dump_json(one.data), "state": BoxState.READY, "due_at": AT_ONCE,
+                "lease_token": "", "lease_until": now, "takes": 0, "attempts": 0, "retries": 0,
+                "last_error": "", "received_at": now, "waiting_since": now,
+            }
+            for one in deliveries
+        ]  # fmt: skip
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            Waiting.insert_many(rows[start : start + ROWS_AT_ONCE]).execute()
 
     def _transact(self, unit: Callable[[], int]) -> int:
         """Two workers may insert the same row: the second then finds and updates it."""

@@ -1,29 +1,45 @@
 """Reads and writes the ledger in as few statements as a batch needs: plain SQL, no model objects."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from app.config.rules import dump_json
 from app.database.keys import make_event_key
 from app.database.opening import Database
 from app.database.statements import ROWS_AT_ONCE, cut_rows, insert_sql
 from app.porch.errors import PluginFailed
+from app.porch.json import dump_json
 from app.porch.text import is_unicode
 from app.porch.types import Event, Grant
+from app.rules.gifts import Gift
 
 # Characters of a column.
 LONGEST = {"source": 64, "type": 64, "id": 255, "server_id": 255, "nickname": 255, "user_id": 255}
 LONGEST_RECEIPT = 60_000  # bytes; MySQL's TEXT holds little more
 EVENT_COLUMNS = (
     "ordered_key", "source", "type", "event_id", "server_id", "nickname", "user_id", "occurred_at",
-    "token", "settled_at", "data", "earns",
+    "token", "settled_at", "data", "earns", "player_id", "counted_at", "verdicts",
 )  # fmt: skip
 GRANT_COLUMNS = (
     "event", "rule", "plugin", "kind", "params", "player_id", "nickname", "server_id", "user_id",
-    "receipt", "granted_at",
+    "receipt", "granted_at", "rule_text",
 )  # fmt: skip
 # Of so many event keys, those of events that are settled; each with a 1, to be told from others.
 IS_SETTLED = "SELECT ordered_key, 1 FROM guerdon_events WHERE ordered_key IN ({marks})"
+
+
+class Entry(NamedTuple):
+    """An event as the ledger keeps it; `data` and `verdicts` are JSON, `token` is a name.
+
+    `player` is his key, where it was asked for; the event counts by `counted_at` (ms).
+    """
+
+    key: bytes
+    event: Event
+    token: str
+    data: str
+    player: str | None
+    counted_at: int
+    verdicts: str | None
 
 
 def key_of(event: Event) -> bytes:
@@ -66,18 +82,17 @@ def find_settled(database: Database, keys: Sequence[bytes]) -> dict[bytes, int]:
     return {bytes(key): id_ for key, id_ in rows}
 
 
-def insert_events(
-    database: Database, events: Sequence[tuple[bytes, Event, str, str]], now: int
-) -> dict[bytes, int]:
-    """Insert (event key, event, token name, its data as JSON) as settled; their row ids by event key.
+def insert_events(database: Database, entries: Sequence[Entry], now: int) -> dict[bytes, int]:
+    """Insert these events as settled; their row ids by event key.
 
     A key that is there already fails as the database's unique error: a plain INSERT decides.
     """
     ids: dict[bytes, int] = {}
     rows = [
         (key, event.source, event.type, event.id, event.server_id, event.nickname,
-         event.user_id, event.occurred_at, token, now, data, int(event.earns))
-        for key, event, token, data in events
+         event.user_id, event.occurred_at, token, now, data, int(event.earns), player, counted_at,
+         verdicts)
+        for key, event, token, data, player, counted_at, verdicts in entries
     ]  # fmt: skip
     for some in cut_rows(rows, database.bytes_at_once):
         keys = [row[0] for row in some]
@@ -105,13 +120,14 @@ def insert_parts(database: Database, families: Iterable[Sequence[int]]) -> None:
 
 
 def insert_grants(
-    database: Database, grants: Iterable[tuple[int, Grant, str, str]], now: int
+    database: Database, grants: Iterable[tuple[int, Grant, Gift, str]], now: int
 ) -> None:
-    """Insert (event row id, grant, its parameters as JSON, its receipt as JSON) into the ledger."""
+    """Insert (event row id, grant, what gave it, its receipt as JSON) into the ledger."""
     rows = [
-        (event_row, grant.rule, grant.plugin, grant.reward.kind, params_json, grant.player.key,
-         grant.player.nickname, grant.event.server_id, grant.event.user_id, receipt, now)
-        for event_row, grant, params_json, receipt in grants
+        (event_row, grant.rule, grant.plugin, grant.reward.kind, gift.params_json, grant.player.key,
+         grant.player.nickname, grant.event.server_id, grant.event.user_id, receipt, now,
+         gift.rule_text)
+        for event_row, grant, gift, receipt in grants
     ]  # fmt: skip
     for some in cut_rows(rows, database.bytes_at_once):
         sql = insert_sql("guerdon_grants", GRANT_COLUMNS, len(some), database.param)

@@ -1,12 +1,16 @@
 """Pays a batch inside one transaction: what plugins give, and the rows that say it is paid."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from app.config.rules import Rules, dump_json
+from app.counting.deciding import Programme
+from app.counting.marks import read_secret
+from app.counting.occasions import SOURCE, find_orphan
 from app.database.error_kinds import concerns_all
 from app.database.opening import Database
 from app.failpoints import reach
 from app.host.loading import Plugins
+from app.paying.counting import CountedBatch
 from app.paying.granting import GatheredWrites, give_gift
 from app.paying.ledger import (
     dump_receipt,
@@ -16,13 +20,24 @@ from app.paying.ledger import (
     insert_grants,
     insert_parts,
 )
-from app.paying.payments import Line, NothingPaid, Payment, Spoilt
+from app.paying.payments import (
+    Line,
+    NothingPaid,
+    Payment,
+    Spoilt,
+    find_order,
+    finish_verdicts,
+    make_entry,
+)
 from app.paying.recipients import Recipients
 from app.paying.suspects import Suspects
 from app.paying.turns import take_turns
 from app.porch.errors import Inseparable
+from app.porch.json import dump_json
 from app.porch.types import Outcome, OutcomeState, Player
 from app.reporting.queue import build_reports, insert_reports
+
+NOBODY = Player("", "")
 
 
 class Payer:
@@ -32,7 +47,7 @@ class Payer:
         self,
         database: Database,
         plugins: Plugins,
-        rules: Rules,
+        programme: Programme,
         recipients: Recipients,
         suspects: Suspects,
         now: Callable[[], int],
@@ -40,7 +55,8 @@ class Payer:
         """`now` gives ms since the epoch."""
         self._database = database
         self._plugins = plugins
-        self._rules = rules
+        self._programme = programme
+        self._counts = not programme.rules.is_plain
         self._recipients = recipients
         self._suspects = suspects
         self._now = now
@@ -55,33 +71,50 @@ class Payer:
         """
         reach("settling: began")
         now = self._now()
-        self._plan(payments, look_first)
+        self._plan(payments, look_first, now)
         made = self._find_players(payments)
         reach("settling: players found")
         self._take_turns(payments)
-        self._give_all(payments, now)
-        paid = [payment for payment in payments if payment.outcome is None]
+        counted = self._count(payments, now)
+        ordered = sorted(payments, key=find_order) if counted else payments
+        self._give_all(ordered, counted, now)
+        paid = [payment for payment in ordered if payment.outcome is None]
         if not paid:
             raise NothingPaid
         self._unmake(made, paid)
         self._finish_lines(paid, now)
-        self._write_books(paid, now, look_first)
+        ids = self._write_books(paid, now, look_first)
+        if counted:  # last, for what all share is held from here on
+            counted.write(ids)
         for payment in paid:
             payment.finish()
         reach("settling: before COMMIT")
 
-    def _plan(self, payments: Sequence[Payment], look_first: bool) -> None:
+    def _plan(self, payments: Sequence[Payment], look_first: bool, now: int) -> None:
         keys = [key for payment in payments for key in payment.work.keys]
         settled = find_settled(self._database, keys) if look_first else {}
         for payment in payments:
             work = payment.work
-            payment.reset(self._rules.choose_gifts, settled)
+            payment.reset(settled, now)
             if work.keys[0] in settled:
                 payment.outcome = Outcome(OutcomeState.KNOWN, events=work.events)
             elif fault := find_misfit(work.events):
                 payment.outcome = Outcome(OutcomeState.WAITING, fault)
-            elif self._suspects.are_there() and self._suspects.needs_care(payment):
-                payment.is_careful = True
+            else:
+                self._choose(payment)
+
+    def _choose(self, payment: Payment) -> None:
+        """What it earns, as far as the events say it; and whether it is paid with care."""
+        for line in payment.lines:
+            if fault := find_orphan(self._programme.rules, line.event):
+                payment.outcome = Outcome(OutcomeState.WAITING, fault)
+            elif self._counts:
+                line.wants_player = self._programme.wants_player(line.event, line.moment)
+            else:
+                line.gifts = self._programme.rules.choose_gifts(line.event)
+                line.wants_player = bool(line.gifts)
+        if self._suspects.are_there() and self._suspects.needs_care(payment):
+            payment.is_careful = True
 
     def _find_players(self, payments: Sequence[Payment]) -> list[Player]:
         """Put the players of all events that earn something into their lines; those made for them."""
@@ -93,8 +126,10 @@ class Payer:
             (payment, line)
             for payment in payments
             for line in payment.lines
-            if payment.outcome is None and line.gifts and line.player is None
+            if payment.outcome is None and line.wants_player and line.player is None
         ]
+        self._find_payees([line for _, line in wanted if line.event.source == SOURCE])
+        wanted = [one for one in wanted if one[1].event.source != SOURCE]
         made: list[Player] = []
         answers = self._recipients.search([line.event for _, line in wanted], made)
         for (payment, line), answer in zip(wanted, answers, strict=True):
@@ -103,6 +138,12 @@ class Payer:
             elif payment.outcome is None or answer.state == OutcomeState.WAITING:
                 payment.outcome = answer
         return made
+
+    def _find_payees(self, lines: Sequence[Line]) -> None:
+        """Put whom a party or a ranking pays into the lines; nobody waits for one who is gone."""
+        players = self._recipients.find_payees([line.event for line in lines])
+        for line, player in zip(lines, players, strict=True):
+            line.player = player
 
     def _unmake(self, made: Sequence[Player], paid: Sequence[Payment]) -> None:
         """A player who was made for payments that all failed goes with them."""
@@ -115,42 +156,58 @@ class Payer:
 
     def _ask_for_players(self, payment: Payment) -> None:
         for line in payment.lines:
-            if line.gifts:
+            if line.wants_player and line.event.source != SOURCE:
                 line.player = self._recipients.ask_plugins(line.event)
 
     def _take_turns(self, payments: Sequence[Payment]) -> None:
+        if self._counts:
+            return  # which takes them too
         take_turns(
             self._database,
             [
-                line.player
+                line.player.key
                 for payment in payments
                 for line in payment.lines
                 if payment.outcome is None and line.player is not None
             ],
         )
 
-    def _give_all(self, payments: Sequence[Payment], now: int) -> None:
+    def _count(self, payments: Sequence[Payment], now: int) -> CountedBatch | None:
+        """What was counted before, where the rules ask for it."""
+        if not self._counts:
+            return None
+        if self._programme.lacks_secret:
+            self._programme = replace(self._programme, secret=read_secret(self._database))
+        return CountedBatch(self._database, self._plugins, self._programme, payments, now)
+
+    def _give_all(
+        self, payments: Sequence[Payment], counted: CountedBatch | None, now: int
+    ) -> None:
         """Have the plugins give every reward, and write what they gathered."""
         batch = GatheredWrites()
 
         def give(payment: Payment) -> None:
             for line in payment.lines:
+                if counted:
+                    counted.decide(line)
                 self._give_gifts(payment, line, batch, now)
 
         for payment in payments:
             if payment.outcome is None:
                 self._try(payment, give)
                 batch.end_payment(is_kept=payment.outcome is None)
+                if counted:
+                    counted.end_payment(is_kept=payment.outcome is None)
         reach("settling: rewards given")
         batch.flush(self._plugins, self._database)
         reach("settling: rewards written")
 
     def _give_gifts(self, payment: Payment, line: Line, batch: GatheredWrites, now: int) -> None:
         for gift in line.gifts:
-            assert line.player is not None  # _find_players left no payment without
             payment.giving = gift
+            player = line.player or NOBODY  # a server, which a party may pay
             line.grants.append(
-                give_gift(self._plugins, self._database, gift, line.event, line.player, batch, now)
+                give_gift(self._plugins, self._database, gift, line.event, player, batch, now)
             )
 
     def _try(self, payment: Payment, act: Callable[[Payment], None]) -> None:
@@ -186,19 +243,23 @@ class Payer:
 
     def _finish_line(self, line: Line, now: int) -> None:
         line.data = dump_json(line.event.data)
+        finish_verdicts(line)
         line.receipts = [dump_receipt(grant) for grant in line.grants]
         if self._reports:
             line.reports = list(build_reports(self._plugins, line.event, line.grants, now))
 
-    def _write_books(self, payments: Sequence[Payment], now: int, look_first: bool) -> None:
-        """The events, the ledger, the reports."""
+    def _write_books(
+        self, payments: Sequence[Payment], now: int, look_first: bool
+    ) -> Mapping[bytes, int]:
+        """The events, the ledger, the reports; the row ids of the events by their keys."""
         lines = [(payment, line) for payment in payments for line in payment.lines]
-        events = [(line.key, line.event, payment.work.token, line.data) for payment, line in lines]
-        ids = insert_events(self._database, events, now)
+        entries = [make_entry(payment, line) for payment, line in lines]
+        ids = insert_events(self._database, entries, now)
         families = [[*(ids[line.key] for line in one.lines), *one.known] for one in payments]
         insert_parts(self._database, families)
         reach("settling: events inserted")
         self._write_grants(lines, ids, now, look_first)
+        return ids
 
     def _write_grants(
         self,
@@ -209,7 +270,7 @@ class Payer:
     ) -> None:
         """The ledger and the reports of events whose row ids are known."""
         grants = [
-            (ids[line.key], grant, gift.params_json, receipt)
+            (ids[line.key], grant, gift, receipt)
             for _, line in lines
             for gift, grant, receipt in zip(line.gifts, line.grants, line.receipts, strict=True)
         ]

@@ -4,18 +4,21 @@ Who makes payments: settler.py decides what goes into one commit, payer.py does 
 writes the rows that say so.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import structlog
 from peewee import PeeweeException
 
-from app.config.rules import Gift
+from app.counting.verdicts import Verdict
 from app.database.complaints import explain_refusal
 from app.database.error_kinds import ErrorKind, classify_error
-from app.paying.ledger import key_of
+from app.paying.ledger import Entry, key_of
 from app.porch.errors import ConnectionLost, GuerdonError, NotReady
+from app.porch.json import dump_json
 from app.porch.types import Event, Grant, Outcome, OutcomeState, Player, Report
+from app.rules.calendar import choose_moment
+from app.rules.gifts import Gift
 
 log = structlog.get_logger()
 
@@ -25,10 +28,14 @@ HUNG_UP = "the database hung up on it each time: is it larger than its max_allow
 
 @dataclass(slots=True)
 class Work:
-    """The events of one delivery: paid together or not at all. `token` names who signed it."""
+    """The events of one delivery: paid together or not at all. `token` names who signed it.
+
+    It came at `received_at` (ms); None: now.
+    """
 
     events: Sequence[Event]
     token: str = ""
+    received_at: int | None = None
     keys: list[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -41,10 +48,14 @@ class Line:
 
     event: Event
     key: bytes
-    gifts: list[Gift]
+    moment: int  # ms, by which it counts
+    gifts: list[Gift] = field(default_factory=list)
+    wants_player: bool = False  # it may earn something, or is counted
     player: Player | None = None
+    verdicts: list[Verdict] | None = None  # of the rules, where they ask more than the event
     grants: list[Grant] = field(default_factory=list)
     data: str = ""  # the event's, as JSON
+    verdicts_json: str | None = None
     receipts: list[str] = field(default_factory=list)  # the grants', as JSON
     reports: list[Report] = field(default_factory=list)
 
@@ -61,17 +72,19 @@ class Payment:
     giving: Gift | None = None  # what it is being given, or failed at
     met_lock: bool = False  # it failed at rows that somebody else held
 
-    def reset(
-        self, choose_gifts: Callable[[Event], list[Gift]], settled: Mapping[bytes, int]
-    ) -> None:
+    def reset(self, settled: Mapping[bytes, int], now: int) -> None:
         """Forget an earlier try. `settled`: the row ids of events that are settled already."""
+        received_at = now if self.work.received_at is None else self.work.received_at
         unpaid = {
             key: event
             for key, event in zip(self.work.keys, self.work.events, strict=True)
             if key not in settled
         }
         self.outcome = self.giving = None
-        self.lines = [Line(event, key, choose_gifts(event)) for key, event in unpaid.items()]
+        self.lines = [
+            Line(event, key, choose_moment(event.occurred_at, received_at))
+            for key, event in unpaid.items()
+        ]
         self.known = list({settled[key]: None for key in self.work.keys if key in settled})
 
     def fail(self, error: Exception) -> None:
@@ -96,6 +109,33 @@ class Spoilt(GuerdonError):
 
 class NothingPaid(GuerdonError):
     """No payment of a transaction is left, each has its outcome: it is undone rather than kept."""
+
+
+def find_order(payment: Payment) -> tuple[int, bytes]:
+    """In which order the payments of a batch are counted: as they happened."""
+    moment = payment.lines[0].moment if payment.lines else 0
+    return moment, payment.work.keys[0]
+
+
+def finish_verdicts(line: Line) -> None:
+    """Write draws into the receipts of what they gave; what the ledger keeps of the verdicts."""
+    place = 0
+    for verdict in line.verdicts or ():
+        for number, draw in verdict.draws.items():
+            grant = line.grants[place + number]
+            line.grants[place + number] = replace(
+                grant, receipt={**grant.receipt, "draw": draw.describe()}
+            )
+        place += len(verdict.gifts)
+    if line.verdicts:
+        line.verdicts_json = dump_json([verdict.describe() for verdict in line.verdicts])
+
+
+def make_entry(payment: Payment, line: Line) -> Entry:
+    """A line as the ledger keeps it."""
+    player = line.player.key if line.player is not None else None
+    token = payment.work.token
+    return Entry(line.key, line.event, token, line.data, player, line.moment, line.verdicts_json)
 
 
 def repeat_outcome(first: Outcome) -> Outcome:

@@ -5,7 +5,7 @@ question here lets through more than what is the same, in one statement that an 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,26 @@ class PlayerSearch:
     def find_ids(self, ids: Collection[str]) -> dict[str, list[Player]]:
         """The players of these user ids, by the id; an empty one is nobody's."""
         return self._gather(self._players.user_id_column, ids, self._ask_ids, str)
+
+    def find_keys(self, keys: Collection[str]) -> dict[str, Player]:
+        """The players of these keys (Player.key), by the key; who is gone is not in it."""
+        found = self._ask_keys({key: key for key in keys if key})
+        missing = [key for key in keys if key not in found and is_hex(key)]
+        # The id may be bytes, which a key has in hexadecimal.
+        return found | (self._ask_keys({key: bytes.fromhex(key) for key in missing}))
+
+    def _ask_keys(self, ids: Mapping[str, Any]) -> dict[str, Player]:
+        column, ordered = self._players.id_column, sorted(ids)
+        found: dict[str, Player] = {}
+        for start in range(0, len(ordered), SEARCH_LIMIT):
+            some = ordered[start : start + SEARCH_LIMIT]
+            marks = ", ".join([self._look_at(column).cast.format(self._database.param)] * len(some))
+            where = f"WHERE found.{self._quote(column)} IN ({marks})"
+            for row in self._run(self._select(column, where), [ids[key] for key in some]):
+                player = Player(row[0], as_text(row[1]))
+                if player.key in ids:
+                    found[player.key] = player
+        return found
 
     def _gather(
         self,
@@ -192,6 +212,10 @@ def look_at_mysql(database: Database, table: str, column: str) -> Column:
     cast = "{}" if is_plain else f"CONVERT({{}} USING {alphabet}) COLLATE {collation}"
     pads = bool(collation) and "0900" not in collation and "nopad" not in collation
     return Column(cast, is_text=kind in TEXT_TYPES, pads=pads and collation != "binary")
+
+
+def is_hex(text: str) -> bool:
+    return bool(text) and len(text) % 2 == 0 and set(text) <= set("0123456789abcdef")
 
 
 def list_spellings(name: str) -> set[str]:

@@ -68,6 +68,10 @@ class PlayerFinder:
             found[place] = choose_player(name, players)
         return found
 
+    def find_keys(self, keys: Collection[str]) -> dict[str, Player]:
+        """The players of these keys (Player.key); who is gone is not in it."""
+        return self._search.find_keys(keys)
+
     def name_new_player(self, event: Event) -> str:
         """What the player of an event would be called whom nobody knows yet.
 

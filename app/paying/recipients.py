@@ -11,6 +11,8 @@ from app.paying.players import PlayerFinder
 from app.porch.errors import NotReady, RefusedName, UnknownPlayer
 from app.porch.types import Event, Outcome, OutcomeState, Player
 
+EMPTY_ID = "the player has an empty id"
+
 
 class Recipients:
     """Finds the players of a batch: by the plugins, and the rest in one query."""
@@ -40,7 +42,14 @@ class Recipients:
         if player is not None and not isinstance(player, Player):
             author = heard.find_author(player) or "whoever wraps it"
             raise NotReady(f"find_player of {author} returned no Player")
+        if player is not None and not player.key:
+            raise NotReady(EMPTY_ID)
         return player
+
+    def find_payees(self, events: Sequence[Event]) -> list[Player | None]:
+        """Inside: the players of our own events, by the key that such an event has; None: he is gone."""
+        found = self._finder.find_keys({event.user_id for event in events}) if events else {}
+        return [found.get(event.user_id) for event in events]
 
     def search(
         self, events: Sequence[Event], made: list[Player] | None = None
@@ -63,7 +72,9 @@ class Recipients:
                 if made is not None:
                     made += self._list_made(inserted, found)
         return [
-            answer if isinstance(answer, Player) else judge_unknown(answer, self._unknown)
+            judge_found(answer)
+            if isinstance(answer, Player)
+            else judge_unknown(answer, self._unknown)
             for answer in found
         ]
 
@@ -104,6 +115,11 @@ class Recipients:
             with suppress(IntegrityError), self._database.atomic():
                 return self._finder.create_player(name, now)
         return False
+
+
+def judge_found(player: Player) -> Player | Outcome:
+    """A player, unless his id is empty: that is nobody's, and in our tables everybody's."""
+    return player if player.key else Outcome(OutcomeState.WAITING, EMPTY_ID)
 
 
 def judge_unknown(reason: NotReady, unknown: str) -> Outcome:

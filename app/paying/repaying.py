@@ -5,12 +5,12 @@ row's key decides who pays, where two people repay the same event at once, also 
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from app.config.rules import Rules
+from app.counting.deciding import Programme
 from app.database.opening import Database
 from app.database.statements import insert_sql
 from app.history.unpaid import list_unpaid_keys, list_windows, read_unpaid_rows, read_window
@@ -40,12 +40,16 @@ class RepayingPayer(Payer):
     def __init__(self, *args: Any, person: str) -> None:
         super().__init__(*args)
         self._person = person
+        self._counts = False  # these events were counted when they were settled
 
-    def _plan(self, payments: Sequence[Payment], look_first: bool) -> None:
+    def _plan(self, payments: Sequence[Payment], look_first: bool, now: int) -> None:
         keys = [key for payment in payments for key in payment.work.keys]
         unpaid = list_unpaid_keys(self._database, keys)
         for payment in payments:
-            payment.reset(self._rules.choose_gifts, {})
+            payment.reset({}, now)
+            for line in payment.lines:
+                line.gifts = self._programme.rules.choose_gifts(line.event)
+                line.wants_player = bool(line.gifts)
             if not unpaid.issuperset(payment.work.keys):
                 payment.outcome = Outcome(OutcomeState.KNOWN)
             elif not any(line.gifts for line in payment.lines):
@@ -53,11 +57,13 @@ class RepayingPayer(Payer):
             elif self._suspects.are_there() and self._suspects.needs_care(payment):
                 payment.is_careful = True
 
-    def _write_books(self, payments: Sequence[Payment], now: int, look_first: bool) -> None:
+    def _write_books(
+        self, payments: Sequence[Payment], now: int, look_first: bool
+    ) -> Mapping[bytes, int]:
         """A repayment that is there already fails as the database's unique error: it decides who pays."""
         lines = [(payment, line) for payment in payments for line in payment.lines]
         if not lines:
-            return
+            return {}
         ids = find_settled(self._database, [line.key for _, line in lines])
         columns = ("event", "person", "grants", "repaid_at")
         rows = [(ids[line.key], self._person, len(line.grants), now) for _, line in lines]
@@ -65,6 +71,7 @@ class RepayingPayer(Payer):
         self._database.execute_sql(sql, [value for row in rows for value in row])
         # The event may have been reported when it was settled.
         self._write_grants(lines, ids, now, look_first=True)
+        return ids
 
 
 class Repayer:
@@ -74,16 +81,16 @@ class Repayer:
         self,
         database: Database,
         plugins: Plugins,
-        rules: Rules,
+        programme: Programme,
         recipients: Recipients,
         now: Callable[[], int],
         person: str,
     ) -> None:
         """`now` gives ms since the epoch; `person` is who says so."""
         self._database = database
-        self._rules = rules
+        self._rules = programme.rules
         make_payer = partial(RepayingPayer, person=person)
-        self._settler = Settler(database, plugins, rules, recipients, now, make_payer)
+        self._settler = Settler(database, plugins, programme, recipients, now, make_payer)
 
     def list_windows(self) -> list[int]:
         """The stretches of the ledger that `plan_window` looks through, one after the other."""

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from app.config.checking import suggest
-from app.config.rules import Rule, Rules
 from app.host.loading import Plugins
 from app.paying.ledger import LONGEST
 from app.porch.rounds import GAME_EVENTS
 from app.porch.types import EventType
+from app.rules.rule import Rule, Rules
 
 SOURCE_HOOKS = ("read_delivery", "fetch_events")
 

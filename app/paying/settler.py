@@ -8,7 +8,8 @@ from functools import partial
 
 from peewee import IntegrityError
 
-from app.config.rules import Rules
+from app.counting.deciding import Programme
+from app.counting.writing import CounterRaced
 from app.database.error_kinds import ErrorKind, classify_error
 from app.database.opening import Database
 from app.failpoints import reach
@@ -40,7 +41,7 @@ class Settler:
         self,
         database: Database,
         plugins: Plugins,
-        rules: Rules,
+        programme: Programme,
         recipients: Recipients,
         now: Callable[[], int],
         make_payer: Callable[..., Payer] = Payer,
@@ -48,7 +49,7 @@ class Settler:
         """`now` gives ms since the epoch; `make_payer` takes Payer's arguments."""
         self._database = database
         self._suspects = Suspects()
-        self._payer = make_payer(database, plugins, rules, recipients, self._suspects, now)
+        self._payer = make_payer(database, plugins, programme, recipients, self._suspects, now)
 
     def settle(self, works: Sequence[Work]) -> list[Outcome]:
         """An outcome for each work, in order. Never raises for what a work or a plugin did wrong.
@@ -111,6 +112,9 @@ class Settler:
                 break
             except NothingPaid:
                 break
+            except CounterRaced:
+                if not tries_left:
+                    raise
             except IntegrityError as error:
                 if classify_error(error) != ErrorKind.DUPLICATE or not tries_left:
                     raise

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from http.client import responses
 from typing import Any
 
-from app.config.rules import Rules
 from app.history.states import SendResult
 from app.playground.journal import Entry
 from app.playground.reports import Told
 from app.playground.states import ClaimState, DeliveryState, ToldState
 from app.porch.text import escape_text
 from app.porch.types import Event
+from app.rules.rule import Rules
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 

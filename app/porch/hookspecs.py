@@ -68,6 +68,9 @@ def reward_schemas() -> "dict[str, type[Schema]]":
     those that ours has too must also pass ours, whatever yours lets through, so that no `amount`
     becomes negative by an oversight. Where you mean something else, name the parameter otherwise, or
     give a kind of your own. Where yours gives our kind without naming it here, our schema holds alone.
+
+    A Schema with a static method check_for_server(params), "" or why not, may be given where there is
+    no player, as by a party to a server: grant_reward then gets Player("", "").
     """
     raise NotImplementedError
 
@@ -160,6 +163,29 @@ def find_player(event: Event, db: "Database", settings: Settings) -> Player | No
 
     Asked before the player's turn, since it says whose turn it is: what you read here another payment
     may be changing. Give one player the same id each time, as the players' table has it.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def player_fact_names(settings: Settings) -> Sequence[str]:
+    """At the start and in `guerdon check`: the facts of players that player_facts knows, as ["role"].
+
+    A rule asks them as `where = { "player.role" = "member" }`; one that no plugin knows is a fault.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def player_facts(
+    names: Sequence[str], players: Sequence[Player], db: "Database", settings: Settings, now: int
+) -> Mapping[str, Mapping[str, Any]]:
+    """Inside, in the players' turns: what is known of these players, `{player.key: {"role": "member"}}`.
+
+    `names` are the facts that rules ask; those of other plugins are among them. Of a list, as of roles,
+    one value has to hold. They decide who is paid, and never what is counted: they are as they are now,
+    and the ledger could not tell how they were. Raising undoes the events. `now` is in ms since the epoch,
+    UTC.
     """
     raise NotImplementedError
 

@@ -2,11 +2,13 @@
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date, time
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 HOLDERS = (dict, list)
 DEEPEST = 100  # levels of a body that comes in
@@ -84,3 +86,31 @@ def dump_raw_json(value: Any) -> str:
 
     pieces = json.dumps(value, default=hold_place, allow_nan=False).split(f'"{mark}"')
     return "".join(piece + text for piece, text in zip(pieces, [*texts, ""], strict=True))
+
+
+def dump_json(value: Any) -> str:
+    """Compact JSON; Decimals and dates become strings, and text that has no UTF-8 is escaped.
+
+    Raises TypeError or ValueError for what JSON cannot hold, as NaN, or a tuple for a key.
+    """
+    text = ENCODER.encode(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = json.dumps(json.loads(text), separators=(",", ":"))
+    return text
+
+
+def describe_value(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, date | time | UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON")
+
+
+ENCODER = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=describe_value
+)

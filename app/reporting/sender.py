@@ -10,11 +10,10 @@ from typing import Any
 
 import structlog
 
-from app.config.rules import dump_json
 from app.failpoints import reach
 from app.host.loading import Plugins
 from app.porch.errors import DeliveryError, NetworkFailed
-from app.porch.json import read_json
+from app.porch.json import dump_json, read_json
 from app.porch.masking import SHORTEST_MASKED, cut_text, find_credentials, mask_text
 from app.porch.types import Http, HttpAnswer, Report
 

@@ -43,6 +43,7 @@ class Step(Schema):
 
 
 class GrantAnswer(Schema):
+    id = tell_number("grows with time; asks for what was granted before it")
     rule = tell_text("the name of the rule in rewards.toml", example="every vote")
     plugin = tell_text("who gave it")
     reward = tell_text("its kind, as the rule has it")
@@ -107,6 +108,13 @@ class EventAnswer(Schema):
     reports = fields.List(fields.Nested(ReportInShort), required=True, **say("what it told"))
 
 
+class VerdictAnswer(Schema):
+    rule = tell_text("its name in rewards.toml", example="every 25th vote")
+    paid = tell_number("how often it paid; 0: it did not")
+    why = fields.String(**say("why not, or what it counted", example="24 of 25"))
+    draws = fields.List(fields.Dict(), **say("what give_one drew, so that it can be drawn again"))
+
+
 class EventStory(Schema):
     """GET /v1/events/<type>/<id>"""
 
@@ -128,7 +136,26 @@ class EventStory(Schema):
     data = fields.Raw(required=True, allow_none=True, **say("as it came, without its tokens"))
     grants = fields.List(fields.Nested(GrantAnswer), required=True, **say("what it paid"))
     reports = fields.List(fields.Nested(ReportInShort), required=True, **say("what it told"))
+    verdicts = fields.List(
+        fields.Nested(VerdictAnswer),
+        required=True,
+        **say("of each rule for its type and server: paid, or why not"),
+    )
     timeline = fields.List(fields.Nested(Step), required=True, **say("what became of it, in order"))
+
+
+class VotesAnswer(Schema):
+    day = tell_number("of today, by the calendar of the rules")
+    week = tell_number("of this week")
+    month = tell_number("of this month")
+    year = tell_number("of this year")
+    ever = tell_number("of all time")
+
+
+class StreakAnswer(Schema):
+    length = tell_number("days in a row with a vote; 0 where it is broken")
+    last_day = maybe_text("the last of them", format="date")
+    breaks_at = maybe_time("when it breaks, unless there is a vote before")
 
 
 class PlayerAnswer(Schema):
@@ -138,7 +165,11 @@ class PlayerAnswer(Schema):
         unknown = INCLUDE
 
     nickname = tell_text("the player's, as the table has it", example="Bob")
-    grants = fields.List(fields.Nested(GrantAnswer), required=True, **say("the latest 50"))
+    votes = fields.Nested(VotesAnswer, required=True)
+    streak = fields.Nested(StreakAnswer, required=True)
+    grants = fields.List(
+        fields.Nested(GrantAnswer), required=True, **say("the latest 50, or those `before` one")
+    )
 
 
 class Acknowledged(Schema):

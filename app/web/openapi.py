@@ -19,9 +19,9 @@ ABOUT = """\
 Guerdon turns votes and game events into rewards, each exactly once, and tells the platforms about it.
 
 * **Keys.** `/v1` wants `Authorization: Bearer KEY`, one of `[api] keys` of the config, with the scope
-  `read` for every GET, `events` to post an event, `claims` to lease and acknowledge; a key without scopes
-  of its own has all. Webhooks are signed instead; `/healthz`, `/readyz`, `/openapi.json` and `/docs` are
-  open, but `/readyz` says why not only to a key that may read.
+  `read` for every GET, `boards` for leaderboards and goals alone, `events` to post an event, `claims` to
+  lease and acknowledge; a key without scopes of its own has all. Webhooks are signed instead; `/healthz`,
+  `/readyz`, `/openapi.json` and `/docs` are open, but `/readyz` says why not only to a key that may read.
 * **Again.** Whatever you post, post it again until you have an answer: nothing is paid or reported
   twice.
 * **Errors** are `application/problem+json` (RFC 9457): `status`, `title` and `detail`, and with 422
@@ -35,6 +35,7 @@ TAGS = {
     "Events": "What happened in a game: paid by the rules, and told to the platforms.",
     "Claims": "Rewards that wait until a game server fetches them.",
     "Players": "What a player has.",
+    "Boards": "Who has voted most, and how far a party is: for a studio's own page.",
     "Webhooks": "Where platforms deliver votes and rounds, signed.",
     "Health": "For load balancers and monitors.",
 }

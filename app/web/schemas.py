@@ -52,3 +52,9 @@ class Acknowledgement(Schema):
         load_default=None, allow_none=True, validate=[validate.Length(max=64), check_unicode],
         **say("the claim's; without it anybody ends a claim that is leased"),
     )  # fmt: skip
+
+
+class PlayerQuery(Schema):
+    before = fields.Integer(
+        validate=validate.Range(1), **say("grants older than the one of this id; the next page")
+    )

@@ -28,7 +28,8 @@ from app.porch.text import format_time
 from app.porch.types import Player
 from app.web import examples
 from app.web.answers import Acknowledged, EventStory, LeaseAnswer, PlayerAnswer, Problem
-from app.web.schemas import Acknowledgement, LeaseRequest
+from app.web.origins import is_preflight
+from app.web.schemas import Acknowledgement, LeaseRequest, PlayerQuery
 
 log = structlog.get_logger()
 v1 = Blueprint("v1", "v1", url_prefix="/v1", description="For game servers.")
@@ -52,6 +53,12 @@ class JsonParser(FlaskParser):
         except ValueError:
             return abort(400, message="the body is not JSON in UTF-8")
         return abort(400, message="the body is nested too deeply") if is_deep(body) else body
+
+    def load_querystring(self, req: Request, schema: Any) -> Any:
+        try:
+            return super().load_querystring(req, schema)
+        except UnicodeDecodeError:
+            return abort(422, message="the query is not UTF-8")
 
 
 v1.ARGUMENTS_PARSER = JsonParser()
@@ -100,11 +107,13 @@ def get_guerdon() -> Guerdon:
 @v1.before_request
 def check_key() -> None:
     """Only the holder of one of [api] keys comes in; its name is kept with what it brings."""
+    if is_preflight(request, get_guerdon().config.api.web_origins):
+        return
     key = find_key(request.headers.get("Authorization", ""), get_guerdon().config.api.keys)
     if key is None:
         headers = {"WWW-Authenticate": "Bearer"}
         abort(401, message="send Authorization: Bearer with one of [api] keys", headers=headers)
-    elif lacking := find_scopes(request.method, request.path) - key.scopes:
+    elif lacking := find_scopes(request.method, request.path) - key.opens:
         abort(403, message=f"the key {key.name!r} has not the scope {', '.join(sorted(lacking))}")
     else:
         g.key_name = key.name
@@ -128,11 +137,12 @@ def with_database(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @v1.get("/players/<rest:nickname>", tags=["Players"])
+@v1.arguments(PlayerQuery, location="query")
 @v1.response(200, PlayerAnswer)
 @v1.alt_response(409, "CONFLICT")
 @with_database
-def show_player(nickname: str) -> Response:
-    """A player's balance, belongings and latest grants.
+def show_player(arguments: dict[str, Any], nickname: str) -> Response:
+    """A player's balance, belongings, votes and latest grants.
 
     Each plugin adds what it knows. 409: more than one player answers to the nickname.
     """
@@ -146,13 +156,17 @@ def show_player(nickname: str) -> Response:
     if player is None:
         return abort(404, message=f"there is no player {nickname!r}")  # type: ignore[no-any-return]
     described = describe_player(guerdon, player)
-    grants = (
-        Grant.select().where(Grant.player_id == player.key)
-        .order_by(Grant.id.desc()).limit(GRANTS_SHOWN)
-    )  # fmt: skip
+    mine = Grant.player_id == player.key
+    if "before" in arguments:
+        mine &= Grant.id < arguments["before"]
+    grants = Grant.select().where(mine).order_by(Grant.id.desc()).limit(GRANTS_SHOWN)
     shown = [describe_grant(grant) for grant in grants]
-    core = PlayerAnswer().dump({"nickname": player.nickname, "grants": shown})
-    return show_json({"nickname": core["nickname"], **described, "grants": core["grants"]})
+    votes = guerdon.showing.describe_votes(player.key, guerdon.now())
+    core = PlayerAnswer().dump({"nickname": player.nickname, **votes, "grants": shown})
+    counted = {name: core[name] for name in ("votes", "streak")}
+    return show_json(
+        {"nickname": core["nickname"], **counted, **described, "grants": core["grants"]}
+    )
 
 
 def describe_player(guerdon: Guerdon, player: Player) -> dict[str, Any]:

@@ -90,7 +90,10 @@ def test_it_works(write_config: Callable[..., Path], run: Run) -> None:
     assert (migrated.exit_code, again.exit_code, after.exit_code) == (0, 0, 0)
     assert "migration 0001_ledger\n" in migrated.stdout
     assert again.stdout == "the tables are up to date\n"
-    assert after.stdout == "all is well: 7 plugins, 1 rule, database ready\n"
+    assert after.stdout == (
+        '"every vote": on a server.vote: give gold (amount 100.00).\n'
+        "all is well: 7 plugins, 1 rule, database ready\n"
+    )
     assert run("players", "add", " Bob ").stdout == "added Bob\n"
     assert run("events", "list").stdout == ""
 

@@ -346,6 +346,7 @@ def whole(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(name, "a secret of our own")
     monkeypatch.setenv("SUD_APP_SECRET", "a secret")
     monkeypatch.setenv("PROXY_PASSWORD", "a secret")
+    monkeypatch.setenv("DRAW_SECRET", "a secret")
     monkeypatch.setenv("WEBHOOK_SECRET", "whsec_c2VjcmV0")
     return write(re.sub(r"(?m)^# (?=\[plugins\.|\w+ = )", "", SHIPPED_CONFIG.read_text()))
 

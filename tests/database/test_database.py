@@ -14,7 +14,7 @@ from app.database.error_kinds import classify_error
 from app.database.opening import CONNECT_TIMEOUT, Database, open_database
 from app.database.pool import NoConnectionLeft
 from app.guerdon import Guerdon, open_guerdon
-from app.paying.ledger import insert_events, key_of
+from app.paying.ledger import Entry, insert_events, key_of
 from app.paying.settler import Work
 from app.porch.errors import ConfigError, DatabaseUnavailable
 from app.porch.types import Event
@@ -126,13 +126,15 @@ def test_players_and_items_whose_names_differ_by_case_are_kept_apart(
     assert set(rows) == {(who, what, 1) for who in ("Bob", "bob") for what in ("Sword", "sword")}
 
 
+def make_entry(event: Event) -> Entry:
+    return Entry(key_of(event), event, "", "{}", None, 1, None)
+
+
 def test_the_same_event_inserted_again_fails_as_a_duplicate_and_as_nothing_else(
     guerdon: Guerdon,
 ) -> None:
     def insert(event: Event) -> None:
-        guerdon.database.transact(
-            lambda _: insert_events(guerdon.database, [(key_of(event), event, "", "{}")], 1)
-        )
+        guerdon.database.transact(lambda _: insert_events(guerdon.database, [make_entry(event)], 1))
 
     insert(make_event("v1"))
     with pytest.raises(IntegrityError) as duplicate:
@@ -148,9 +150,7 @@ def test_the_same_event_inserted_again_fails_as_a_duplicate_and_as_nothing_else(
 def test_a_value_too_long_for_its_column_is_refused_and_never_cut(guerdon: Guerdon) -> None:
     event = make_event("v" * 256)
     with pytest.raises(PeeweeException):
-        guerdon.database.transact(
-            lambda _: insert_events(guerdon.database, [(key_of(event), event, "", "{}")], 1)
-        )
+        guerdon.database.transact(lambda _: insert_events(guerdon.database, [make_entry(event)], 1))
     assert ask(guerdon, "SELECT COUNT(*) FROM guerdon_events") == [(0,)]
     assert settle(guerdon, make_event("v" * 256)) == ["waiting"]
 
@@ -179,7 +179,7 @@ def test_eight_threads_that_pay_one_player_lose_none_of_his_gold(
 @pytest.mark.parametrize(
     ("table", "change", "words"),
     [
-        ("guerdon_events", "ENGINE=MyISAM", "guerdon_events is MyISAM"),
+        ("guerdon_inbox", "ENGINE=MyISAM", "guerdon_inbox is MyISAM"),
         ("players", "ENGINE=MEMORY", "players is MEMORY"),  # MySQL's MyISAM has shorter keys
         ("guerdon_items", "CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
          "guerdon_items has the collation utf8mb4_general_ci"),

@@ -237,5 +237,7 @@ def tell_player(player: Player, now: int) -> dict[str, Any]:
 
 
 def read_player(told: dict[str, Any]) -> dict[str, Any]:
+    """Without what tests/counting has a telling of its own for: votes and streaks."""
     grants = [(one["rule"], one["reward"], one["params"]) for one in told["grants"]]
-    return told | {"grants": grants}
+    kept = {name: one for name, one in told.items() if name not in ("votes", "streak")}
+    return kept | {"grants": grants}

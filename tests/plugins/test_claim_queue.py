@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app import create_app
-from app.config.rules import dump_json
 from app.database.models import Claim
 from app.guerdon import Guerdon
 from app.paying.settler import Work
 from app.porch.errors import NotReady
+from app.porch.json import dump_json
 from app.porch.text import shorten
 from app.porch.types import Event
 from app.testing.deliveries import API_KEY, get_v1, post_vote

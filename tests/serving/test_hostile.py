@@ -100,7 +100,7 @@ def test_what_should_not_be_is_seen(target: Target, client: Any) -> None:
 # By the description.
 
 
-OPERATIONS = 11
+OPERATIONS = 13
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))

@@ -13,13 +13,14 @@ from typing import Any
 import pymysql
 import pytest
 
-from app.config.rules import Rules
+from app.counting.deciding import Programme
 from app.database.keys import make_event_key
 from app.database.models import Waiting
 from app.guerdon import Guerdon, open_guerdon
 from app.paying.claims import queue_claims
 from app.porch.types import Event, Player, Report
 from app.reporting.queue import insert_reports
+from app.rules.rule import Rules
 from app.testing.players import add_player
 from app.testing.services import ALL_PLUGINS, REWARDS
 from tests.world.books import make_work, settle
@@ -123,7 +124,7 @@ def test_a_player_created_on_two_nodes_at_once_is_one_and_no_promo_code_is_given
 
 def test_events_repaid_on_two_nodes_at_once_are_paid_once(open_racers: Any) -> None:
     guerdon, racers = open_racers()
-    guerdon.settler._payer._rules = Rules()  # which ate them
+    guerdon.settler._payer._programme = Programme(Rules())  # which ate them
     tries: Counter[str] = Counter()
     rounds = 0
     while rounds < ROUNDS and (tries["undone"] < 20 or tries["duplicate"] < 5):

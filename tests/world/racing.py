@@ -96,6 +96,11 @@ def repay(guerdon: Guerdon, rows: list[int], person: str) -> Any:
     return [{one.id: len(one.grants) for one in repaid}, tries]
 
 
+def fold(guerdon: Guerdon) -> Any:
+    """How many rounds of parties we made."""
+    return guerdon.parties.fold()
+
+
 def take_waiting(guerdon: Guerdon, limit: int) -> Any:
     lease = guerdon.inbox.take_due(limit)
     return [lease.token, lease.ids]
@@ -126,7 +131,7 @@ def take_migration_lock(guerdon: Guerdon) -> Any:
 
 DEEDS: dict[str, Any] = {
     deed.__name__: deed
-    for deed in (settle, repay, take_waiting, take_reports, take_claims, take_migration_lock)
+    for deed in (settle, repay, fold, take_waiting, take_reports, take_claims, take_migration_lock)
 }
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from app.config.conditions import Condition, ConditionField
+from app.rules.conditions import Condition, ConditionField
 
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 

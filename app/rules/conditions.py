@@ -1,14 +1,32 @@
 """What a rule may ask of an event's facts: `where = { rank = 1, level = { at_least = 10 } }`."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Any, TypeGuard
 
 from marshmallow import ValidationError, fields
 
-Condition = Callable[[Any], bool]  # of a fact's value, None where the event has no such fact
 BOUNDS = ("at_least", "at_most")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What is asked of a fact's value, which is None where the event has no such fact."""
+
+    holds: Callable[[Any], bool]
+    means: Any  # as JSON: the same for what asks the same
+
+    def __call__(self, fact: Any) -> bool:
+        return self.holds(fact)
+
+    def describe(self) -> str:
+        """As one says it: "is 1 or 2", "is at least 10"."""
+        if isinstance(self.means, dict):
+            bounds = [f"{name.replace('_', ' ')} {bound}" for name, bound in self.means.items()]
+            return f"is {' and '.join(bounds)}"
+        return f"is {' or '.join(self.means)}"
 
 
 class ConditionField(fields.Field[Condition]):
@@ -21,11 +39,14 @@ class ConditionField(fields.Field[Condition]):
                 raise ValidationError("takes numbers as { at_least = 10, at_most = 20 }")
             if len(value) == 2 and value["at_least"] > value["at_most"]:
                 raise ValidationError("at_least is more than at_most: it would never hold")
-            return partial(is_within, value.get("at_least"), value.get("at_most"))
+            lowest, highest = value.get("at_least"), value.get("at_most")
+            means = {name: spell(value[name]) for name in BOUNDS if name in value}
+            return Condition(partial(is_within, lowest, highest), means)
         wanted = value if isinstance(value, list) else [value]
         if not wanted or not all(isinstance(one, str | int | float) for one in wanted):
             raise ValidationError("must be a value, a list of values, or { at_least = 10 }")
-        return partial(is_one_of, [spell(one) for one in wanted])
+        spelt = sorted({spell(one) for one in wanted})
+        return Condition(partial(is_one_of, spelt), spelt)
 
 
 def is_number(value: Any) -> TypeGuard[float]:

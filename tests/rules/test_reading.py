@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import Schema, fields
 
-from app.config.conditions import ConditionField
-from app.config.rules import Gift, RewardKind, Rule, Rules, dump_json, read_rules
 from app.porch.errors import ConfigError
+from app.porch.json import dump_json
 from app.porch.types import Event, Reward
+from app.rules.conditions import ConditionField
+from app.rules.gifts import Gift, RewardKind
+from app.rules.reading import read_rules
+from app.rules.rule import Rule, Rules
 from plugins.gold import Gold
 from plugins.items import ItemReward
 

@@ -1,0 +1,126 @@
+"""What is shown of votes: who has most of them, and how many one player has; all from the ledger."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from app.counting.streaks import build_chains, find_current
+from app.database.opening import Database
+from app.porch.errors import GuerdonError
+from app.rules.calendar import EARLY, Calendar, Unit
+
+VOTE = "server.vote"
+SLACK = 2000  # rows that may be out of order, as from several hosts
+UNITS = (Unit.DAY, Unit.WEEK, Unit.MONTH, Unit.YEAR, Unit.EVER)
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """Days in a row with a vote; it `breaks_at` (ms) if there is none before; 0 days: there is none."""
+
+    length: int
+    last_day: date | None
+    breaks_at: int | None
+
+
+def read_moments(database: Database, player: str) -> list[int]:
+    """When the votes of a player were cast (ms), by his key."""
+    mark = database.param
+    sql = (
+        f"SELECT counted_at FROM guerdon_events WHERE player_id = {mark} AND type = {mark}"
+        " AND counted_at IS NOT NULL"
+    )
+    return [row[0] for row in database.execute_sql(sql, (player, VOTE)).fetchall()]
+
+
+def count_votes(calendar: Calendar, moments: Sequence[int], now: int) -> dict[str, int]:
+    """How many votes are of this day, week, month, year, and ever."""
+    wanted = {unit: calendar.name_period(unit, now) for unit in UNITS}
+    return {
+        str(unit): sum(calendar.name_period(unit, moment) == period for moment in moments)
+        for unit, period in wanted.items()
+    }
+
+
+def find_streak(calendar: Calendar, moments: Sequence[int], now: int) -> Streak:
+    """The streak of days that a vote now would go on, or is in."""
+    numbers = {calendar.number_period(Unit.DAY, moment) for moment in moments}
+    today = calendar.number_period(Unit.DAY, now)
+    chain = find_current(build_chains(numbers, 0), today, 0)
+    if chain is None:
+        return Streak(0, None, None)
+    last = date.fromordinal(chain.last)
+    return Streak(chain.length, last, calendar.begin_day(last + timedelta(days=2)))
+
+
+def read_period(
+    calendar: Calendar, unit: Unit, said: str | None, now: int
+) -> tuple[int, int | None]:
+    """When a period begins and ends (ms), from its name as "2026-11"; None: the one of now.
+
+    Raises GuerdonError for what is no period of this unit.
+    """
+    if unit == Unit.EVER:
+        return 0, None
+    period = f"{unit}:{said}" if said else calendar.name_period(unit, now)
+    try:
+        end = calendar.end_period(period)
+        begin = calendar.begin_day(find_first_day(unit, period.partition(":")[2]))
+    except (ValueError, OverflowError):
+        raise GuerdonError(f"{said} is no {unit}: {EXAMPLES[unit]}") from None
+    return begin, end
+
+
+EXAMPLES = {
+    Unit.DAY: "it is written as 2026-11-28",
+    Unit.WEEK: "it is written as its first day, as 2026-11-23",
+    Unit.MONTH: "it is written as 2026-11",
+    Unit.YEAR: "it is written as 2026",
+}
+
+
+def find_first_day(unit: Unit, said: str) -> date:
+    match unit:
+        case Unit.YEAR:
+            return date(int(said), 1, 1)
+        case Unit.MONTH:
+            return date.fromisoformat(f"{said}-01")
+    return date.fromisoformat(said)
+
+
+def count_board(
+    database: Database, begin: int, end: int | None, server: str | None, limit: int
+) -> list[tuple[str, int]]:
+    """Who has the most votes from `begin` until before `end` (ms): keys and numbers, most first."""
+    mark = database.param
+    conditions, params = [f"counted_at >= {mark}", f"type = {mark}"], [begin, VOTE]
+    if first := find_first_row(database, begin - EARLY):
+        conditions.append(f"id >= {mark}")
+        params.append(first)
+    for value, condition in ((end, "counted_at <"), (server, "server_id =")):
+        if value is not None:
+            conditions.append(f"{condition} {mark}")
+            params.append(value)
+    sql = (
+        "SELECT player_id, COUNT(*), MAX(counted_at) FROM guerdon_events"
+        f" WHERE {' AND '.join(conditions)} AND player_id <> '' GROUP BY player_id"
+        f" ORDER BY 2 DESC, 3, 1 LIMIT {int(limit)}"
+    )
+    return [(row[0], row[1]) for row in database.execute_sql(sql, params).fetchall()]
+
+
+def find_first_row(database: Database, since: int) -> int:
+    """A row before which nothing was settled since then (ms): rows are near in the order of time."""
+    low, high = database.execute_sql("SELECT MIN(id), MAX(id) FROM guerdon_events").fetchone()
+    if low is None:
+        return 0
+    sql = f"SELECT settled_at FROM guerdon_events WHERE id >= {database.param} ORDER BY id LIMIT 1"
+    while low < high:
+        middle = (low + high) // 2
+        row: Any = database.execute_sql(sql, (middle,)).fetchone()
+        if row is not None and row[0] < since:
+            low = middle + 1
+        else:
+            high = middle
+    return max(1, int(low) - SLACK)

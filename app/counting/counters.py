@@ -1,0 +1,85 @@
+"""The counters that the rules need, each counted once whatever number of rules asks it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from app.rules.calendar import Unit
+from app.rules.keys import Streak
+from app.rules.rule import Rule, Rules
+from app.rules.selecting import Selector, hash_names, hash_text
+
+
+def name_chain(rule: Rule) -> str:
+    """The name of the chains of a rule's streak; rules with the same one share it."""
+    streak = rule.streak
+    assert streak is not None
+    parts = (rule.selector.counter, streak.unit, streak.votes, streak.may_miss)
+    return hash_names("streak", *parts)
+
+
+def name_party(rule: Rule) -> str:
+    """The name of the queue of votes that a party's rounds are taken from."""
+    assert rule.party is not None
+    return hash_names("party", rule.selector.counter, rule.party.every, rule.party.unit)
+
+
+def name_limit(rule: str) -> str:
+    """The name under which payments of a rule are counted; it hangs on the rule's own."""
+    return hash_names("limit", rule)
+
+
+def name_budget(budget: str) -> str:
+    return hash_names("budget", budget)
+
+
+@dataclass(frozen=True)
+class Counter:
+    """One thing that is counted for each player, in the periods that some rule asks."""
+
+    selector: Selector
+    units: tuple[Unit, ...]
+    streaks: tuple[tuple[str, Streak], ...] = ()  # the chains that its periods make
+
+    @property
+    def name(self) -> str:
+        return self.selector.counter
+
+
+class Counters:
+    """All of them, by the type of event."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.by_type = {on: tuple(list_counters(some)) for on, some in rules.by_type.items()}
+        self.calendar = rules.calendar
+        self._limits = [[rule.name, one.text] for rule in rules.all for one in rule.limits]
+
+    @property
+    def all(self) -> list[Counter]:
+        return [counter for some in self.by_type.values() for counter in some]
+
+    @property
+    def fingerprint(self) -> str:
+        """Stands for what is counted, and by which clock."""
+        what = sorted(
+            [one.name, sorted(one.units), sorted(chain for chain, _ in one.streaks)]
+            for one in self.all
+        )
+        return hash_text("counters", self.calendar.text, what, sorted(self._limits))
+
+
+def list_counters(rules: tuple[Rule, ...]) -> Iterator[Counter]:
+    """What these rules of one type count."""
+    selectors: dict[str, Selector] = {}
+    units: dict[str, set[Unit]] = {}
+    streaks: dict[str, dict[str, Streak]] = {}
+    for rule in rules:
+        asked = rule.count or rule.streak or rule.ranking
+        if asked is None:
+            continue
+        name = rule.selector.counter
+        selectors[name] = rule.selector
+        units.setdefault(name, set()).add(asked.unit)
+        if rule.streak:
+            streaks.setdefault(name, {})[name_chain(rule)] = rule.streak
+    for name, selector in selectors.items():
+        yield Counter(selector, tuple(sorted(units[name])), tuple(streaks.get(name, {}).items()))

@@ -1,0 +1,106 @@
+"""Keeps what rules count in order: filled in by `guerdon migrate`, inspected at the start, made anew."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from peewee import PeeweeException
+
+from app.counting.deciding import Programme
+from app.counting.marks import CALENDAR, add_mark, read_mark, read_secret
+from app.database.opening import Database
+from app.paying.filling import Filler
+from app.paying.players import PlayerFinder
+from app.paying.recounting import Recounter
+from app.porch.errors import DatabaseUnavailable
+from app.rules.drawing import find_commitment
+
+Progress = Callable[[Sequence[Any]], Iterable[Any]]
+
+
+class Bookkeeping:
+    """The counters of a service, beside its ledger."""
+
+    def __init__(
+        self,
+        database: Database,
+        programme: Programme,
+        finder: PlayerFinder,
+        secrets: Sequence[bytes],
+    ) -> None:
+        """`secrets` are those of [rewards] draw_secrets; without any the database has its own."""
+        self._database = database
+        self._programme = programme
+        self._secrets = secrets
+        self._filler = Filler(database, programme, finder)
+        self.recounter = Recounter(database, programme)
+
+    def bring_up_to_date(self, progress: Progress = iter) -> list[str]:
+        """Fill the ledger in, and count whoever is not counted by these rules; a line for each."""
+        if not self._programme.fingerprint:
+            return []
+        with self._database.connection_context():
+            filled = self._filler.fill(progress)
+            calendar = self._programme.rules.calendar.text
+            known = self._database.transact(
+                lambda is_retry: add_mark(self._database, CALENDAR, calendar)
+            )
+            if known == calendar:
+                self.recounter.count_shared()
+            counted = self.recounter.count_stale(progress) if known == calendar else 0
+        done = [f"{filled:,} events were given their player"] if filled else []
+        return done + ([f"{counted:,} players were counted by the rules"] if counted else [])
+
+    def rebuild(self, progress: Progress = iter) -> int:
+        """Put what the ledger says in the place of every counter; how many players."""
+        with self._database.connection_context():
+            self._filler.fill(progress)
+            return self.recounter.rebuild(progress)
+
+    def list_faults(self) -> Iterator[str]:
+        """Why these rules must not pay with what was counted so far."""
+        if not self._programme.fingerprint:
+            return
+        known, calendar = read_mark(self._database, CALENDAR), self._programme.rules.calendar.text
+        if known is not None and known != calendar:
+            yield (
+                f"[calendar] says {calendar}, and votes were counted by {known}: put it back, or run"
+                " `guerdon counters rebuild`"
+            )
+        if self._filler.is_needed():
+            yield "the rules count, and the ledger was never counted: run `guerdon migrate`"
+        elif self._filler.has_ledger() and self.recounter.is_shared_new():
+            yield (
+                "a limit for all, or a budget, is new, and what was paid before is not counted for it: run"
+                " `guerdon migrate`"
+            )
+
+    def list_warnings(self) -> Iterator[str]:
+        """What `guerdon migrate` would still do for these rules; nothing where nobody answers."""
+        with suppress(PeeweeException, DatabaseUnavailable), self._database.connection_context():
+            if self._programme.fingerprint and self._filler.is_outdated():
+                yield (
+                    "the rules count something that was not counted before: run `guerdon migrate`, so that"
+                    " rankings know those too who do not vote again"
+                )
+
+    def list_secrets(self) -> list[bytes]:
+        """The secrets of draws, the current one first."""
+        if self._secrets:
+            return list(self._secrets)
+        return [read_secret(self._database)]
+
+    def complete(self, programme: Programme) -> Programme:
+        """The same rules, with the secret of this service's draws."""
+        with self._database.connection_context():
+            return replace(programme, secret=self.list_secrets()[0])
+
+    def list_commitments(self) -> list[str]:
+        """What may be published before a season, where rules draw."""
+        if not any(rule.choice for rule in self._programme.rules.all):
+            return []
+        with self._database.connection_context():
+            return [
+                f"draws: the SHA-256 of the secret is {find_commitment(self.list_secrets()[0])}"
+            ]

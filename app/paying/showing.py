@@ -1,0 +1,93 @@
+"""What players and web pages are shown: who has voted most, how far a party is, a player's votes."""
+
+from collections.abc import Collection
+from typing import Any
+
+from app.counting.boards import count_board, count_votes, find_streak, read_moments, read_period
+from app.counting.counters import name_party
+from app.database.opening import Database
+from app.paying.players import PlayerFinder
+from app.porch.text import format_time
+from app.rules.calendar import Calendar, Unit
+from app.rules.rule import Rules
+
+
+class Showing:
+    """Reads alone."""
+
+    def __init__(self, database: Database, rules: Rules, finder: PlayerFinder) -> None:
+        self._database = database
+        self._rules = rules
+        self._finder = finder
+
+    @property
+    def _calendar(self) -> Calendar:
+        return self._rules.calendar
+
+    def list_board(
+        self, unit: Unit, period: str | None, server: str | None, limit: int, now: int
+    ) -> list[dict[str, Any]]:
+        """The players with the most votes of a period, as JSON. Raises GuerdonError for no period."""
+        begin, end = read_period(self._calendar, unit, period, now)
+        board = count_board(self._database, begin, end, server, limit)
+        names = self.name_players([player for player, _ in board])
+        return [
+            {"place": place, "nickname": names[player], "votes": votes}
+            for place, (player, votes) in enumerate(board, 1)
+        ]
+
+    def name_players(self, keys: Collection[str]) -> dict[str, str]:
+        """What they are called, by their keys; whoever is gone, as he was called last."""
+        found = {key: one.nickname for key, one in self._finder.find_keys(keys).items()}
+        for key in keys:
+            if key not in found:
+                found[key] = self._find_last_name(key)
+        return found
+
+    def _find_last_name(self, key: str) -> str:
+        mark = self._database.param
+        sql = (
+            f"SELECT nickname FROM guerdon_events WHERE player_id = {mark} ORDER BY id DESC LIMIT 1"
+        )
+        row = self._database.execute_sql(sql, (key,)).fetchone()
+        return str(row[0]) if row else key
+
+    def describe_votes(self, player: str, now: int) -> dict[str, Any]:
+        """A player's votes and streak, by his key, as JSON."""
+        moments = read_moments(self._database, player)
+        streak = find_streak(self._calendar, moments, now)
+        return {
+            "votes": count_votes(self._calendar, moments, now),
+            "streak": {
+                "length": streak.length,
+                "last_day": streak.last_day.isoformat() if streak.last_day else None,
+                "breaks_at": format_time(streak.breaks_at),
+            },
+        }
+
+    def list_goals(self, now: int) -> list[dict[str, Any]]:
+        """Each party: how many votes its next round has, and how many it needs, as JSON."""
+        goals = []
+        for rule in self._rules.all:
+            if rule.party:
+                period = self._calendar.name_period(rule.party.unit, now)
+                votes, rounds = self._count_party(name_party(rule), period)
+                every = rule.party.every
+                goals.append({
+                    "rule": rule.name, "every": every, "votes": votes % every,
+                    "left": every - votes % every, "rounds": rounds + votes // every,
+                })  # fmt: skip
+        return goals
+
+    def _count_party(self, party: str, period: str) -> tuple[int, int]:
+        """The open votes of a party, and its rounds so far."""
+        mark = self._database.param
+        where = f"party = {mark} AND period = {mark}"
+        open_votes = self._database.execute_sql(
+            f"SELECT COUNT(*) FROM guerdon_party_votes WHERE {where} AND round IS NULL",
+            (party, period),
+        ).fetchone()[0]
+        rounds = self._database.execute_sql(
+            f"SELECT MAX(round) FROM guerdon_party_votes WHERE {where}", (party, period)
+        ).fetchone()[0]
+        return int(open_votes), int(rounds or 0)

@@ -1,0 +1,1 @@
+"""Which rewards an event earns: the language of rewards.toml, and what it means. Pure."""

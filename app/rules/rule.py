@@ -1,0 +1,98 @@
+"""The rules of rewards.toml, as values: what each is for, what it asks, what it gives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from app.porch.types import Event, Reward
+from app.rules.calendar import Calendar
+from app.rules.conditions import Condition
+from app.rules.gifts import Choice, Gift
+from app.rules.keys import Budget, Count, Limit, Party, Ranking, Streak
+from app.rules.selecting import Selector
+from app.rules.when import When
+
+PLAYER = "player."  # how the facts of a player begin
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which events of its type it pays for, and what; `servers` None: those of every server."""
+
+    servers: frozenset[str] | None
+    where: Mapping[str, Condition]
+    gifts: tuple[Gift, ...]
+    name: str = ""
+    on: str = ""
+    when: When | None = None
+    player_where: Mapping[str, Condition] = field(default_factory=dict)  # what the player must be
+    count: Count | None = None
+    streak: Streak | None = None
+    party: Party | None = None
+    ranking: Ranking | None = None
+    limits: tuple[Limit, ...] = ()
+    choice: Choice | None = None
+    fingerprint: str = ""  # of its text
+
+    def is_for(self, event: Event) -> bool:
+        """Whether it is for events of this server; what it asks besides may still not hold."""
+        return self.servers is None or event.server_id in self.servers
+
+    def does_match(self, event: Event) -> bool:
+        if self.servers is not None and event.server_id not in self.servers:
+            return False
+        return all(holds(event.data.get(fact)) for fact, holds in self.where.items())
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether the event alone decides about it: it has none of the keys that ask for more."""
+        asks = (self.when, self.player_where, self.count, self.streak, self.party, self.ranking)
+        return not any((*asks, self.limits, self.choice))
+
+    @cached_property
+    def selector(self) -> Selector:
+        """What it counts, where it counts something."""
+        sites = self.count is not None and self.count.of == "site"
+        return Selector(self.on, self.servers, self.where, self.when, sites)
+
+    @cached_property
+    def rewards(self) -> tuple[Reward, ...]:
+        """All that it may give."""
+        lines = self.choice.lines if self.choice else ()
+        return tuple(gift.reward for gift in (*self.gifts, *(one.gift for one in lines)) if gift)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """All rules, by the event type they are for, and what holds for all of them."""
+
+    by_type: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
+    calendar: Calendar = field(default_factory=Calendar)
+    budgets: tuple[Budget, ...] = ()
+
+    def choose_gifts(self, event: Event) -> list[Gift]:
+        """What this event earns by the plain rules: every rule that matches pays, in the file's order."""
+        if not event.earns:
+            return []
+        rules = self.by_type.get(event.type, ())
+        return [
+            gift
+            for rule in rules
+            if rule.is_plain and rule.does_match(event)
+            for gift in rule.gifts
+        ]
+
+    @property
+    def all(self) -> list[Rule]:
+        """Every rule; those of one type in the file's order."""
+        return [rule for some in self.by_type.values() for rule in some]
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether each event alone decides what it earns."""
+        return not self.budgets and all(rule.is_plain for rule in self.all)
+
+    @property
+    def rewards(self) -> list[Reward]:
+        """Every reward of every rule."""
+        return [reward for rule in self.all for reward in rule.rewards]

@@ -1,0 +1,133 @@
+"""Counters made anew: verify finds what is wrong, rebuild mends it, both while votes are paid."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.guerdon import Guerdon, open_guerdon
+from app.testing.players import add_player
+from tests.counting.test_counting import DAY, NOON, make_rule, read_verdicts, vote
+from tests.world.books import make_work, settle
+
+Open = Callable[..., Guerdon]
+COUNTING = (
+    make_rule("every 3rd", "count = { every = 3 }")
+    + make_rule("row", "streak = { every = 2 }")
+    + make_rule("once", 'limit = { player = "1 per day", all = "100 per month" }')
+    + make_rule("sites", 'count = { at = 2, in = "day", of = "site" }')
+    + make_rule("seldom", 'limit = { player = "1 per 5 hours" }')
+)
+PLAIN = make_rule("plain", "")
+
+
+def run_sql(guerdon: Guerdon, sql: str) -> list[Any]:
+    with guerdon.database.connection_context():
+        cursor = guerdon.database.execute_sql(sql)
+        return list(cursor.fetchall()) if sql.startswith("SELECT") else []
+
+
+def vote_for_days(guerdon: Guerdon) -> None:
+    add_player(guerdon, "Eve")
+    for number in range(12):
+        name = ["Bob", "Eve"][number % 2]
+        vote(guerdon, f"v{number}", number // 3, nickname=name, data={"site": str(number % 3)})
+
+
+SPOILS = [
+    "UPDATE guerdon_tallies SET votes = votes + 1 WHERE period = 'ever'",
+    "DELETE FROM guerdon_seen",
+    "UPDATE guerdon_streaks SET length = 9",
+    "UPDATE guerdon_streaks SET paid = '{}'",
+    "UPDATE guerdon_limits SET used = 0 WHERE player_id <> ''",
+    "UPDATE guerdon_limits SET used = 77 WHERE player_id = ''",
+    "DELETE FROM guerdon_limit_moments",
+    "INSERT INTO guerdon_tallies (counter, period, player_id, votes, last_at)"
+    " SELECT counter, 'day:1999-01-01', player_id, 1, 1 FROM guerdon_tallies WHERE period = 'ever'",
+]
+
+
+def test_it_works(open_service: Open) -> None:
+    guerdon = open_service(rewards=COUNTING)
+    vote_for_days(guerdon)
+
+    assert guerdon.bookkeeping.recounter.verify() == []
+
+
+@pytest.mark.parametrize("spoil", SPOILS)
+def test_what_is_wrong_is_found_and_mended(open_service: Open, spoil: str) -> None:
+    guerdon = open_service(rewards=COUNTING)
+    vote_for_days(guerdon)
+    run_sql(guerdon, spoil)
+
+    assert guerdon.bookkeeping.recounter.verify() != []
+    assert guerdon.bookkeeping.rebuild() == 2
+    assert guerdon.bookkeeping.recounter.verify() == []
+
+
+def test_rebuilding_while_votes_are_paid_loses_none(
+    open_service: Open, write_config: Callable[..., Path]
+) -> None:
+    guerdon = open_service(rewards=COUNTING)
+    other = open_guerdon(write_config(rewards=COUNTING))
+    ended = threading.Event()
+
+    def rebuild_on() -> None:
+        while not ended.is_set():
+            other.bookkeeping.rebuild()
+
+    rebuilding = threading.Thread(target=rebuild_on)
+    rebuilding.start()
+    for number in range(60):
+        [outcome] = settle(guerdon, make_work(f"v{number:02}", occurred_at=NOON + number))
+        assert outcome.state == "settled"
+    ended.set()
+    rebuilding.join()
+
+    assert guerdon.bookkeeping.recounter.verify() == []
+    paid = [read_verdicts(guerdon, f"v{number:02}")["every 3rd"]["paid"] for number in range(60)]
+    assert paid == [0, 0, 1] * 20
+    other.close()
+
+
+def test_a_ledger_of_before_is_filled_in_by_migrate(
+    open_service: Open, write_config: Callable[..., Path]
+) -> None:
+    """Events settled before rules counted: neither their player nor their time was kept then."""
+    guerdon = open_service(rewards=PLAIN)
+    for number in range(5):
+        settle(guerdon, make_work(f"v{number}", occurred_at=NOON + number * DAY))
+    run_sql(guerdon, "UPDATE guerdon_events SET player_id = NULL, counted_at = NULL")
+    run_sql(guerdon, "DELETE FROM guerdon_grants WHERE event < 3")  # these earned nothing
+
+    later = open_guerdon(write_config(rewards=PLAIN + COUNTING))
+    faults = later.inspect()
+    done = later.migrate()
+
+    assert faults == ["the rules count, and the ledger was never counted: run `guerdon migrate`"]
+    assert "5 events were given their player" in done
+    assert later.inspect() == []
+    assert vote(later, "next", 5)["every 3rd"]["why"] == "6 of 6"
+    assert read_verdicts(later, "next")["row"]["why"] == "day 6 of 6"
+    later.close()
+
+
+def test_another_calendar_is_refused_until_all_is_counted_by_it(
+    open_service: Open, write_config: Callable[..., Path]
+) -> None:
+    guerdon = open_service(rewards=COUNTING)
+    vote_for_days(guerdon)
+    berlin = '[calendar]\ntime_zone = "Europe/Berlin"\n' + COUNTING
+
+    moved = open_guerdon(write_config(rewards=berlin))
+
+    assert moved.inspect() == [
+        "[calendar] says Europe/Berlin 00:00 monday, and votes were counted by UTC 00:00 monday: put it"
+        " back, or run `guerdon counters rebuild`"
+    ]
+    moved.bookkeeping.rebuild()
+    assert moved.inspect() == []
+    assert moved.bookkeeping.recounter.verify() == []
+    moved.close()

@@ -1,0 +1,88 @@
+"""Counters of one player moved on two nodes of a cluster at the same instant: exact, each time."""
+
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+from tests.stories.test_galera_races import (  # noqa: F401  (fixtures)
+    cluster,
+    open_racers,
+    query,
+)
+from tests.world.racing import race
+
+ROUNDS = 150  # at most
+RULES = """
+[[rules]]
+name = "number"
+on = "server.vote"
+count = { every = 1 }
+give = [{ reward = "gold", amount = "1.00" }]
+
+[[rules]]
+name = "three"
+on = "server.vote"
+limit = { player = "3 ever" }
+give = [{ reward = "gold", amount = "100.00" }]
+
+[[rules]]
+name = "ten in all"
+on = "server.vote"
+limit = { all = "10 ever" }
+give = [{ reward = "gold", amount = "10000.00" }]
+
+[[rules]]
+name = "party"
+on = "server.vote"
+party = { every = 5 }
+give = [{ reward = "item", item = "key" }]
+"""
+
+
+def test_it_works(open_racers: Any) -> None:  # noqa: F811
+    """A limit of 3 is 3, one of 10 for all is 10, and no number comes twice or never."""
+    guerdon, racers = open_racers(RULES, '[players]\nunknown = "create"\n')
+    votes: Counter[str] = Counter()
+    undone = rounds = 0
+    while rounds < ROUNDS and (undone < 20 or rounds < 40):
+        name = f"player {rounds // 8}"
+        votes_of_both = [[f"a{rounds}", f"b{rounds}"], [f"c{rounds}"]]
+        for states, tries in race(racers, "settle", votes_of_both, [name, name]):
+            assert set(states) == {"settled"}
+            undone += tries.get("undone", 0)
+        votes[name] += 3
+        rounds += 1
+
+    print(f"{rounds} rounds, {undone} undone")
+    assert undone >= 20
+    tallies = query(guerdon, "SELECT votes FROM guerdon_tallies ORDER BY votes")
+    assert sorted(row[0] for row in tallies) == sorted(votes.values())
+    said = query(
+        guerdon, "SELECT player_id, verdicts FROM guerdon_events WHERE type = 'server.vote'"
+    )
+    numbers = Counter((player, text.split('"why":"')[1].split(" ")[0]) for player, text in said)
+    assert set(numbers.values()) == {1}  # each number of each player once
+    assert len(numbers) == sum(votes.values())
+    paid = dict(query(guerdon, "SELECT rule, COUNT(*) FROM guerdon_grants GROUP BY rule"))
+    assert paid == {
+        "number": sum(votes.values()), "three": 3 * len(votes), "ten in all": 10,
+    }  # fmt: skip
+    gold = query(guerdon, "SELECT SUM(gold) FROM players")
+    assert gold == [(Decimal(sum(votes.values()) + 300 * len(votes) + 100_000),)]
+    assert guerdon.bookkeeping.recounter.verify() == []
+
+
+def test_two_folders_on_two_nodes_make_each_round_once(open_racers: Any) -> None:  # noqa: F811
+    guerdon, racers = open_racers(RULES)
+    made = 0
+    for number in range(30):
+        votes = [[f"a{number}-{n}" for n in range(3)], [f"b{number}-{n}" for n in range(4)]]
+        race(racers, "settle", votes, ["Bob", "Bob"])
+        made += sum(race(racers, "fold"))
+    made += guerdon.parties.fold()
+
+    assert made == 30 * 7 // 5
+    rounds = query(guerdon, "SELECT round, COUNT(*) FROM guerdon_party_votes GROUP BY round")
+    assert dict(rounds) == dict.fromkeys(range(1, 43), 5)
+    kept = query(guerdon, "SELECT COUNT(*) FROM guerdon_inbox WHERE type = 'party'")
+    assert kept == [(42 * 2,)]  # a round, and Bob
