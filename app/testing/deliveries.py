@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import threading
 from typing import Any
 
 from app.guerdon import Guerdon
@@ -10,6 +11,7 @@ from app.web.building import build_app
 
 TOKEN = "paste-webhook-token-here"
 API_KEY = "a-key-for-all-tests"
+BUILDING = threading.Lock()
 AUTHORIZED = {"Authorization": f"Bearer {API_KEY}"}
 
 
@@ -32,14 +34,21 @@ def make_delivery(id: Any, *, token: str = TOKEN, **changes: Any) -> bytes:
     return json.dumps(fields | {"signature": sign(fields, token)}).encode()
 
 
+def make_client(guerdon: Guerdon) -> Any:
+    """A client of the service's web, one at a time: werkzeug compiles routes, which Python 3.11 cannot
+    do in two threads at once ("AST constructor recursion depth mismatch")."""
+    with BUILDING:
+        return build_app(guerdon).test_client()
+
+
 def post_vote(guerdon: Guerdon, id: Any, **changes: Any) -> Any:
     """The reply to a delivery of a vote, from a service that is no fixture."""
-    client = build_app(guerdon).test_client()
+    client = make_client(guerdon)
     return client.post("/webhooks/gamemonitoring", data=make_delivery(id, **changes))
 
 
 def get_v1(guerdon: Guerdon, path: str) -> Any:
     """GET a path of /v1 with the key; the JSON of its answer."""
-    response = build_app(guerdon).test_client().get(f"/v1{path}", headers=AUTHORIZED)
+    response = make_client(guerdon).get(f"/v1{path}", headers=AUTHORIZED)
     assert response.status_code == 200, response.text
     return response.get_json()

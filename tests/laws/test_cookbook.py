@@ -5,10 +5,12 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.config.reading import read_config
 from app.counting.trial import Trial
 from app.guerdon import Guerdon
 from app.paying.settler import Work
@@ -28,6 +30,7 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 Open = Callable[..., Guerdon]
 PAGE = (ROOT / "docs" / "rules.md").read_text()
 BLOCKS = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
+OF_RULES = [one for one in BLOCKS if not one.startswith("[api]")]
 CALENDAR = next(block for block in BLOCKS if block.startswith("[calendar]"))
 SECRET = b"of the cookbook"
 DRAWS = f'[rewards]\ndraw_secrets = ["{SECRET.decode()}"]\n'
@@ -196,9 +199,20 @@ def test_the_table_of_keys_has_each_once_and_recipes_use_them_all() -> None:
 
 
 @on_sqlite
-@pytest.mark.parametrize("block", [one for one in BLOCKS if one not in RECIPES.values()])
+@pytest.mark.parametrize("block", [one for one in OF_RULES if one not in RECIPES.values()])
 def test_whatever_else_is_shown_is_well_formed(open_service: Open, block: str) -> None:
     open_service(rewards=block)
+
+
+def test_what_is_shown_of_the_config_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in re.findall(r'env = "(\w+)"', "".join(BLOCKS)):
+        monkeypatch.setenv(name, f"a secret called {name}")
+    for number, block in enumerate(one for one in BLOCKS if one not in OF_RULES):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(block)
+        assert read_config(path)[1] == []
 
 
 @on_sqlite
