@@ -96,8 +96,7 @@ class Dispatcher:
     def serve_once(self, pool: ThreadPoolExecutor) -> bool:
         """Try waiting events that are due once; True if there may be more."""
         self._require_fit_database()
-        for organize in self._organizers:
-            organize()
+        self._organize()
         lease = self._inbox.take_due(AT_ONCE)
         tries = [pool.submit(self._retry, id_, lease.token) for id_ in lease.ids]
         for one in tries:
@@ -105,6 +104,16 @@ class Dispatcher:
             if error is not None:
                 log.error("retry failed", exc_info=error)  # its lease runs out, and it comes again
         return len(lease.ids) == AT_ONCE
+
+    def _organize(self) -> None:
+        """Put what is due by itself into the inbox; where that fails, what waits there is still tried."""
+        for organize in self._organizers:
+            try:
+                organize()
+            except DatabaseUnavailable:
+                raise
+            except Exception as error:
+                log.error("not organized, and tried again", exc_info=error)
 
     def _retry(self, id: int, lease_token: str) -> None:
         if self._deliveries.retry(id, lease_token).state == OutcomeState.SETTLED:

@@ -94,27 +94,31 @@ class Guerdon:
         drawn_by = [one.reveal().encode() for one in config.rewards.draw_secrets]
         self.programme = Programme(rules, *drawn_by[:1])
         self.settler = Settler(database, plugins, self.programme, self._recipients, now)
+        self.bookkeeping = Bookkeeping(database, self.programme, self.finder, drawn_by)
+        self.showing = Showing(database, rules, self.finder)
         self.outbox = Outbox(database, plugins, http, now, secrets, config.outbox.at_once)
         self.inbox = Inbox(database, config.inbox, now)
         fetcher = Fetcher(plugins, http, config.players)
         self.deliveries = Deliveries(
             database, fetcher, self.settler, self.inbox, Announcer(plugins), unknown
         )
-        self.bookkeeping = Bookkeeping(database, self.programme, self.finder, drawn_by)
-        self.showing = Showing(database, rules, self.finder)
-        self.parties = Parties(database, self.programme, self.inbox)
-        self.rankings = Rankings(
-            database, self.programme, self.inbox, config.inbox.give_up_after, now,
-            self.bookkeeping.recounter.count_stale,
-        )  # fmt: skip
-        self.dispatcher = Dispatcher(
-            self.inbox, self.deliveries, self.outbox, self.require_fit_database,
-            [self.parties.fold, self.rankings.close_due],
-        )  # fmt: skip
+        self.dispatcher = self._make_dispatcher()
         self._is_fit = False
         self._inspected_at = 0.0
         self._faults: list[str] = []
         self._lock = threading.Lock()
+
+    def _make_dispatcher(self) -> Dispatcher:
+        """What serves the boxes, and puts parties and rankings into them."""
+        self.parties = Parties(self.database, self.programme, self.inbox)
+        self.rankings = Rankings(
+            self.database, self.programme, self.inbox, self.config.inbox.give_up_after, self.now,
+            self.bookkeeping.recounter.count_stale,
+        )  # fmt: skip
+        return Dispatcher(
+            self.inbox, self.deliveries, self.outbox, self.require_fit_database,
+            [self.parties.fold, self.rankings.close_due],
+        )  # fmt: skip
 
     def migrate(self, progress: Progress = iter) -> list[str]:
         """Bring the tables, and what rules count, up to date; a line for each thing done."""
@@ -248,6 +252,16 @@ def list_proxy_secrets(network: Network) -> list[Secret]:
     return [password, Secret(write_login(network.proxy_user, password.reveal()), "proxy login")]
 
 
+def list_secrets(config: Config) -> list[Secret]:
+    """What no log and no answer may show, but for the plugins' own."""
+    quoted = urlsplit(config.database.url).password or ""
+    passwords = [Secret(text, "database") for text in (quoted, unquote(quoted))]
+    ours = [
+        *config.api.keys, *list_proxy_secrets(config.network), *config.rewards.draw_secrets,
+    ]  # fmt: skip
+    return [*find_secrets(ours), *passwords]
+
+
 def open_guerdon(
     path: Path,
     now: Callable[[], int] | None = None,
@@ -278,12 +292,7 @@ def open_guerdon(
         faults += [f"{path}: {fault}" for fault in error.faults]
     if faults or plugins is None or rules is None or database is None:
         raise ConfigError(faults)
-    quoted = urlsplit(config.database.url).password or ""
-    passwords = [Secret(text, "database") for text in (quoted, unquote(quoted))]
-    ours = [
-        *config.api.keys, *list_proxy_secrets(config.network), *config.rewards.draw_secrets,
-    ]  # fmt: skip
-    secrets = [*find_secrets(ours), *find_secrets(plugins.settings), *passwords]
+    secrets = [*list_secrets(config), *find_secrets(plugins.settings)]
     set_up_logs(secrets)
     http = http or open_network(config.network)
     ask = partial(ask_time, database) if database.family == "mysql" else None

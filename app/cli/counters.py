@@ -1,9 +1,11 @@
 """guerdon counters, draws, top, rankings, parties: look at what is counted, verify it, close by hand."""
 
+from datetime import datetime
+
 import click
 
 from app.cli.context import count, open_configured, show_progress
-from app.cli.rules import TimeParameter
+from app.cli.reports import MOMENT, count_ms
 from app.counting.boards import UNITS, read_period
 from app.counting.drawn import verify_draws
 from app.guerdon import Guerdon
@@ -47,13 +49,13 @@ def draws() -> None:
 
 
 @draws.command("verify")
-@click.option("--since", type=TimeParameter(), default=0, help="only events settled since then")
-def verify_all(since: int) -> None:
+@click.option("--since", type=MOMENT, help="only events settled at this time or later, UTC")
+def verify_all(since: datetime | None) -> None:
     """Draw everything again from secret, rule and event; exit 1 where the ledger has another."""
     guerdon = open_configured()
     with guerdon.database.connection_context():
         secrets = guerdon.bookkeeping.list_secrets()
-        checked = list(verify_draws(guerdon.database, secrets, since))
+        checked = list(verify_draws(guerdon.database, secrets, count_ms(since) or 0))
     faults = [f'{one.event}, rule "{one.rule}": {one.fault}' for one in checked if one.fault]
     unknown = sum(not one.is_known for one in checked)
     tell(*faults, err=True)

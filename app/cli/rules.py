@@ -1,13 +1,14 @@
 """guerdon rules …: try rules on the ledger before they go live; pay a rule's past."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from app.cli.context import count, open_configured, show_progress
+from app.cli.reports import MOMENT, count_ms
 from app.counting.deciding import Programme
 from app.counting.forecasting import forecast_day, list_ceilings, sum_amounts
 from app.counting.trial import Result, Trial
@@ -18,22 +19,6 @@ from app.rules.reading import read_rules
 from app.terminal import tell
 
 
-class TimeParameter(click.ParamType[int]):
-    """A day or a moment, in UTC where it says no zone, as ms since the epoch."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: Any, context: Any) -> int:
-        if isinstance(value, int):
-            return value
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail("write it as 2026-11-28 or 2026-11-28T18:00", param, context)
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return int(aware.timestamp() * 1000)
-
-
 @click.group()
 def rules() -> None:
     """Try rules on the ledger, and pay a rule's past."""
@@ -41,13 +26,13 @@ def rules() -> None:
 
 @rules.command("try")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--since", type=TimeParameter(), default=0, help="only what was settled since then")
-@click.option("--until", type=TimeParameter(), help="only what was settled before")
+@click.option("--since", type=MOMENT, help="only what was settled at this time or later, UTC")
+@click.option("--until", type=MOMENT, help="only what was settled before this time, UTC")
 @click.option("--json", "as_json", is_flag=True, help="as JSON, for a program")
-def try_rules(file: Path, since: int, until: int | None, as_json: bool) -> None:
+def try_rules(file: Path, since: datetime | None, until: datetime | None, as_json: bool) -> None:
     """What the rules in FILE would have paid for the events of the ledger; it writes nothing."""
     guerdon = open_configured()
-    trial = Trial(make_programme(guerdon, file), since, until)
+    trial = Trial(make_programme(guerdon, file), count_ms(since) or 0, count_ms(until))
     with guerdon.database.connection_context():
         trial.run(guerdon.database, show_progress)
     if as_json:

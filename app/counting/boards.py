@@ -66,7 +66,10 @@ def read_period(
     period = f"{unit}:{said}" if said else calendar.name_period(unit, now)
     try:
         end = calendar.end_period(period)
-        begin = calendar.begin_day(find_first_day(unit, period.partition(":")[2]))
+        first = find_first_day(unit, period.partition(":")[2])
+        if unit == Unit.WEEK and calendar.find_week(first) != first:
+            raise ValueError
+        begin = calendar.begin_day(first)
     except (ValueError, OverflowError):
         raise GuerdonError(f"{said} is no {unit}: {EXAMPLES[unit]}") from None
     return begin, end

@@ -4,25 +4,29 @@ What was counted follows from the events; what was paid, from the verdicts kept 
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.counting.counters import name_chain
 from app.counting.deciding import Happened, Programme, count_event
+from app.counting.ledger_events import HAS_PARTS, rebuild_event
 from app.counting.limits import use_limits
 from app.counting.occasions import SOURCE, Occasion
 from app.counting.state import ChainsKey, State
-from app.database.keys import make_event_key
 from app.database.opening import Database
-from app.porch.types import Event
 from app.rules.rule import PLAYER, Rule
 
 PLAYERS_AT_ONCE = 100
 COLUMNS = (
     "id", "ordered_key", "source", "type", "event_id", "server_id", "nickname", "user_id",
-    "occurred_at", "settled_at", "counted_at", "earns", "player_id", "verdicts",
+    "occurred_at", "settled_at", "counted_at", "earns", "player_id", "verdicts", "data",
 )  # fmt: skip
+# Whether an event came with parts is asked of those alone that do not say whether they earn.
+SELECT = (
+    f"SELECT {', '.join(COLUMNS)}, CASE WHEN earns IS NULL THEN {HAS_PARTS} ELSE 0 END"
+    " FROM guerdon_events"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Settled:
     happened: Happened
     paid: dict[str, int]
     settled_at: int  # ms
+    is_decided: bool = True  # with verdicts: the rules asked more than the event
 
 
 def read_history(
@@ -44,28 +49,26 @@ def read_history(
     for start in range(0, len(ordered), PLAYERS_AT_ONCE):
         some = ordered[start : start + PLAYERS_AT_ONCE]
         marks, kinds = ", ".join([mark] * len(some)), ", ".join([mark] * len(types))
-        sql = (
-            f"SELECT {', '.join([*COLUMNS, 'data'])} FROM guerdon_events"
-            f" WHERE player_id IN ({marks}) AND type IN ({kinds}) ORDER BY id"
-        )
-        for row in database.execute_sql(sql, [*some, *types]).fetchall():
-            yield make_settled(dict(zip([*COLUMNS, "data"], row, strict=True)))
+        where = f"WHERE player_id IN ({marks}) AND type IN ({kinds}) ORDER BY id"
+        yield from read_settled(database, where, [*some, *types])
 
 
-def make_settled(row: dict[str, Any]) -> Settled:
+def read_settled(database: Database, where: str, params: Sequence[Any]) -> Iterator[Settled]:
+    """The settled events under this condition, as they were decided about."""
+    for *row, has_parts in database.execute_sql(f"{SELECT} {where}", list(params)).fetchall():
+        yield make_settled(dict(zip(COLUMNS, row, strict=True)), bool(has_parts))
+
+
+def make_settled(row: dict[str, Any], has_parts: bool) -> Settled:
     """A row of the ledger as it was decided about."""
-    is_shared = bytes(row["ordered_key"]) == make_event_key("", row["type"], row["event_id"])
-    earns = row["earns"] is None or bool(row["earns"])
-    event = Event(
-        row["source"], row["type"], row["event_id"], row["server_id"], row["nickname"],
-        row["user_id"], row["occurred_at"], json.loads(row["data"]), earns, is_shared,
-    )  # fmt: skip
+    event = rebuild_event(row, has_parts)
     moment = row["counted_at"] if row["counted_at"] is not None else row["settled_at"]
     verdicts = json.loads(row["verdicts"] or "[]")
     paid = {one["rule"]: one["paid"] for one in verdicts if one["paid"]}
     refused = {one["rule"]: one["why"] for one in verdicts if is_about_player(one)}
     happened = Happened(event, row["player_id"] or "", moment, refused=refused)
-    return Settled(row["id"], happened, paid, row["settled_at"])
+    is_decided = row["verdicts"] is not None
+    return Settled(row["id"], happened, paid, row["settled_at"], is_decided)
 
 
 def is_about_player(verdict: dict[str, Any]) -> bool:

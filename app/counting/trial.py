@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.counting.deciding import Programme, decide
-from app.counting.folding import COLUMNS, Settled, make_settled
+from app.counting.folding import Settled, read_settled
 from app.counting.occasions import SOURCE
 from app.counting.spilling import SpillingDict
 from app.counting.state import KINDS, State
@@ -131,22 +131,17 @@ def list_windows(database: Database) -> list[int]:
 
 def read_window(database: Database, first: int) -> Iterator[Settled]:
     """Settled events of some rows with what each rule paid for them."""
-    mark, columns = database.param, [*COLUMNS, "data"]
-    where = f"id >= {mark} AND id < {mark}"
-    rows = database.execute_sql(
-        f"SELECT {', '.join(columns)} FROM guerdon_events WHERE {where} ORDER BY id",
-        (first, first + ROWS_AT_ONCE),
-    ).fetchall()
+    mark = database.param
+    window = (first, first + ROWS_AT_ONCE)
     grants = database.execute_sql(
         f"SELECT DISTINCT event, rule FROM guerdon_grants WHERE event >= {mark} AND event < {mark}",
-        (first, first + ROWS_AT_ONCE),
+        window,
     ).fetchall()
     paid: dict[int, dict[str, int]] = {}
     for row, rule in grants:
         paid.setdefault(row, {})[rule] = 1
-    for row in rows:
-        said = dict(zip(columns, row, strict=True))
-        settled = make_settled(said)
-        if said["verdicts"] is None:
+    where = f"WHERE id >= {mark} AND id < {mark} ORDER BY id"
+    for settled in read_settled(database, where, window):
+        if not settled.is_decided:
             settled.paid.update(paid.get(settled.row, {}))
         yield settled

@@ -1,13 +1,13 @@
 """Settled events that earned nothing: found in the ledger, and made Events again."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.counting.ledger_events import HAS_PARTS, rebuild_event
 from app.database.keys import make_event_key
 from app.database.opening import Database
-from app.porch.rounds import ROUNDS, join_key
+from app.porch.rounds import join_key
 from app.porch.types import Event
 
 ROWS_AT_ONCE = 10_000  # ids looked through by one statement
@@ -15,7 +15,6 @@ COLUMNS = (
     "id", "ordered_key", "source", "type", "event_id", "server_id", "nickname", "user_id",
     "occurred_at", "data", "earns",
 )  # fmt: skip
-HAS_PARTS = "EXISTS (SELECT 1 FROM guerdon_parts WHERE guerdon_parts.event = guerdon_events.id)"
 EARNED_NOTHING = (
     "NOT EXISTS (SELECT 1 FROM guerdon_grants WHERE guerdon_grants.event = guerdon_events.id)"
     " AND NOT EXISTS"
@@ -54,22 +53,6 @@ def list_unpaid_keys(database: Database, keys: Sequence[bytes]) -> set[bytes]:
     marks = ", ".join([database.param] * len(keys))
     sql = f"SELECT ordered_key FROM guerdon_events WHERE ordered_key IN ({marks}) AND {EARNED_NOTHING}"
     return {bytes(key) for (key,) in database.execute_sql(sql, list(keys)).fetchall()}
-
-
-def rebuild_event(row: dict[str, Any], has_parts: bool) -> Event:
-    """The Event of a row, as it was settled.
-
-    Its key tells whether it is shared. Of events of before `earns` was kept, a round as a whole and
-    whatever came with parts are taken to earn nothing themselves.
-    """
-    is_shared = bytes(row["ordered_key"]) == make_event_key("", row["type"], row["event_id"])
-    earns = row["earns"]
-    if earns is None:
-        earns = is_shared or (row["type"] not in ROUNDS and not has_parts)
-    return Event(
-        row["source"], row["type"], row["event_id"], row["server_id"], row["nickname"],
-        row["user_id"], row["occurred_at"], json.loads(row["data"]), bool(earns), is_shared,
-    )  # fmt: skip
 
 
 def list_windows(database: Database) -> list[int]:

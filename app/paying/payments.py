@@ -82,8 +82,7 @@ class Payment:
         }
         self.outcome = self.giving = None
         self.lines = [
-            Line(event, key, choose_moment(event.occurred_at, received_at))
-            for key, event in unpaid.items()
+            Line(event, key, find_moment(event, received_at)) for key, event in unpaid.items()
         ]
         self.known = list({settled[key]: None for key in self.work.keys if key in settled})
 
@@ -97,6 +96,12 @@ class Payment:
         grants = [grant for line in self.lines for grant in line.grants]
         events = [line.event for line in self.lines]
         self.outcome = Outcome(OutcomeState.SETTLED, events=events, grants=grants)
+
+
+def find_moment(event: Event, received_at: int) -> int:
+    """The time (ms) by which an event counts; of one whose time is none, find_misfit says so."""
+    is_time = type(event.occurred_at) is int
+    return choose_moment(event.occurred_at if is_time else None, received_at)
 
 
 class Spoilt(GuerdonError):

@@ -11,6 +11,9 @@ from app.porch.text import format_time
 from app.rules.calendar import Calendar, Unit
 from app.rules.rule import Rules
 
+BOARD_LASTS = 10_000  # ms
+MOST_BOARDS = 128  # that are kept
+
 
 class Showing:
     """Reads alone."""
@@ -19,6 +22,7 @@ class Showing:
         self._database = database
         self._rules = rules
         self._finder = finder
+        self._boards: dict[tuple[Any, ...], tuple[int, list[dict[str, Any]]]] = {}
 
     @property
     def _calendar(self) -> Calendar:
@@ -27,7 +31,23 @@ class Showing:
     def list_board(
         self, unit: Unit, period: str | None, server: str | None, limit: int, now: int
     ) -> list[dict[str, Any]]:
-        """The players with the most votes of a period, as JSON. Raises GuerdonError for no period."""
+        """The players with the most votes of a period, as JSON. Raises GuerdonError for no period.
+
+        Anybody may have a page ask for it, and years of votes take a while to count: an answer holds
+        for some seconds.
+        """
+        asked = (unit, period, server, limit)
+        made_at, board = self._boards.get(asked, (now - BOARD_LASTS, []))
+        if not 0 <= now - made_at < BOARD_LASTS:
+            board = self._count_board(unit, period, server, limit, now)
+            if len(self._boards) >= MOST_BOARDS:
+                self._boards.clear()
+            self._boards[asked] = now, board
+        return board
+
+    def _count_board(
+        self, unit: Unit, period: str | None, server: str | None, limit: int, now: int
+    ) -> list[dict[str, Any]]:
         begin, end = read_period(self._calendar, unit, period, now)
         board = count_board(self._database, begin, end, server, limit)
         names = self.name_players([player for player, _ in board])

@@ -246,3 +246,35 @@ def test_two_chains_that_were_both_paid_are_not_paid_again_as_one(open_service: 
     paid = [vote(guerdon, f"d{day}", day)["row"]["paid"] for day in (0, 1, 3, 4, 2, 5)]
 
     assert paid == [0, 1, 0, 1, 0, 0]  # in order it would have been two as well
+
+
+@pytest.mark.parametrize("time", ["yesterday", 1.5, True, -1, 2**70])
+def test_a_time_that_is_none_is_said_to_be_none(open_service: Open, time: Any) -> None:
+    guerdon = open_service(rewards=make_rule("2nd", "count = { at = 2 }"))
+
+    wrong, right = settle(guerdon, make_work("a", occurred_at=time), make_work("b", occurred_at=1))
+
+    assert (wrong.state, wrong.reason) == ("waiting", "the event's occurred_at is no time in ms")
+    assert right.state == "settled"
+
+
+def test_a_round_as_a_whole_is_counted_for_nobody_also_in_an_old_ledger(
+    open_service: Open, reopen: Open
+) -> None:
+    """Of old events nothing says whether they earn: their type and their parts do."""
+    plain = (
+        '[[rules]]\nname = "r"\non = "game_settle"\ngive = [{ reward = "gold", amount = "1.00" }]\n'
+    )
+    guerdon = open_service(rewards=plain)
+    whole = Event("game-server", "game_settle", "r1", user_id="Bob", earns=False)
+    part = Event("game-server", "game_settle", "r1:Bob", user_id="Bob", is_shared=True)
+    settle(guerdon, Work([whole, part]))
+    with guerdon.database.connection_context():
+        guerdon.database.execute_sql("UPDATE guerdon_events SET earns = NULL, player_id = NULL")
+
+    later = reopen(plain.replace("give", "count = { every = 2 }\ngive"))
+    later.migrate()
+
+    with later.database.connection_context():
+        tallies = later.database.execute_sql("SELECT votes FROM guerdon_tallies").fetchall()
+    assert list(tallies) == [(1,)]

@@ -284,3 +284,19 @@ def test_what_a_rule_owed_waits_until_the_rule_is_back(
         guerdon.database.execute_sql("UPDATE guerdon_inbox SET due_at = 0")
     serve(guerdon)
     assert read_books(guerdon).gold == {"Bob": "1.00"}
+
+
+def test_what_cannot_be_folded_keeps_nothing_else_from_being_tried(
+    open_service: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guerdon = open_service(rewards=PARTY)
+    settle(guerdon, *[make_work(f"v{n:02}") for n in range(20)])
+    guerdon.parties.fold()
+
+    def fail() -> int:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(guerdon.dispatcher, "_organizers", [fail])
+    serve(guerdon)
+
+    assert read_books(guerdon).gold == {"Bob": "2.00"}

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.cli.main import main
+from app.counting.ledger_events import rebuild_event
 from app.database.models import LEDGER, OwnPlayer, bind_models
 from app.guerdon import Guerdon, open_guerdon
 from app.history import unpaid
@@ -266,7 +267,7 @@ def test_an_event_is_made_again_as_it_was_settled(open_service: Open, event: Eve
 
     [row] = ask(guerdon, f"SELECT {columns} FROM guerdon_events")
 
-    rebuilt = unpaid.rebuild_event(dict(zip(unpaid.COLUMNS, row, strict=True)), False)
+    rebuilt = rebuild_event(dict(zip(unpaid.COLUMNS, row, strict=True)), False)
     assert rebuilt == event
 
 

@@ -11,6 +11,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from app import create_app
 from app.guerdon import Guerdon
+from app.rules.calendar import Unit
 from app.testing.gunicorn import Gunicorn
 from app.testing.loopback import LoopbackServer
 from app.testing.players import add_player
@@ -90,9 +91,29 @@ def test_of_a_period_a_server_and_so_many(ask: Callable[..., Any]) -> None:
     assert len(ask("leaderboards/ever?limit=1").get_json()) == 1
 
 
+def test_a_board_is_counted_anew_every_ten_seconds(
+    open_service: Callable[..., Guerdon], clock: Any
+) -> None:
+    clock.now = NOVEMBER + 1000
+    showing = (guerdon := open_board(open_service)).showing
+
+    def read() -> list[int]:
+        with guerdon.database.connection_context():
+            board = showing.list_board(Unit.EVER, None, None, 10, clock.now)
+        return [one["votes"] for one in board]
+
+    assert read() == [4, 3]
+    settle(guerdon, make_work("more", nickname="<b>Eve</b>", occurred_at=NOVEMBER))
+    clock.advance(9.9)
+    assert read() == [4, 3]
+    clock.advance(0.1)
+    assert read() == [4, 4]
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [("leaderboards/decade", 404), ("leaderboards/month?period=november", 422),
+     ("leaderboards/week?period=2026-11-25", 422),
      ("leaderboards/ever?limit=0", 422), ("leaderboards/ever?limit=1000", 422)],
 )  # fmt: skip
 def test_what_is_no_board(ask: Callable[..., Any], path: str, status: int) -> None:
