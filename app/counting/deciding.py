@@ -49,6 +49,14 @@ class Programme:
         rules = self.rules.by_type.get(event.type, ()) if event.earns else ()
         return any(rule.selector.does_count(event, moment, self.rules.calendar) for rule in rules)
 
+    @cached_property
+    def _by_name(self) -> dict[str, Rule]:
+        return {rule.name: rule for rule in self.rules.all}
+
+    def find_rule(self, name: str) -> Rule | None:
+        """The rule of this name, if there is one."""
+        return self._by_name.get(name)
+
     def list_rules(self, event: Event) -> list[Rule]:
         """The rules that are for the type and the server of an event."""
         if event.source == SOURCE:

@@ -80,7 +80,6 @@ def fold_history(programme: Programme, history: Iterable[Settled]) -> State:
     """The counters after these events, which are in the order they were settled."""
     state = State()
     payments: list[tuple[Settled, Rule, int]] = []
-    rules = {rule.name: rule for rule in programme.rules.all}
     for settled in history:
         if not settled.happened.event.earns:
             continue
@@ -89,7 +88,7 @@ def fold_history(programme: Programme, history: Iterable[Settled]) -> State:
         if not is_own:
             count_event(programme.counters, draft, settled.happened)
         for name, times in settled.paid.items():
-            if rule := rules.get(name):
+            if rule := programme.find_rule(name):
                 if not is_own:  # what was paid later changes no chain
                     payments.append((settled, rule, times))
                 for _ in range(times):

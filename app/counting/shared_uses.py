@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.counting.counters import name_budget, name_limit
@@ -18,33 +19,77 @@ from app.porch.types import Reward
 from app.rules.rule import Rule
 
 ROWS_AT_ONCE = 5000
+SLACK = 10_000  # rows near the end of the ledger: one with a lower id may be committed later
+USE_KEY = ("player_id", "owner", "period")
 
 
-def count_shared_uses(
-    database: Database, programme: Programme
-) -> tuple[dict[UseKey, int], dict[MomentsKey, Counter[int]]]:
-    """How much of each limit for all and each budget the ledger says is used; and the moments."""
-    uses: Counter[UseKey] = Counter()
-    moments: dict[MomentsKey, Counter[int]] = {}
-    if not has_shared(programme):
-        return uses, moments
-    rules = {rule.name: rule for rule in programme.rules.all}
-    calendar = programme.rules.calendar
-    for moment, name, times in read_payments(database):
-        for limit in rules[name].limits if name in rules else ():
-            if not limit.for_all:
+@dataclass
+class SharedCount:
+    """How much of each limit for all and each budget the ledger says is used; and the moments.
+
+    It can go on where it was: `latest` are the rows near the end that are in it, for ids are not in the
+    order of commits.
+    """
+
+    programme: Programme
+    uses: "Counter[UseKey]" = field(default_factory=Counter)
+    moments: dict[MomentsKey, "Counter[int]"] = field(default_factory=dict)
+    highest: int = 0
+    latest: set[int] = field(default_factory=set)
+
+    def copy(self) -> "SharedCount":
+        moments = {key: Counter(some) for key, some in self.moments.items()}
+        uses, latest = Counter(self.uses), set(self.latest)
+        return SharedCount(self.programme, uses, moments, self.highest, latest)
+
+    def go_on(self, database: Database) -> "SharedCount":
+        """Count what has been settled since, or all."""
+        if not has_shared(self.programme):
+            return self
+        top = database.execute_sql("SELECT COALESCE(MAX(id), 0) FROM guerdon_events").fetchone()[0]
+        for first in range(max(0, self.highest - SLACK) + 1, int(top) + 1, ROWS_AT_ONCE):
+            self._add_window(database, first)
+            self.latest = {row for row in self.latest if row > first - SLACK}
+        self.highest = max(self.highest, int(top))
+        return self
+
+    def _add_window(self, database: Database, first: int) -> None:
+        mark = database.param
+        between, params = f"BETWEEN {mark} AND {mark}", (first, first + ROWS_AT_ONCE - 1)
+        rows = database.execute_sql(
+            "SELECT id, counted_at, verdicts FROM guerdon_events WHERE verdicts IS NOT NULL"
+            f" AND id {between}",
+            params,
+        ).fetchall()
+        moments = {row: moment for row, moment, _ in rows if row not in self.latest}
+        for row, moment, verdicts in rows:
+            if row in moments:
+                self._add_payments(moment, json.loads(verdicts))
+        if self.programme.rules.budgets:
+            sql = f"SELECT event, kind, params FROM guerdon_grants WHERE event {between}"
+            for row, kind, said in database.execute_sql(sql, params).fetchall():
+                if row in moments:
+                    self._add_reward(moments[row], Reward(kind, json.loads(said)))
+        self.latest.update(moments)
+
+    def _add_payments(self, moment: int, verdicts: Sequence[Mapping[str, Any]]) -> None:
+        calendar = self.programme.rules.calendar
+        for verdict in verdicts:
+            rule = self.programme.find_rule(verdict["rule"])
+            if rule is None or not verdict["paid"]:
                 continue
-            if limit.length:
-                key = place_moments(rules[name], limit, EVERYBODY)
-                moments.setdefault(key, Counter())[moment] += times
-            else:
-                uses[place_limit(rules[name], limit, calendar, moment, EVERYBODY)] += times
-    if programme.rules.budgets:
-        for moment, reward in read_rewards(database):
-            for budget in programme.rules.budgets:
-                if amount := budget.measure(reward):
-                    uses[place_budget(budget, calendar, moment)] += amount
-    return uses, moments
+            for limit in rule.limits:
+                if limit.for_all and limit.length:
+                    key = place_moments(rule, limit, EVERYBODY)
+                    self.moments.setdefault(key, Counter())[moment] += verdict["paid"]
+                elif limit.for_all:
+                    place = place_limit(rule, limit, calendar, moment, EVERYBODY)
+                    self.uses[place] += verdict["paid"]
+
+    def _add_reward(self, moment: int, reward: Reward) -> None:
+        for budget in self.programme.rules.budgets:
+            if amount := budget.measure(reward):
+                self.uses[place_budget(budget, self.programme.rules.calendar, moment)] += amount
 
 
 def list_shared(programme: Programme) -> list[str]:
@@ -66,25 +111,6 @@ def has_shared(programme: Programme) -> bool:
     return bool(limits or programme.rules.budgets)
 
 
-def read_payments(database: Database) -> Iterator[tuple[int, str, int]]:
-    """Each event's moment with the name of each rule that paid it, and how often."""
-    sql = "SELECT id, counted_at, verdicts FROM guerdon_events WHERE verdicts IS NOT NULL AND id >"
-    for _, moment, verdicts in read_windows(database, sql):
-        for one in json.loads(verdicts):
-            if one["paid"]:
-                yield moment, one["rule"], one["paid"]
-
-
-def read_rewards(database: Database) -> Iterator[tuple[int, Reward]]:
-    """Each reward that was given under rules that count, with its event's moment."""
-    sql = (
-        "SELECT g.id, e.counted_at, g.kind, g.params FROM guerdon_grants AS g"
-        " JOIN guerdon_events AS e ON e.id = g.event WHERE e.verdicts IS NOT NULL AND g.id >"
-    )
-    for _, moment, kind, params in read_windows(database, sql, "g.id"):
-        yield moment, Reward(kind, json.loads(params))
-
-
 def read_windows(database: Database, sql: str, column: str = "id") -> Iterator[Any]:
     """All rows of a question that ends with an id, some at a time."""
     last = 0
@@ -95,38 +121,57 @@ def read_windows(database: Database, sql: str, column: str = "id") -> Iterator[A
         last = rows[-1][0]
 
 
-def set_shared_uses(
-    database: Database,
-    programme: Programme,
-    counted: tuple[Mapping[UseKey, int], Mapping[MomentsKey, Counter[int]]],
-) -> None:
-    """Inside: put this in the place of what is kept."""
-    uses, moments = counted
-    rows = [make_use(key, Use(amount)) for key, amount in sorted(uses.items())]
-    rows += [make_use(place_lock(key.owner), Use()) for key in moments]
-    database.execute_sql("DELETE FROM guerdon_limits WHERE player_id = ''")
+def replace_shared(database: Database, known: SharedCount) -> None:
+    """Inside: put what the ledger says in the place of what is kept.
+
+    `known` was counted before, outside, for that takes long. Here the rows are held first, so that whoever
+    uses something up waits, and what was settled since is counted then; a row that came up meanwhile is
+    held too, and all is looked at again.
+    """
+    held: set[UseKey] = set()
+    count, wanted = known, read_shared(database).keys() | list_keys(known)
+    while not wanted <= held:
+        hold_rows(database, wanted - held)
+        held |= wanted
+        count = known.copy().go_on(database)
+        wanted = list_keys(count)
+    uses = [make_use(key, Use(count.uses.get(key, 0))) for key in sorted(held) if not is_lock(key)]
+    upsert_rows(database, UseRow, USE_KEY, uses, {"used": "{new}"})
+    raised = [make_use(key, Use()) for key in sorted(held) if is_lock(key)]
+    upsert_rows(database, UseRow, USE_KEY, raised, {"used": "{old} + 1"})
     database.execute_sql("DELETE FROM guerdon_limit_moments WHERE player_id = ''")
-    key = ("player_id", "owner", "period")
-    upsert_rows(database, UseRow, key, rows, {"used": "{new}"})
-    payments = [
+    rows = [
         {"player_id": EVERYBODY, "owner": one.owner, "moment": moment, "payments": times}
-        for one, some in moments.items() for moment, times in sorted(some.items())
+        for one, some in sorted(count.moments.items()) for moment, times in sorted(some.items())
     ]  # fmt: skip
-    upsert_rows(
-        database, MomentRow, ("player_id", "owner", "moment"), payments, {"payments": "{new}"}
-    )
+    upsert_rows(database, MomentRow, ("player_id", "owner", "moment"), rows, {"payments": "{new}"})
+
+
+def list_keys(count: SharedCount) -> set[UseKey]:
+    """The rows that a count is kept in; moments are changed by whoever raises their lock."""
+    return count.uses.keys() | {place_lock(key.owner) for key in count.moments}
+
+
+def is_lock(key: UseKey) -> bool:
+    return key == place_lock(key.owner)
+
+
+def hold_rows(database: Database, keys: Iterable[UseKey]) -> None:
+    """Inside: nobody else changes these rows until our transaction has ended; they are made if need be."""
+    rows = [make_use(key, Use()) for key in sorted(keys)]
+    upsert_rows(database, UseRow, USE_KEY, rows, {"used": "{old}"})
 
 
 def list_shared_differences(database: Database, programme: Programme) -> list[str]:
     """A sentence for each limit for all or budget that is kept otherwise than the ledger says."""
     names = name_owners(programme)
     before = read_shared(database)
-    uses, _ = count_shared_uses(database, programme)
+    uses = SharedCount(programme).go_on(database).uses
     after = read_shared(database)
     found = []
     for key in sorted(before.keys() | uses.keys()):
         kept = before.get(key, 0)
-        if key.owner not in names or key.period == place_lock(key.owner).period:
+        if key.owner not in names or is_lock(key):
             continue
         if kept != uses.get(key, 0) and kept == after.get(key, 0):  # else it moves just now
             found.append(

@@ -20,9 +20,11 @@ from app.rules.calendar import EARLY
 
 NOBODY = ""  # of an event whose player nobody knows
 WINDOW = 2000  # rows looked through at once
+SLACK = 10_000  # rows before the last that are looked through again: some may still be on their way
+# What an event was counted by stays.
 COUNTED_AT = (
-    "CASE WHEN occurred_at IS NULL OR occurred_at > settled_at + {early} THEN settled_at"
-    " ELSE occurred_at END"
+    "COALESCE(counted_at, CASE WHEN occurred_at IS NULL OR occurred_at > settled_at + {early}"
+    " THEN settled_at ELSE occurred_at END)"
 )
 
 Progress = Callable[[Sequence[Any]], Iterable[Any]]
@@ -59,20 +61,18 @@ class Filler:
         """Fill in what is missing; how many events it was."""
         if not self._types:
             return 0
-        windows = self._list_windows()
+        highest = self._database.read(self._find_highest)
         count = 0
-        for first in progress(windows):
+        for first in progress(self._list_windows(highest)):
             rows = self._database.read(partial(self._list_missing, first))
             count += run_in_chunks(self._database, rows, self._fill_some)
-        highest = self._database.read(self._find_highest)
-        said = json.dumps({"to": highest, "fingerprint": self._fingerprint})
+        said = json.dumps({"to": max(0, highest - SLACK), "fingerprint": self._fingerprint})
         self._database.transact(lambda is_retry: set_mark(self._database, FILLED, said))
         return count
 
-    def _list_windows(self) -> list[int]:
-        """The first ids of what was not looked through yet for these types."""
+    def _list_windows(self, highest: int) -> list[int]:
+        """The first ids of what was not looked through yet for these types, up to a row."""
         done = self._database.read(self._read_done)
-        highest = self._database.read(self._find_highest)
         is_known = done.get("fingerprint") == self._fingerprint
         return list(range(done["to"] + 1 if is_known else 1, highest + 1, WINDOW))
 

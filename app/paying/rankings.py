@@ -5,6 +5,7 @@ was cast in time counts. Whether a period was closed is whether its event is the
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import structlog
 from peewee import PeeweeException
@@ -60,7 +61,7 @@ class Rankings:
     def close_due(self) -> int:
         """Close every period that is over; how many there were. It looks once a minute."""
         now = self._now()
-        if not self._rules or now < self._next_look:
+        if not self._rules or self._next_look - LOOK_EVERY <= now < self._next_look:
             return 0
         self._next_look = now + LOOK_EVERY
         count = 0
@@ -101,11 +102,17 @@ class Rankings:
             if not self.is_closed(rule, Unit.SEASON):
                 yield Unit.SEASON
             return
-        period = calendar.name_period(unit, int(since))
+        period, is_first = calendar.name_period(unit, int(since)), True
         while (end := calendar.end_period(period)) is not None and end <= now:
             if not self.is_closed(rule, period):
+                is_first = False
                 yield period
+            elif is_first:  # all before it are closed too: they need not be asked for again
+                self._database.transact(partial(self._note_closed, name, end))
             period = calendar.name_period(unit, end)
+
+    def _note_closed(self, name: str, end: int, is_retry: bool) -> None:
+        set_mark(self._database, name, str(end))
 
     def find_end(self, rule: Rule, period: str) -> int:
         """When a period is over, in ms; a season with the last day of the rule's own `when`."""

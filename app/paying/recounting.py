@@ -15,10 +15,10 @@ from app.counting.deciding import Programme
 from app.counting.folding import fold_history, read_history
 from app.counting.marks import CALENDAR, SHARED, read_mark, set_mark
 from app.counting.shared_uses import (
-    count_shared_uses,
+    SharedCount,
     list_shared,
     list_shared_differences,
-    set_shared_uses,
+    replace_shared,
 )
 from app.database.chunks import BREATH
 from app.database.opening import Database
@@ -49,7 +49,7 @@ class Recounter:
         if not self._fingerprint:
             return 0
         count = self._run(self._rebuild, progress)
-        self._database.transact(lambda is_retry: self._rebuild_shared())
+        self._rebuild_shared()
         return count
 
     def is_shared_new(self) -> bool:
@@ -61,7 +61,7 @@ class Recounter:
         """Count what all share, if some of it is new; whether it was."""
         if not self._fingerprint or not self._database.read(self.is_shared_new):
             return False
-        self._database.transact(lambda is_retry: self._rebuild_shared())
+        self._rebuild_shared()
         return True
 
     def verify(self, progress: Progress = iter) -> list[str]:
@@ -127,12 +127,15 @@ class Recounter:
         return len(players)
 
     def _rebuild_shared(self) -> None:
-        """Inside: what all share, as the ledger has it; and the calendar that all was counted by."""
-        set_shared_uses(
-            self._database, self._programme, count_shared_uses(self._database, self._programme)
-        )
-        set_mark(self._database, SHARED, json.dumps(list_shared(self._programme)))
-        set_mark(self._database, CALENDAR, self._programme.rules.calendar.text)
+        """What all share, as the ledger has it; and the calendar that all was counted by."""
+        count = self._database.read(lambda: SharedCount(self._programme).go_on(self._database))
+
+        def replace(is_retry: bool) -> None:
+            replace_shared(self._database, count)
+            set_mark(self._database, SHARED, json.dumps(list_shared(self._programme)))
+            set_mark(self._database, CALENDAR, self._programme.rules.calendar.text)
+
+        self._database.transact(replace)
 
     def _verify_shared(self) -> list[str]:
         return list_shared_differences(self._database, self._programme)

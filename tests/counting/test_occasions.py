@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.counting.occasions import name_ranking
 from app.guerdon import Guerdon, open_guerdon
 from app.porch.types import Delivery, Outcome, OutcomeState
 from app.testing.books import read_books
@@ -300,3 +301,23 @@ def test_what_cannot_be_folded_keeps_nothing_else_from_being_tried(
     serve(guerdon)
 
     assert read_books(guerdon).gold == {"Bob": "2.00"}
+
+
+def test_what_is_closed_is_not_asked_for_again(open_service: Open, clock: Any) -> None:
+    """After years of days there would be a thousand questions each minute."""
+    clock.now = at("2026-11-01T12:00")
+    guerdon = open_service(rewards=make_rule("top", 'ranking = { in = "day" }'))
+    guerdon.rankings.close_due()
+    for day in range(1, 9):
+        settle(guerdon, make_work(f"v{day}", occurred_at=at(f"2026-11-{day:02}T13:00")))
+        clock.now = at(f"2026-11-{day + 1:02}T12:00")
+        assert guerdon.rankings.close_due() == 1
+    clock.now += 3_600_000
+    guerdon.rankings.close_due()
+
+    name = f"ranking {name_ranking(guerdon.rules.all[0])}"
+    [(since,)] = ask(guerdon, f"SELECT value FROM guerdon_counting WHERE name = '{name}'")
+
+    assert int(since) == at("2026-11-09T00:00")
+    serve(guerdon)
+    assert read_books(guerdon).gold == {"Bob": "8.00"}

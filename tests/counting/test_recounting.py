@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from app.counting.counters import name_budget
+from app.counting.shared_uses import SharedCount, replace_shared
 from app.guerdon import Guerdon, open_guerdon
 from app.testing.players import add_player
 from tests.counting.test_counting import DAY, NOON, make_rule, read_verdicts, vote
@@ -131,3 +133,47 @@ def test_another_calendar_is_refused_until_all_is_counted_by_it(
     assert moved.inspect() == []
     assert moved.bookkeeping.recounter.verify() == []
     moved.close()
+
+
+def test_what_an_event_was_counted_by_stays_when_its_player_is_filled_in(
+    open_service: Open, write_config: Callable[..., Path]
+) -> None:
+    """It has no time of its own, and had waited for days when it was settled."""
+    guerdon = open_service(rewards=make_rule("elsewhere", 'server = "9"\ncount = { every = 2 }'))
+    work = make_work("v1", server_id="1")
+    work.received_at = NOON
+    settle(guerdon, work)
+
+    later = open_guerdon(write_config(rewards=COUNTING))
+    later.migrate()
+
+    said = run_sql(later, "SELECT player_id, counted_at FROM guerdon_events")
+    assert said == [("1", NOON)]
+    later.close()
+
+
+SHARED = (
+    make_rule("all", 'limit = { all = "100 per month" }')
+    + make_rule("often", 'limit = { all = "50 per 100 hours" }')
+    + '[[budgets]]\nname = "gold"\nreward = "gold"\nsum = "amount"\nat_most = "1000 per month"\n'
+)
+
+
+def test_what_is_settled_while_all_is_counted_anew_is_counted_too(open_service: Open) -> None:
+    """Also the first of a month, of which nothing was there when it began."""
+    guerdon = open_service(rewards=SHARED)
+    for number in range(3):
+        vote(guerdon, f"v{number}")
+    with guerdon.database.connection_context():
+        begun = SharedCount(guerdon.programme).go_on(guerdon.database)
+    vote(guerdon, "meanwhile")
+    vote(guerdon, "next month", 40)
+
+    guerdon.database.transact(lambda is_retry: replace_shared(guerdon.database, begun))
+
+    assert guerdon.bookkeeping.recounter.verify() == []
+    budget = name_budget("gold")
+    kept = run_sql(guerdon, f"SELECT used FROM guerdon_limits WHERE owner = '{budget}'")
+    assert sorted(row[0] for row in kept) == [2_000_000, 8_000_000]  # two rewards a vote
+    moments = run_sql(guerdon, "SELECT SUM(payments) FROM guerdon_limit_moments")
+    assert moments == [(5,)]
