@@ -38,7 +38,7 @@ PAYS = $(addprefix tests/database/test_,database.py transactions.py migrating.py
 	tests/paying/test_ledger.py tests/paying/test_settling.py tests/reporting/test_sending.py \
 	tests/stories/test_under_fire.py tests/serving/test_logs.py tests/config/test_config.py tests/cli
 
-.PHONY: run test test-mysql test-lowest mutants lint lock bench bench-growth bench-reports \
+.PHONY: run test test-mysql test-lowest mutants lint lock bench bench-growth bench-rules bench-reports \
 	debian debian-bench mysql clean
 
 run: .venv/.for-run
@@ -76,6 +76,10 @@ bench: .venv/.for-test debian debian-bench
 
 bench-growth: .venv/.for-test debian debian-bench
 	.venv/bin/python -m bench.growth $(ARGS)
+
+# Ten typical rules beside gold alone; ARGS='--votes 2000000' also with years of votes in the tables.
+bench-rules: .venv/.for-test debian debian-bench
+	.venv/bin/python -m bench.rules $(ARGS)
 
 bench-reports: .venv/.for-test debian
 	.venv/bin/python -m bench.reports $(ARGS)

@@ -34,7 +34,7 @@ class Dispatcher:
     ) -> None:
         """`require_fit_database` raises DatabaseUnavailable until it is; `poll` is in seconds.
 
-        `organizers` put what is due by itself into the inbox: rounds of parties, rankings.
+        `organizers` pay what is due by itself, as rounds of parties and rankings; how many there were.
         """
         self._organizers = organizers
         self._inbox = inbox
@@ -106,10 +106,11 @@ class Dispatcher:
         return len(lease.ids) == AT_ONCE
 
     def _organize(self) -> None:
-        """Put what is due by itself into the inbox; where that fails, what waits there is still tried."""
+        """Pay what is due by itself; where that fails, what waits in the inbox is still tried."""
         for organize in self._organizers:
             try:
-                organize()
+                if organize():
+                    self._outbox.nudge()
             except DatabaseUnavailable:
                 raise
             except Exception as error:

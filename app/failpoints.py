@@ -30,6 +30,8 @@ POINTS = (
     "party: votes marked",
     "party: before COMMIT",
     "ranking: before COMMIT",
+    "own deliveries: put, after COMMIT",
+    "own deliveries: paid, not noted",
     "inbox: parked, before COMMIT",
     "inbox: parked, after COMMIT",
     "inbox: closed, before COMMIT",

@@ -38,6 +38,7 @@ from app.paying.bookkeeping import Bookkeeping, Progress
 from app.paying.fetching import Fetcher
 from app.paying.game_servers import make_built_in
 from app.paying.inbox import Inbox
+from app.paying.own_deliveries import OwnDeliveries
 from app.paying.parties import Parties
 from app.paying.player_facts import list_unknown_facts
 from app.paying.players import PlayerFinder
@@ -99,26 +100,25 @@ class Guerdon:
         self.outbox = Outbox(database, plugins, http, now, secrets, config.outbox.at_once)
         self.inbox = Inbox(database, config.inbox, now)
         fetcher = Fetcher(plugins, http, config.players)
+        announcer = Announcer(plugins)
         self.deliveries = Deliveries(
-            database, fetcher, self.settler, self.inbox, Announcer(plugins), unknown
+            database, fetcher, self.settler, self.inbox, announcer, unknown
         )
-        self.dispatcher = self._make_dispatcher()
+        self.dispatcher = self._make_dispatcher(OwnDeliveries(self.inbox, self.settler, announcer))
         self._is_fit = False
         self._inspected_at = 0.0
         self._faults: list[str] = []
         self._lock = threading.Lock()
 
-    def _make_dispatcher(self) -> Dispatcher:
+    def _make_dispatcher(self, own: OwnDeliveries) -> Dispatcher:
         """What serves the boxes, and puts parties and rankings into them."""
-        self.parties = Parties(self.database, self.programme, self.inbox)
+        self.parties = Parties(self.database, self.programme, own)
         self.rankings = Rankings(
-            self.database, self.programme, self.inbox, self.config.inbox.give_up_after, self.now,
+            self.database, self.programme, own, self.config.inbox.give_up_after, self.now,
             self.bookkeeping.recounter.count_stale,
         )  # fmt: skip
-        return Dispatcher(
-            self.inbox, self.deliveries, self.outbox, self.require_fit_database,
-            [self.parties.fold, self.rankings.close_due],
-        )  # fmt: skip
+        return Dispatcher(self.inbox, self.deliveries, self.outbox, self.require_fit_database,
+                          [self.parties.fold, self.rankings.close_due])  # fmt: skip
 
     def migrate(self, progress: Progress = iter) -> list[str]:
         """Bring the tables, and what rules count, up to date; a line for each thing done."""

@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ def fill_tables(side: Guerdon, insert: Insert, votes: int, others: int) -> None:
 
     `votes` is a multiple of PLAYERS: each player has as much gold.
     """
-    event, grant, report = take_samples(side)
+    level = Work(list_game_events("level_up", make_body(1)))
+    event, grant, report = take_samples(side, [make_vote(), level], SAMPLED)
     began = event["settled_at"] - 700 * DAY
     step = 700 * DAY // votes
     names = [make_id((began + number * step) * 100) for number in range(votes)]
@@ -51,30 +52,49 @@ def fill_tables(side: Guerdon, insert: Insert, votes: int, others: int) -> None:
     os.sync()  # or the commits that are measured next would wait for all of this to be written
 
 
-def take_samples(side: Guerdon) -> list[Row]:
-    """The event and the grant of a vote, and the report of a level, as rows; the tables are empty again."""
+def fill_votes(side: Guerdon, insert: Insert, votes: int, players: int) -> None:
+    """So many settled votes of as many players, each a gold; `votes` is a multiple of `players`."""
+    event, grant = take_samples(side, [make_vote()], SAMPLED[:2])
+    event |= {"player_id": None, "counted_at": None, "verdicts": None}  # as before rules counted
+    began = event["settled_at"] - 700 * DAY
+    step = 700 * DAY // votes
+    names = [make_id((began + number * step) * 100) for number in range(votes)]
+    insert("guerdon_events", vary_events(event, names, began, step, players))
+    insert("guerdon_grants", vary_grants(grant, names, began, step, players))
+    with side.inside.database.connection_context():
+        side.inside.database.execute_sql(f"UPDATE players SET gold = {votes // players}")
+    side.filled = votes
+    os.sync()
+
+
+def make_vote() -> Work:
     vote = {"id": "VOTE", "nickname": "player1", "server": {"id": 1}, "user": {"id": 7}}
-    event = Event(*VOTE, "VOTE", "1", "player1", "7", None, vote)
-    works = Work([event], "token 1"), Work(list_game_events("level_up", make_body(1)))
+    return Work([Event(*VOTE, "VOTE", "1", "player1", "7", None, vote)], "token 1")
+
+
+def take_samples(side: Guerdon, works: Sequence[Work], tables: Sequence[str]) -> list[Row]:
+    """The first row of each table once these are settled; the tables are empty again."""
     outcomes = side.inside.settler.settle(works)
     assert {one.state for one in outcomes} == {"settled"}, outcomes
     database = side.inside.database
     samples = []
     with database.connection_context():
-        for table in SAMPLED:
+        for table in tables:
             cursor = database.execute_sql(f"SELECT * FROM {table} ORDER BY id LIMIT 1")
             columns = [column[0] for column in cursor.description]
             samples.append(dict(zip(columns, cursor.fetchone(), strict=True)))
-        for table in SAMPLED:  # only an empty table is filled fast
+        for table in tables:  # only an empty table is filled fast
             is_mysql = database.family == "mysql"
             database.execute_sql(f"TRUNCATE {table}" if is_mysql else f"DELETE FROM {table}")
     database.close_all()
     return samples
 
 
-def vary_events(sample: Row, names: list[str], began: int, step: int) -> Iterator[Row]:
+def vary_events(
+    sample: Row, names: list[str], began: int, step: int, players: int = PLAYERS
+) -> Iterator[Row]:
     for number, name in enumerate(names):
-        player = f"player{number % PLAYERS}"
+        player = f"player{number % players}"
         yield sample | {
             "id": number + 1, "ordered_key": make_event_key(*VOTE, name), "event_id": name,
             "nickname": player, "settled_at": began + number * step,
@@ -82,11 +102,13 @@ def vary_events(sample: Row, names: list[str], began: int, step: int) -> Iterato
         }  # fmt: skip
 
 
-def vary_grants(sample: Row, names: list[str], began: int, step: int) -> Iterator[Row]:
+def vary_grants(
+    sample: Row, names: list[str], began: int, step: int, players: int = PLAYERS
+) -> Iterator[Row]:
     for number in range(len(names)):
         yield sample | {
-            "id": number + 1, "event": number + 1, "player_id": str(number % PLAYERS + 1),
-            "nickname": f"player{number % PLAYERS}", "granted_at": began + number * step,
+            "id": number + 1, "event": number + 1, "player_id": str(number % players + 1),
+            "nickname": f"player{number % players}", "granted_at": began + number * step,
         }  # fmt: skip
 
 

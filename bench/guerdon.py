@@ -38,14 +38,22 @@ class Guerdon:
 
     _looked_into: ClassVar["Guerdon | None"] = None  # a process has one database open at a time
 
-    def __init__(self, name: str, folder: Path, database_url: str, api_url: str, more: str = ""):
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        database_url: str,
+        api_url: str,
+        more: str = "",
+        rewards: str = REWARDS,
+    ):
         """`more` is added to the config."""
         self.name = name
         self.filled = 0  # votes that are in the tables already; their row ids are 1 to this
         self.config = folder / "guerdon.toml"
         text = CONFIG.format(url=database_url, api_url=api_url, token=TOKEN)
         self.config.write_text(text + more)
-        (folder / "rewards.toml").write_text(REWARDS)
+        (folder / "rewards.toml").write_text(rewards)
         self._inside: Service | None = None
         self.server = Gunicorn(self.config, WORKERS)
         self.url = self.server.url

@@ -2,34 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from app.rules.calendar import Unit
 from app.rules.keys import Streak
 from app.rules.rule import Rule, Rules
-from app.rules.selecting import Selector, hash_names, hash_text
-
-
-def name_chain(rule: Rule) -> str:
-    """The name of the chains of a rule's streak; rules with the same one share it."""
-    streak = rule.streak
-    assert streak is not None
-    parts = (rule.selector.counter, streak.unit, streak.votes, streak.may_miss)
-    return hash_names("streak", *parts)
-
-
-def name_party(rule: Rule) -> str:
-    """The name of the queue of votes that a party's rounds are taken from."""
-    assert rule.party is not None
-    return hash_names("party", rule.selector.counter, rule.party.every, rule.party.unit)
-
-
-def name_limit(rule: str) -> str:
-    """The name under which payments of a rule are counted; it hangs on the rule's own."""
-    return hash_names("limit", rule)
-
-
-def name_budget(budget: str) -> str:
-    return hash_names("budget", budget)
+from app.rules.selecting import Selector, hash_text
 
 
 @dataclass(frozen=True)
@@ -40,7 +18,7 @@ class Counter:
     units: tuple[Unit, ...]
     streaks: tuple[tuple[str, Streak], ...] = ()  # the chains that its periods make
 
-    @property
+    @cached_property
     def name(self) -> str:
         return self.selector.counter
 
@@ -80,6 +58,6 @@ def list_counters(rules: tuple[Rule, ...]) -> Iterator[Counter]:
         selectors[name] = rule.selector
         units.setdefault(name, set()).add(asked.unit)
         if rule.streak:
-            streaks.setdefault(name, {})[name_chain(rule)] = rule.streak
+            streaks.setdefault(name, {})[rule.chain_name] = rule.streak
     for name, selector in selectors.items():
         yield Counter(selector, tuple(sorted(units[name])), tuple(streaks.get(name, {}).items()))

@@ -3,15 +3,15 @@
 It pays, verifies, rebuilds, tries and backfills. There is no clock in it: the event has its own time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from app.counting.counters import Counter, Counters, name_chain, name_party
+from app.counting.counters import Counter, Counters
 from app.counting.limits import find_exhausted, find_used_up, use_budgets, use_limits
 from app.counting.occasions import SOURCE, list_paying_rules, name_ranking
-from app.counting.state import ChainsKey, Draft, PartyVote, SeenKey, Tally, TallyKey
+from app.counting.state import NO_TALLY, ChainsKey, Draft, PartyVote, SeenKey, Tally, TallyKey
 from app.counting.streaks import Joined, join_chains, replace_chains
 from app.counting.verdicts import Verdict, find_fact_fault
 from app.porch.types import Event
@@ -57,11 +57,11 @@ class Programme:
         """The rule of this name, if there is one."""
         return self._by_name.get(name)
 
-    def list_rules(self, event: Event) -> list[Rule]:
+    def list_rules(self, event: Event) -> Sequence[Rule]:
         """The rules that are for the type and the server of an event."""
         if event.source == SOURCE:
-            return list(list_paying_rules(self.rules, event)) if event.earns else []
-        return [rule for rule in self.rules.by_type.get(event.type, ()) if rule.is_for(event)]
+            return list_paying_rules(self.rules, event) if event.earns else ()
+        return self.rules.find_rules(event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,8 @@ class Happened:
         """What the player lacks for a rule; "" where it is nothing."""
         if self.refused is not None:
             return self.refused.get(rule.name, "")
+        if not rule.player_where:
+            return ""
         return find_fact_fault(rule.player_where, self.facts, PLAYER)
 
     @property
@@ -130,13 +132,13 @@ def count_in(
     period = counters.calendar.name_period(unit, happened.moment)
     if counter.selector.by_site:
         seen = SeenKey(counter.name, period, happened.player, name_site(happened.event))
-        if draft.seen.get(seen):
+        if draft.seen.get(seen, False):
             return None
         draft.seen[seen] = True
     key = TallyKey(counter.name, period, happened.player)
-    before = draft.tallies.get(key, Tally())
-    draft.tallies[key] = Tally(before.votes + 1, max(before.last_at, happened.moment))
-    return before.votes + 1
+    votes, last_at = draft.tallies.get(key, NO_TALLY)
+    draft.tallies[key] = Tally(votes + 1, max(last_at, happened.moment))
+    return votes + 1
 
 
 def name_site(event: Event) -> str:
@@ -187,7 +189,7 @@ def judge_rule(
     while verdict.paid < due and pay_once(programme, draft, happened, verdict):
         verdict.paid += 1
     if rule.streak and verdict.paid:
-        note_paid(draft, happened, rule, counted.joined[name_chain(rule)], verdict.paid)
+        note_paid(draft, happened, rule, counted.joined[rule.chain_name], verdict.paid)
     return verdict
 
 
@@ -195,7 +197,7 @@ def find_fault(programme: Programme, happened: Happened, rule: Rule) -> str:
     """What the event itself lacks for a rule."""
     if rule.when and (fault := rule.when.find_fault(programme.rules.calendar, happened.moment)):
         return fault
-    return find_fact_fault(rule.where, happened.event.data)
+    return find_fact_fault(rule.where, happened.event.data) if rule.where else ""
 
 
 def count_due(
@@ -209,7 +211,7 @@ def count_due(
         return judge_streak(programme, draft, happened, counted, rule)
     if rule.party:
         period = programme.rules.calendar.name_period(rule.party.unit, happened.moment)
-        vote = PartyVote(name_party(rule), period, happened.player, happened.moment)
+        vote = PartyVote(rule.party_name, period, happened.player, happened.moment)
         if vote not in draft.party_votes:  # two rules may share a party
             draft.party_votes.append(vote)
         return 0, f"counts towards the next party of {rule.party.every}"
@@ -235,7 +237,7 @@ def judge_streak(
     programme: Programme, draft: Draft, happened: Happened, counted: Counted, rule: Rule
 ) -> tuple[int, str]:
     assert rule.streak is not None
-    streak, name = rule.streak, name_chain(rule)
+    streak, name = rule.streak, rule.chain_name
     joined = counted.joined.get(name)
     if joined:
         due = joined.count_due(rule.name, streak.marks)
@@ -254,34 +256,35 @@ def pay_once(programme: Programme, draft: Draft, happened: Happened, verdict: Ve
     if used_up := find_used_up(draft, rule, calendar, moment, happened.player):
         verdict.why = used_up
         return False
-    gifts: list[Gift] = list(rule.gifts)
+    gifts: Sequence[Gift] = rule.gifts
     draw = None
     if rule.choice:
         event, weights = happened.event, rule.choice.weights
         number = verdict.paid
         draw = draw_line(programme.secret, rule.name, event.type, event.id, weights, number)
         gift = rule.choice.lines[draw.line].gift
-        gifts += [gift] if gift else []
-    rewards = [gift.reward for gift in gifts]
-    budgets = programme.rules.budgets
-    if exhausted := find_exhausted(draft, budgets, rewards, calendar, moment):
-        verdict.why = f"the budget {exhausted} is used up"
-        return False
-    use_limits(draft, rule, rule.limits, calendar, moment, happened.player, happened.name)
-    use_budgets(draft, budgets, rewards, calendar, moment, happened.name)
-    verdict.gifts += gifts
+        gifts = (*gifts, gift) if gift else gifts
+    if budgets := programme.rules.budgets:
+        rewards = [gift.reward for gift in gifts]
+        if exhausted := find_exhausted(draft, budgets, rewards, calendar, moment):
+            verdict.why = f"the budget {exhausted} is used up"
+            return False
+        use_budgets(draft, budgets, rewards, calendar, moment, happened.name)
+    if rule.limits:
+        use_limits(draft, rule, rule.limits, calendar, moment, happened.player, happened.name)
+    verdict.gifts = (*verdict.gifts, *gifts)
     if draw and rule.choice:
         if rule.choice.lines[draw.line].gift:
-            verdict.draws[len(verdict.gifts) - 1] = draw
+            verdict.draws = (*verdict.draws, (len(verdict.gifts) - 1, draw))
         else:
-            verdict.empty_draws.append(draw)
+            verdict.empty_draws = (*verdict.empty_draws, draw)
     return True
 
 
 def note_paid(draft: Draft, happened: Happened, rule: Rule, joined: Joined, times: int) -> None:
     """Remember in the chain how often the rule has paid for it."""
-    key = ChainsKey(name_chain(rule), happened.player)
+    key = ChainsKey(rule.chain_name, happened.player)
     draft.chains[key] = tuple(
         chain.add_paid(rule.name, times) if chain.start == joined.chain.start else chain
-        for chain in draft.chains[key]
+        for chain in draft.chains.get(key, ())
     )

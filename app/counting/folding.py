@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.counting.counters import name_chain
 from app.counting.deciding import Happened, Programme, count_event
 from app.counting.ledger_events import HAS_PARTS, rebuild_event
 from app.counting.limits import use_limits
@@ -111,7 +110,7 @@ def note_streak(
 ) -> None:
     """Whatever a rule paid for a chain belongs to the chain that its event is in by now."""
     assert rule.streak is not None
-    key = ChainsKey(name_chain(rule), happened.player)
+    key = ChainsKey(rule.chain_name, happened.player)
     number = programme.rules.calendar.number_period(rule.streak.unit, happened.moment)
     state.chains[key] = tuple(
         chain.add_paid(rule.name, times) if chain.start <= number <= chain.last else chain

@@ -3,8 +3,7 @@
 from bisect import bisect_left, insort
 from collections.abc import Sequence
 
-from app.counting.counters import name_budget, name_limit
-from app.counting.state import EVERYBODY, Draft, MomentsKey, Use, UseKey
+from app.counting.state import EVERYBODY, NO_USE, Draft, MomentsKey, Use, UseKey
 from app.porch.types import Reward
 from app.rules.calendar import Calendar, Unit
 from app.rules.keys import Budget, Limit
@@ -17,25 +16,25 @@ def place_limit(rule: Rule, limit: Limit, calendar: Calendar, moment: int, playe
     period = calendar.name_period(limit.unit, moment)
     if limit.unit == Unit.SEASON and rule.when and rule.when.first:  # another season, another count
         period = f"{period}:{rule.when.first:%Y%m%d}"
-    return UseKey(name_limit(rule.name), period, who)
+    return UseKey(rule.limit_owner, period, who)
 
 
 def place_moments(rule: Rule, limit: Limit, player: str) -> MomentsKey:
     """Where the moments of payments are, for a limit by elapsed time."""
-    return MomentsKey(name_limit(rule.name), EVERYBODY if limit.for_all else player)
+    return MomentsKey(rule.limit_owner, EVERYBODY if limit.for_all else player)
 
 
 def place_budget(budget: Budget, calendar: Calendar, moment: int) -> UseKey:
-    return UseKey(name_budget(budget.name), calendar.name_period(budget.unit, moment), EVERYBODY)
+    return UseKey(budget.owner, calendar.name_period(budget.unit, moment), EVERYBODY)
 
 
 def list_caps(rules: Rules) -> dict[str, int]:
     """How much there is of what all share, by its name."""
-    caps = {name_budget(budget.name): budget.cap for budget in rules.budgets}
+    caps = {budget.owner: budget.cap for budget in rules.budgets}
     for rule in rules.all:
         for limit in rule.limits:
             if limit.for_all and not limit.length:
-                caps[name_limit(rule.name)] = limit.most
+                caps[rule.limit_owner] = limit.most
     return caps
 
 
@@ -48,7 +47,7 @@ def find_used_up(draft: Draft, rule: Rule, calendar: Calendar, moment: int, play
             if not has_room(moments, moment, limit.most, limit.length):
                 return f"at most {limit.text} {who}"
             continue
-        use = draft.uses.get(place_limit(rule, limit, calendar, moment, player), Use())
+        use = draft.uses.get(place_limit(rule, limit, calendar, moment, player), NO_USE)
         if use.amount >= limit.most:
             return f"at most {limit.text} {who}, used up by {use.event}"
     return ""
@@ -76,7 +75,7 @@ def find_exhausted(
     """The name of the budget that does not hold all of these rewards; "" where each does."""
     for budget in budgets:
         wanted = sum(budget.measure(reward) for reward in rewards)
-        used = draft.uses.get(place_budget(budget, calendar, moment), Use()).amount
+        used = draft.uses.get(place_budget(budget, calendar, moment), NO_USE).amount
         if wanted and used + wanted > budget.cap:
             return budget.name
     return ""
@@ -104,8 +103,7 @@ def use_limits(
         if not limit.length
     }
     for place in places:
-        use = draft.uses.get(place, Use())
-        draft.uses[place] = Use(use.amount + 1, event)
+        draft.uses[place] = Use(draft.uses.get(place, NO_USE).amount + 1, event)
 
 
 def use_budgets(
@@ -119,5 +117,4 @@ def use_budgets(
     for budget in budgets:
         if wanted := sum(budget.measure(reward) for reward in rewards):
             place = place_budget(budget, calendar, moment)
-            use = draft.uses.get(place, Use())
-            draft.uses[place] = Use(use.amount + wanted, event)
+            draft.uses[place] = Use(draft.uses.get(place, NO_USE).amount + wanted, event)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from app.counting.counters import name_limit
 from app.counting.deciding import Happened, Programme
 from app.counting.limits import place_budget, place_limit
 from app.counting.state import EVERYBODY, UseKey
@@ -65,10 +64,10 @@ def add_limits(programme: Programme, happened: Happened, needs: Needs) -> None:
                 needs.add_use(place_limit(rule, limit, calendar, happened.moment, happened.player))
                 continue
             who = EVERYBODY if limit.for_all else happened.player
-            spans = needs.moments.setdefault(name_limit(rule.name), {})
+            spans = needs.moments.setdefault(rule.limit_owner, {})
             widen(spans, who, happened.moment - limit.length, happened.moment + limit.length)
             if limit.for_all:
-                needs.add_use(place_lock(name_limit(rule.name)))
+                needs.add_use(place_lock(rule.limit_owner))
         for budget in rules.budgets:
             if any(reward.kind == budget.reward for reward in rule.rewards):
                 needs.add_use(place_budget(budget, calendar, happened.moment))

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from app.counting.counters import name_party
 from app.porch.rounds import join_key
 from app.porch.types import Delivery, Event
 from app.rules.keys import Payees, Ties
@@ -125,7 +124,7 @@ def does_pay(rule: Rule, event: Event) -> bool:
     if event.type == Occasion.BACKFILL:
         return facts.get("name") == rule.name
     if event.type == Occasion.PARTY:
-        if rule.party is None or facts.get("name") != name_party(rule):
+        if rule.party is None or facts.get("name") != rule.party_name:
             return False
         is_for_server = rule.party.to == Payees.SERVER
         if facts.get("to") != rule.party.to:

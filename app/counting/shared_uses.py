@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.counting.counters import name_budget, name_limit
 from app.counting.deciding import Programme
 from app.counting.limits import place_budget, place_limit, place_moments
 from app.counting.needs import place_lock
@@ -96,13 +95,13 @@ def list_shared(programme: Programme) -> list[str]:
     """What all share, each in a word that is another where it counts something else."""
     rules = programme.rules
     found = [
-        f"{name_limit(rule.name)} {limit.length or limit.unit}"
+        f"{rule.limit_owner} {limit.length or limit.unit}"
         for rule in rules.all
         for limit in rule.limits
         if limit.for_all
     ]
     return sorted(found + [
-        f"{name_budget(one.name)} {one.unit} {one.reward} {one.sum}" for one in rules.budgets
+        f"{one.owner} {one.unit} {one.reward} {one.sum}" for one in rules.budgets
     ])  # fmt: skip
 
 
@@ -188,10 +187,10 @@ def read_shared(database: Database) -> dict[UseKey, int]:
 
 def name_owners(programme: Programme) -> dict[str, str]:
     """What each name of a shared counter stands for."""
-    named = {name_budget(one.name): f'budget "{one.name}"' for one in programme.rules.budgets}
-    rules: list[Rule] = programme.rules.all
+    named = {one.owner: f'budget "{one.name}"' for one in programme.rules.budgets}
+    rules: Sequence[Rule] = programme.rules.all
     return named | {
-        name_limit(rule.name): f'limit for all of the rule "{rule.name}"'
+        rule.limit_owner: f'limit for all of the rule "{rule.name}"'
         for rule in rules
         if any(limit.for_all for limit in rule.limits)
     }

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from app.counting.counters import name_party
 from app.counting.deciding import Happened, Programme
 from app.counting.occasions import (
     list_events,
@@ -38,7 +37,7 @@ class TrialOccasions:
         self._programme = programme
         self._held = list_held(database)
         rules = programme.rules.all
-        self._parties = {name_party(rule): rule for rule in rules if rule.party}
+        self._parties = {rule.party_name: rule for rule in rules if rule.party}
         self._rankings = {name_ranking(rule): rule for rule in rules if rule.ranking}
         self._pending: dict[tuple[str, str], Pending] = {}
 

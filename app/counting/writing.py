@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from app.counting.needs import place_lock
-from app.counting.state import EVERYBODY, ChainsKey, PartyVote, State, Use, UseKey
+from app.counting.reading import NOTHING
+from app.counting.state import EVERYBODY, Chain, ChainsKey, PartyVote, State, Use, UseKey
 from app.database.counter_models import ChainRow, MomentRow, SeenRow, TallyRow, UseRow
 from app.database.opening import Database
 from app.database.statements import ROWS_AT_ONCE, insert_sql
@@ -79,10 +80,14 @@ def write_chains(database: Database, before: State, after: State) -> None:
         remove_chains(database, key, [one.start for one in old if one.start not in starts])
         rows += [
             {"player_id": key.player, "counter": key.counter, "start": chain.start,
-             "last": chain.last, "length": chain.length, "paid": json.dumps(dict(chain.paid))}
+             "last": chain.last, "length": chain.length, "paid": dump_paid(chain)}
             for chain in chains if chain not in old
         ]  # fmt: skip
     set_rows(database, ChainRow, rows, ("last", "length", "paid"))
+
+
+def dump_paid(chain: Chain) -> str:
+    return json.dumps(dict(chain.paid)) if chain.paid else NOTHING
 
 
 def remove_chains(database: Database, key: ChainsKey, starts: list[int]) -> None:

@@ -1,7 +1,8 @@
 """The tables of what is counted: all of it follows from the ledger, and can be counted anew.
 
 Who pays a player has taken his turn, so that nobody else changes his rows meanwhile; rows of
-everybody (player_id "") are changed by conditional updates.
+everybody (player_id "") are changed by conditional updates. The key of each begins with the player, and
+the table lies in it: what one vote moves is in one place.
 """
 
 from peewee import (
@@ -20,17 +21,19 @@ PERIOD = 16  # characters of a period, as "week:2026-11-23"
 
 
 class TallyRow(Model):
-    """A player's total in a period. The key begins with the period: a ranking reads it in one piece."""
+    """A player's total in a period. A ranking reads those of a period by an index of their own."""
 
+    player_id = CharField(255)
     counter = FixedCharField(HASH)
     period = CharField(PERIOD)
-    player_id = CharField(255, index=True)
     votes = IntegerField()
     last_at = BigIntegerField()
 
     class Meta:
         table_name = "guerdon_tallies"
-        primary_key = CompositeKey("counter", "period", "player_id")
+        primary_key = CompositeKey("player_id", "counter", "period")
+        indexes = ((("counter", "period"), False),)
+        lies_in_key = True
 
 
 class SeenRow(Model):
@@ -44,6 +47,7 @@ class SeenRow(Model):
     class Meta:
         table_name = "guerdon_seen"
         primary_key = CompositeKey("player_id", "counter", "period", "thing")
+        lies_in_key = True
 
 
 class ChainRow(Model):
@@ -59,6 +63,7 @@ class ChainRow(Model):
     class Meta:
         table_name = "guerdon_streaks"
         primary_key = CompositeKey("player_id", "counter", "start")
+        lies_in_key = True
 
 
 class UseRow(Model):
@@ -73,6 +78,7 @@ class UseRow(Model):
     class Meta:
         table_name = "guerdon_limits"
         primary_key = CompositeKey("player_id", "owner", "period")
+        lies_in_key = True
 
 
 class MomentRow(Model):
@@ -86,6 +92,7 @@ class MomentRow(Model):
     class Meta:
         table_name = "guerdon_limit_moments"
         primary_key = CompositeKey("player_id", "owner", "moment")
+        lies_in_key = True
 
 
 class PartyVoteRow(Model):
@@ -103,7 +110,6 @@ class PartyVoteRow(Model):
         table_name = "guerdon_party_votes"
         indexes = (
             (("party", "event"), True),
-            (("party", "period", "round", "id"), False),
             (("party", "round", "period"), False),
         )
 

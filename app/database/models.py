@@ -285,9 +285,14 @@ OWN = (OwnPlayer, OwnName)  # where the studio has no table of players
 
 
 def bind_models(database: Database, models: Any) -> None:
-    """Bind models to the database; on MySQL their tables become InnoDB, utf8mb4, binary collation."""
+    """Bind models to the database; on MySQL their tables become InnoDB, utf8mb4, binary collation.
+
+    There a table always lies in its key; on SQLite where its Meta says `lies_in_key`.
+    """
     is_mysql = getattr(database, "family", "") == "mysql"
     for model in models:
+        lies_in_key = getattr(model._meta, "lies_in_key", False)
+        model._meta.without_rowid = lies_in_key and not is_mysql
         if model._meta.table_settings in (None, list(MYSQL_TABLE)):  # not the model's own
             model._meta.table_settings = list(MYSQL_TABLE) if is_mysql else None
     database.bind(models)

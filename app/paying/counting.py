@@ -110,13 +110,16 @@ def find_closed(
     """The rankings, by name and period, that were closed before these events came."""
     over: set[tuple[str, str]] = set()
     calendar = programme.rules.calendar
-    for happened in events:
-        for rule in programme.list_rules(happened.event):
-            if rule.ranking:
-                period = calendar.name_period(rule.ranking.unit, happened.moment)
-                end = calendar.end_period(period)
-                if end is not None and end <= now:
-                    over.add((name_ranking(rule), period))
+    rankings = [rule for rule in programme.rules.all if rule.ranking]
+    for happened in events if rankings else ():
+        for rule in rankings:
+            assert rule.ranking is not None
+            if rule.on != happened.event.type or not rule.is_for(happened.event):
+                continue
+            period = calendar.name_period(rule.ranking.unit, happened.moment)
+            end = calendar.end_period(period)
+            if end is not None and end <= now:
+                over.add((name_ranking(rule), period))
     return frozenset(one for one in over if is_there(database, make_ranking(*one, {})))
 
 

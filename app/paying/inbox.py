@@ -10,13 +10,14 @@ import structlog
 from peewee import PeeweeException
 
 from app.config.sections import Inbox as InboxConfig
-from app.database.chunks import ROWS_AT_ONCE, run_in_chunks
+from app.database.chunks import run_in_chunks
 from app.database.clock import make_clock
 from app.database.error_kinds import ErrorKind, classify_error
 from app.database.keys import make_event_key
 from app.database.leases import Lease, correct_due, finish_lease, take_leases
 from app.database.models import Attempt, Waiting
 from app.database.opening import Database
+from app.database.statements import cut_rows, insert_sql
 from app.database.states import AttemptKind, BoxState
 from app.failpoints import reach
 from app.porch.errors import DatabaseUnavailable
@@ -27,6 +28,11 @@ log = structlog.get_logger()
 
 PATIENCE = 5.0  # seconds: whoever delivers waits for it
 LEASE_LENGTH = 60_000  # ms; longer than any single try takes
+OWN_LEASE = 10_000  # ms; of what is paid as soon as it is put
+COLUMNS = (
+    "ordered_key", "source", "type", "event_id", "token", "data", "state", "due_at", "lease_token",
+    "lease_until", "takes", "attempts", "retries", "last_error", "received_at", "waiting_since",
+)  # fmt: skip
 LONGEST_ERROR = 500  # characters
 LONGEST_DELAY = 30 * 86400.0  # seconds
 ATTEMPTS_KEPT = 200  # of one event; later ones are only counted
@@ -87,21 +93,40 @@ class Inbox:
         reach("inbox: parked, before COMMIT")
         return correct_due(row, now)
 
-    def put(self, deliveries: Sequence[Delivery]) -> None:
-        """Inside: deliveries of our own, to be paid at once; the database's unique error if one is there."""
+    def put(self, deliveries: Sequence[Delivery], lease_token: str) -> None:
+        """Inside: deliveries of our own, leased to whoever has the token, for OWN_LEASE.
+
+        The database's unique error if one is there.
+        """
         now = self._now()
         rows = [
-            {
-                "ordered_key": make_event_key(one.source, one.type, one.id), "source": one.source,
-                "type": one.type, "event_id": one.id, "token": one.token,
-                "data": dump_json(one.data), "state": BoxState.READY, "due_at": AT_ONCE,
-                "lease_token": "", "lease_until": now, "takes": 0, "attempts": 0, "retries": 0,
-                "last_error": "", "received_at": now, "waiting_since": now,
-            }
+            (find_key(one), one.source, one.type, one.id, one.token, dump_json(one.data),
+             BoxState.LEASED, AT_ONCE, lease_token, now + OWN_LEASE, 1, 0, 0, "", now, now)
             for one in deliveries
         ]  # fmt: skip
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            Waiting.insert_many(rows[start : start + ROWS_AT_ONCE]).execute()
+        for some in cut_rows(rows, self._database.bytes_at_once):
+            sql = insert_sql("guerdon_inbox", COLUMNS, len(some), self._database.param)
+            self._database.execute_sql(sql, [value for row in some for value in row])
+
+    def finish_own(
+        self, lease_token: str, tried: Sequence[Delivery], paid: Sequence[Delivery]
+    ) -> None:
+        """End the lease of what was `put`: what is `paid` waits no longer, the rest is due at once."""
+        mine = Waiting.lease_token == lease_token
+        paid_keys = [find_key(one) for one in paid]
+        others = [key for one in tried if (key := find_key(one)) not in set(paid_keys)]
+
+        def finish(is_retry: bool) -> None:
+            if paid_keys:
+                Waiting.update(state=BoxState.SETTLED).where(
+                    mine & (Waiting.ordered_key << paid_keys)
+                ).execute()
+            if others:
+                Waiting.update(state=BoxState.READY, lease_until=self._now(), takes=0).where(
+                    mine & (Waiting.ordered_key << others)
+                ).execute()
+
+        self._database.transact(finish)
 
     def _transact(self, unit: Callable[[], int]) -> int:
         """Two workers may insert the same row: the second then finds and updates it."""
@@ -230,6 +255,10 @@ class Inbox:
         all_ids: Any = Waiting.select(Waiting.id).where(chosen).order_by(Waiting.id).tuples()
         ids = self._database.read(lambda: [row[0] for row in all_ids])
         return run_in_chunks(self._database, ids, revive, progress)
+
+
+def find_key(delivery: Delivery) -> bytes:
+    return make_event_key(delivery.source, delivery.type, delivery.id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from typing import Any
 import structlog
 from peewee import PeeweeException
 
-from app.counting.counters import name_party
 from app.counting.deciding import Programme
 from app.counting.occasions import list_payees, make_party
 from app.counting.writing import CounterRaced
@@ -19,7 +18,7 @@ from app.database.chunks import ROWS_AT_ONCE
 from app.database.error_kinds import ErrorKind, classify_error
 from app.database.opening import Database
 from app.failpoints import reach
-from app.paying.inbox import Inbox
+from app.paying.own_deliveries import OwnDeliveries, Put
 from app.rules.keys import Payees
 from app.rules.rule import Rule
 
@@ -29,14 +28,14 @@ log = structlog.get_logger()
 class Parties:
     """The rounds of every party rule."""
 
-    def __init__(self, database: Database, programme: Programme, inbox: Inbox) -> None:
+    def __init__(self, database: Database, programme: Programme, own: OwnDeliveries) -> None:
         self._database = database
-        self._inbox = inbox
+        self._own = own
         self._all_rules = programme.rules
         rules = [rule for rule in programme.rules.all if rule.party]
         self._rules: dict[str, list[Rule]] = {}
         for rule in rules:
-            self._rules.setdefault(name_party(rule), []).append(rule)
+            self._rules.setdefault(rule.party_name, []).append(rule)
 
     def fold(self) -> int:
         """Make every round that is full; how many there were."""
@@ -49,7 +48,7 @@ class Parties:
 
     def start_by_hand(self, rule: Rule) -> int:
         """Make a round of whatever votes a party has by now; how many votes are in it."""
-        party = name_party(rule)
+        party = rule.party_name
         periods = self._database.read(lambda: self._list_periods(party))
         return self._fold_once(party, periods[-1], least=1) if periods else 0
 
@@ -64,31 +63,37 @@ class Parties:
     def _fold_once(self, party: str, period: str, least: int | None = None) -> int:
         """Make one round if it is full, or of at least `least`; the number of its votes, 0 for none."""
         try:
-            return self._database.transact(lambda is_retry: self._fold(party, period, least))
+            put, count = self._database.transact(lambda is_retry: self._fold(party, period, least))
         except CounterRaced:
             return 0
         except PeeweeException as error:
             if classify_error(error) not in (ErrorKind.DUPLICATE, ErrorKind.LOCKED):
                 raise
             return 0  # somebody else folds it just now
+        if put:
+            self._own.pay(put)
+        return count
 
-    def _fold(self, party: str, period: str, least: int | None) -> int:
-        """Inside: mark the oldest votes with their round, and put its delivery into the inbox."""
+    def _fold(self, party: str, period: str, least: int | None) -> tuple[Put | None, int]:
+        """Inside: mark the oldest votes with their round, and put its deliveries into the inbox.
+
+        What was put, and the number of the votes.
+        """
         rule = self._rules[party][0]
         assert rule.party is not None
         votes = self._read_open(party, period, rule.party.every)
         if len(votes) < (least or rule.party.every):
-            return 0
+            return None, 0
         number = self._find_latest(party, period) + 1
         self._mark([vote[0] for vote in votes], number)
         reach("party: votes marked")
         data = {"voters": list_voters(votes), "servers": self._list_servers(party),
                 "moment": max(vote[3] for vote in votes)}  # fmt: skip
         occasion = make_party(party, period, number, data)
-        self._inbox.put([occasion, *list_payees(occasion, self._all_rules)])
+        put = self._own.put([occasion, *list_payees(occasion, self._all_rules)])
         reach("party: before COMMIT")
         log.info("party", rules=[one.name for one in self._rules[party]], round=number)
-        return len(votes)
+        return put, len(votes)
 
     def _read_open(self, party: str, period: str, most: int) -> Sequence[Sequence[Any]]:
         mark = self._database.param
@@ -109,8 +114,12 @@ class Parties:
 
     def _find_latest(self, party: str, period: str) -> int:
         mark = self._database.param
-        sql = f"SELECT MAX(round) FROM guerdon_party_votes WHERE party = {mark} AND period = {mark}"
-        return int(self._database.execute_sql(sql, (party, period)).fetchone()[0] or 0)
+        sql = (
+            f"SELECT round FROM guerdon_party_votes WHERE party = {mark} AND period = {mark}"
+            " AND round IS NOT NULL ORDER BY round DESC LIMIT 1"
+        )
+        row = self._database.execute_sql(sql, (party, period)).fetchone()
+        return int(row[0]) if row else 0
 
     def _mark(self, ids: Sequence[int], number: int) -> None:
         for some in cut(ids):

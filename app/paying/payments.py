@@ -10,12 +10,11 @@ from dataclasses import dataclass, field, replace
 import structlog
 from peewee import PeeweeException
 
-from app.counting.verdicts import Verdict
+from app.counting.verdicts import Verdict, dump_verdicts
 from app.database.complaints import explain_refusal
 from app.database.error_kinds import ErrorKind, classify_error
 from app.paying.ledger import Entry, key_of
 from app.porch.errors import ConnectionLost, GuerdonError, NotReady
-from app.porch.json import dump_json
 from app.porch.types import Event, Grant, Outcome, OutcomeState, Player, Report
 from app.rules.calendar import choose_moment
 from app.rules.gifts import Gift
@@ -126,14 +125,14 @@ def finish_verdicts(line: Line) -> None:
     """Write draws into the receipts of what they gave; what the ledger keeps of the verdicts."""
     place = 0
     for verdict in line.verdicts or ():
-        for number, draw in verdict.draws.items():
+        for number, draw in verdict.draws:
             grant = line.grants[place + number]
             line.grants[place + number] = replace(
                 grant, receipt={**grant.receipt, "draw": draw.describe()}
             )
         place += len(verdict.gifts)
     if line.verdicts:
-        line.verdicts_json = dump_json([verdict.describe() for verdict in line.verdicts])
+        line.verdicts_json = dump_verdicts(line.verdicts)
 
 
 def make_entry(payment: Payment, line: Line) -> Entry:

@@ -35,7 +35,7 @@ def list_asked(programme: Programme, types: Collection[str]) -> list[str]:
     rules = programme.rules
     asking = [rule for type in types for rule in rules.by_type.get(type, ())]
     if not set(Occasion).isdisjoint(types):  # which pay what any rule gives
-        asking = rules.all
+        asking = list(rules.all)
     return sorted({fact for rule in asking for fact in rule.player_where})
 
 

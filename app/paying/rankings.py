@@ -23,7 +23,7 @@ from app.database.opening import Database
 from app.database.states import ON_THEIR_WAY
 from app.failpoints import reach
 from app.paying.counting import is_there
-from app.paying.inbox import Inbox
+from app.paying.own_deliveries import OwnDeliveries, Put
 from app.rules.calendar import Unit
 from app.rules.rule import Rule
 
@@ -40,7 +40,7 @@ class Rankings:
         self,
         database: Database,
         programme: Programme,
-        inbox: Inbox,
+        own: OwnDeliveries,
         give_up_after: float,
         now: Callable[[], int],
         count_stale: Callable[[], object],
@@ -48,7 +48,7 @@ class Rankings:
         """`give_up_after` in seconds; `count_stale` brings every player's counters up to date."""
         self._database = database
         self._programme = programme
-        self._inbox = inbox
+        self._own = own
         self._longest = int(give_up_after * 1000)
         self._now = now
         self._count_stale = count_stale
@@ -77,12 +77,13 @@ class Rankings:
             return False
         self._count_stale()
         try:
-            self._database.transact(lambda is_retry: self._close(rule, period))
+            put = self._database.transact(lambda is_retry: self._close(rule, period))
         except PeeweeException as error:
             if classify_error(error) != ErrorKind.DUPLICATE:
                 raise
             return False
         log.info("ranking closed", ranking=name_ranking(rule), period=period)
+        self._own.pay(put)
         return True
 
     def is_closed(self, rule: Rule, period: str) -> bool:
@@ -142,7 +143,7 @@ class Rankings:
         params = [*ON_THEIR_WAY, type, until]
         return bool(self._database.read(lambda: self._database.execute_sql(sql, params).fetchone()))
 
-    def _close(self, rule: Rule, period: str) -> None:
+    def _close(self, rule: Rule, period: str) -> Put:
         """Inside: put the table of a period into the inbox, once."""
         last = max(one.ranking.last for one in self._rules[name_ranking(rule)] if one.ranking)
         table = self.rank(rule.selector.counter, period, last)
@@ -152,8 +153,9 @@ class Rankings:
         ]
         data = {"table": entries, "moment": self.find_end(rule, period) - 1}
         occasion = make_ranking(name_ranking(rule), period, data)
-        self._inbox.put([occasion, *list_payees(occasion, self._programme.rules)])
+        put = self._own.put([occasion, *list_payees(occasion, self._programme.rules)])
         reach("ranking: before COMMIT")
+        return put
 
     def rank(self, counter: str, period: str, last: int) -> list[Standing]:
         """All who have a place up to `last`, by one of the ways to tell equal ones apart."""

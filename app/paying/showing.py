@@ -4,7 +4,6 @@ from collections.abc import Collection
 from typing import Any
 
 from app.counting.boards import count_board, count_votes, find_streak, read_moments, read_period
-from app.counting.counters import name_party
 from app.database.opening import Database
 from app.paying.players import PlayerFinder
 from app.porch.text import format_time
@@ -91,7 +90,7 @@ class Showing:
         for rule in self._rules.all:
             if rule.party:
                 period = self._calendar.name_period(rule.party.unit, now)
-                votes, rounds = self._count_party(name_party(rule), period)
+                votes, rounds = self._count_party(rule.party_name, period)
                 every = rule.party.every
                 goals.append({
                     "rule": rule.name, "every": every, "votes": votes % every,
@@ -107,7 +106,9 @@ class Showing:
             f"SELECT COUNT(*) FROM guerdon_party_votes WHERE {where} AND round IS NULL",
             (party, period),
         ).fetchone()[0]
-        rounds = self._database.execute_sql(
-            f"SELECT MAX(round) FROM guerdon_party_votes WHERE {where}", (party, period)
-        ).fetchone()[0]
-        return int(open_votes), int(rounds or 0)
+        latest = self._database.execute_sql(
+            f"SELECT round FROM guerdon_party_votes WHERE {where} AND round IS NOT NULL"
+            " ORDER BY round DESC LIMIT 1",
+            (party, period),
+        ).fetchone()
+        return int(open_votes), int(latest[0]) if latest else 0

@@ -7,7 +7,7 @@ by its first day and never by a number: years have 52 or 53.
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,7 +38,10 @@ class Calendar:
     zone: ZoneInfo = UTC_ZONE
     day_starts: time = time(0)
     week_starts: int = 0
-    _known: dict[tuple[Unit, int], str] = field(default_factory=dict, compare=False, repr=False)
+    # Of one event each is asked several times.
+    _days: dict[int, date] = field(default_factory=dict, compare=False, repr=False)
+    _names: dict[tuple[Unit, date], str] = field(default_factory=dict, compare=False, repr=False)
+    _ends: dict[str, int | None] = field(default_factory=dict, compare=False, repr=False)
 
     def read_clock(self, moment: int) -> datetime:
         """What the wall clock shows at a moment (ms since the epoch)."""
@@ -46,9 +49,14 @@ class Calendar:
 
     def find_day(self, moment: int) -> date:
         """The day that a moment (ms since the epoch) belongs to."""
-        clock = self.read_clock(moment)
-        day = clock.date()
-        return day - timedelta(days=1) if clock.time() < self.day_starts else day
+        day = self._days.get(moment)
+        if day is None:
+            clock = self.read_clock(moment)
+            day = clock.date()
+            if clock.time() < self.day_starts:
+                day -= timedelta(days=1)
+            remember(self._days, moment, day)
+        return day
 
     def find_week(self, day: date) -> date:
         """The first day of the week of a day."""
@@ -57,13 +65,12 @@ class Calendar:
     def name_period(self, unit: Unit, moment: int) -> str:
         """The key of the period of a moment, as "month:2026-11"; two moments of one period share it."""
         if unit in ENDLESS:
-            return str(unit)
-        name = self._known.get((unit, moment))  # it is asked several times of one event
+            return unit.value
+        day = self.find_day(moment)
+        name = self._names.get((unit, day))
         if name is None:
-            if len(self._known) > MOST_KNOWN:
-                self._known.clear()
-            name = name_period_of_day(self, unit, self.find_day(moment))
-            self._known[unit, moment] = name
+            name = name_period_of_day(self, unit, day)
+            remember(self._names, (unit, day), name)
         return name
 
     def number_period(self, unit: Unit, moment: int) -> int:
@@ -100,6 +107,13 @@ class Calendar:
 
     def end_period(self, period: str) -> int | None:
         """When the period of this key is over, in ms since the epoch; None: never by the calendar."""
+        end = self._ends.get(period)
+        if end is None:
+            end = self._find_end(period)
+            remember(self._ends, period, end)
+        return end
+
+    def _find_end(self, period: str) -> int | None:
         unit, _, said = period.partition(":")
         match unit:
             case Unit.DAY:
@@ -119,7 +133,13 @@ class Calendar:
         return f"{self.zone.key} {self.day_starts:%H:%M} {WEEKDAYS[self.week_starts]}"
 
 
-@lru_cache(maxsize=4096)
+def remember(known: dict[Any, Any], key: Any, value: Any) -> None:
+    """Keep what was found, but not for ever."""
+    if len(known) > MOST_KNOWN:
+        known.clear()
+    known[key] = value
+
+
 def name_period_of_day(calendar: Calendar, unit: Unit, day: date) -> str:
     match unit:
         case Unit.DAY:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from marshmallow import Schema
@@ -49,7 +50,7 @@ class Choice:
             )
         )
 
-    @property
+    @cached_property
     def weights(self) -> list[int]:
         return [line.weight for line in self.lines]
 

@@ -4,10 +4,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from app.porch.types import Reward
 from app.rules.calendar import Unit
+from app.rules.selecting import hash_names
 
 UNITS_PER_ONE = 1_000_000  # a budget is kept in millionths
 LARGEST = 2**62
@@ -115,7 +117,12 @@ class Budget:
     unit: Unit
     text: str = ""  # of at_most, as it was written
 
-    @property
+    @cached_property
+    def owner(self) -> str:
+        """The name under which what is given of it is counted."""
+        return hash_names("budget", self.name)
+
+    @cached_property
     def cap(self) -> int:
         """What may be given in a period, in millionths."""
         return int(self.most * UNITS_PER_ONE)

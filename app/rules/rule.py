@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from app.porch.json import dump_json
 from app.porch.types import Event, Reward
 from app.rules.calendar import Calendar
 from app.rules.conditions import Condition
 from app.rules.gifts import Choice, Gift
 from app.rules.keys import Budget, Count, Limit, Party, Ranking, Streak
-from app.rules.selecting import Selector
+from app.rules.selecting import Selector, hash_names
 from app.rules.when import When
 
 PLAYER = "player."  # how the facts of a player begin
@@ -44,6 +45,10 @@ class Rule:
         return all(holds(event.data.get(fact)) for fact, holds in self.where.items())
 
     @cached_property
+    def name_json(self) -> str:
+        return dump_json(self.name)
+
+    @cached_property
     def is_plain(self) -> bool:
         """Whether the event alone decides about it: it has none of the keys that ask for more."""
         asks = (self.when, self.player_where, self.count, self.streak, self.party, self.ranking)
@@ -54,6 +59,24 @@ class Rule:
         """What it counts, where it counts something."""
         sites = self.count is not None and self.count.of == "site"
         return Selector(self.on, self.servers, self.where, self.when, sites)
+
+    @cached_property
+    def chain_name(self) -> str:
+        """The name of the chains of its streak; rules with the same one share it."""
+        assert self.streak is not None
+        asked = self.streak
+        return hash_names("streak", self.selector.counter, asked.unit, asked.votes, asked.may_miss)
+
+    @cached_property
+    def party_name(self) -> str:
+        """The name of the queue of votes that its party's rounds are taken from."""
+        assert self.party is not None
+        return hash_names("party", self.selector.counter, self.party.every, self.party.unit)
+
+    @cached_property
+    def limit_owner(self) -> str:
+        """The name under which its payments are counted; it hangs on the rule's own."""
+        return hash_names("limit", self.name)
 
     @cached_property
     def rewards(self) -> tuple[Reward, ...]:
@@ -82,10 +105,30 @@ class Rules:
             for gift in rule.gifts
         ]
 
-    @property
-    def all(self) -> list[Rule]:
+    @cached_property
+    def all(self) -> tuple[Rule, ...]:
         """Every rule; those of one type in the file's order."""
-        return [rule for some in self.by_type.values() for rule in some]
+        return tuple(rule for some in self.by_type.values() for rule in some)
+
+    @cached_property
+    def _servers(self) -> frozenset[str]:
+        """The servers that rules name; to them all others are one."""
+        return frozenset(server for rule in self.all for server in rule.servers or ())
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, str | None], tuple[Rule, ...]]:
+        return {}
+
+    def find_rules(self, event: Event) -> tuple[Rule, ...]:
+        """The rules that are for the type and the server of an event, in the file's order."""
+        server = event.server_id if event.server_id in self._servers else None
+        found = self._by_place.get((event.type, server))
+        if found is None:
+            if event.type not in self.by_type:
+                return ()
+            found = tuple(rule for rule in self.by_type[event.type] if rule.is_for(event))
+            self._by_place[event.type, server] = found
+        return found
 
     @cached_property
     def is_plain(self) -> bool:

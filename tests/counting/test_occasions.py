@@ -266,12 +266,31 @@ def test_a_vote_after_the_closing_is_told_as_late(open_service: Open, clock: Any
     )
 
 
+def test_a_round_is_paid_as_soon_as_it_is_full(open_service: Open) -> None:
+    """Nobody has to find its voters in the inbox first; there they are noted as settled."""
+    guerdon = open_service(rewards=PARTY)
+    settle(guerdon, *[make_work(f"v{n:02}") for n in range(10)])
+
+    assert guerdon.parties.fold() == 1
+
+    assert read_books(guerdon).gold == {"Bob": "1.00"}
+    assert ask(guerdon, "SELECT DISTINCT state FROM guerdon_inbox") == [("settled",)]
+
+
+def fold_and_die(guerdon: Guerdon) -> None:
+    """A round is in the inbox, and whoever was to pay it is gone; its lease has run out."""
+    parties, rule = guerdon.parties, guerdon.rules.all[0]
+    guerdon.database.transact(lambda is_retry: parties._fold(rule.party_name, "ever", None))
+    with guerdon.database.connection_context():
+        guerdon.database.execute_sql("UPDATE guerdon_inbox SET lease_until = 1")
+
+
 def test_what_a_rule_owed_waits_until_the_rule_is_back(
     open_service: Open, write_config: Any
 ) -> None:
     guerdon = open_service(rewards=make_rule("party", "party = { every = 2 }"))
     settle(guerdon, make_work("v1"), make_work("v2"))
-    guerdon.parties.fold()
+    fold_and_die(guerdon)
     without = open_guerdon(write_config(rewards=make_rule("plain", "")))
 
     serve(without)

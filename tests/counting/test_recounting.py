@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.counting.counters import name_budget
 from app.counting.shared_uses import SharedCount, replace_shared
 from app.guerdon import Guerdon, open_guerdon
+from app.rules.selecting import hash_names
 from app.testing.players import add_player
 from tests.counting.test_counting import DAY, NOON, make_rule, read_verdicts, vote
 from tests.world.books import make_work, settle
@@ -94,6 +94,19 @@ def test_rebuilding_while_votes_are_paid_loses_none(
     other.close()
 
 
+def test_counters_of_an_earlier_layout_are_made_anew(open_service: Open) -> None:
+    """The migration makes their tables anew, and whoever runs it counts everybody again."""
+    guerdon = open_service(rewards=COUNTING)
+    vote_for_days(guerdon)
+    run_sql(guerdon, "DELETE FROM guerdon_migrations WHERE name = '0008_player_first'")
+
+    done = guerdon.migrate()
+
+    assert done == ["migration 0008_player_first", "2 players were counted by the rules"]
+    assert guerdon.inspect() == []
+    assert guerdon.bookkeeping.recounter.verify() == []
+
+
 def test_a_ledger_of_before_is_filled_in_by_migrate(
     open_service: Open, write_config: Callable[..., Path]
 ) -> None:
@@ -172,7 +185,7 @@ def test_what_is_settled_while_all_is_counted_anew_is_counted_too(open_service: 
     guerdon.database.transact(lambda is_retry: replace_shared(guerdon.database, begun))
 
     assert guerdon.bookkeeping.recounter.verify() == []
-    budget = name_budget("gold")
+    budget = hash_names("budget", "gold")
     kept = run_sql(guerdon, f"SELECT used FROM guerdon_limits WHERE owner = '{budget}'")
     assert sorted(row[0] for row in kept) == [2_000_000, 8_000_000]  # two rewards a vote
     moments = run_sql(guerdon, "SELECT SUM(payments) FROM guerdon_limit_moments")

@@ -51,6 +51,7 @@ PLAIN = (
 COUNTED_POINTS = (
     "counting: made anew", "counting: written",
     "party: votes marked", "party: before COMMIT", "ranking: before COMMIT",
+    "own deliveries: put, after COMMIT", "own deliveries: paid, not noted",
 )  # fmt: skip
 # Bob votes on four days, twice on the last, Eve on two: 12 votes, two rounds, Bob is first.
 VOTES = [
