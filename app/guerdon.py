@@ -15,8 +15,8 @@ from peewee import IntegrityError, PeeweeException
 
 from app.config.reading import Config, read_config
 from app.config.sections import Network
-from app.counting.deciding import Programme
 from app.counting.occasions import SOURCE
+from app.counting.programme import Programme
 from app.database.asking_time import ask_time
 from app.database.clock import Clock, make_clock
 from app.database.migrating import migrate

@@ -14,6 +14,7 @@ from app.cli.context import count, enter_folder, open_configured, show_progress
 from app.cli.pids import find_pid_file, prepare_pid_file
 from app.cli.repay import repay
 from app.cli.reports import reports
+from app.cli.totals import import_totals
 from app.config.reading import find_folder
 from app.database.keys import make_event_key
 from app.database.words import explain_cause, explain_database_error
@@ -256,7 +257,7 @@ events.add_command(repay)
 
 @main.group()
 def players() -> None:
-    """Our own table of players."""
+    """Our own table of players; what they had voted elsewhere."""
 
 
 @players.command("add")
@@ -269,4 +270,5 @@ def add_player(nickname: str) -> None:
     tell(f"added {added}")
 
 
+players.add_command(import_totals)
 main.add_command(reports)

@@ -9,8 +9,8 @@ import click
 
 from app.cli.context import count, open_configured, show_progress
 from app.cli.reports import MOMENT, count_ms
-from app.counting.deciding import Programme
 from app.counting.forecasting import forecast_day, list_ceilings, sum_amounts
+from app.counting.programme import Programme
 from app.counting.trial import Result, Trial
 from app.guerdon import Guerdon
 from app.paying.backfilling import Backfill
@@ -112,6 +112,7 @@ def backfill(name: str, yes: bool) -> None:
     planned = Backfill(
         guerdon.database, guerdon.bookkeeping.complete(guerdon.programme), guerdon.settler, rule
     )
+    guerdon.bookkeeping.fill_in(show_progress)
     with guerdon.database.connection_context():
         plan = planned.plan(show_progress)
     if not plan:

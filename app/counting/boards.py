@@ -1,17 +1,23 @@
 """What is shown of votes: who has most of them, and how many one player has; all from the ledger."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from app.counting.imported import VOTE, Totals, read_totals
+from app.counting.occasions import SOURCE, Occasion
 from app.counting.streaks import build_chains, find_current
 from app.database.opening import Database
 from app.porch.errors import GuerdonError
 from app.rules.calendar import EARLY, Calendar, Unit
 
-VOTE = "server.vote"
 SLACK = 2000  # rows that may be out of order, as from several hosts
+# A row of the ledger is one vote, or an import of many.
+WITH_IMPORTED = (
+    f"SUM(CASE WHEN type = '{VOTE}' THEN 1 ELSE CAST(JSON_EXTRACT(data, '$.votes') AS SIGNED) END)"
+)
 UNITS = (Unit.DAY, Unit.WEEK, Unit.MONTH, Unit.YEAR, Unit.EVER)
 
 
@@ -34,18 +40,33 @@ def read_moments(database: Database, player: str) -> list[int]:
     return [row[0] for row in database.execute_sql(sql, (player, VOTE)).fetchall()]
 
 
-def count_votes(calendar: Calendar, moments: Sequence[int], now: int) -> dict[str, int]:
-    """How many votes are of this day, week, month, year, and ever."""
+def read_imported(database: Database, player: str) -> Totals:
+    """What was imported of a player, by his key."""
+    mark = database.param
+    sql = (
+        f"SELECT data FROM guerdon_events WHERE player_id = {mark} AND type = {mark}"
+        f" AND source = {mark}"
+    )
+    row = database.execute_sql(sql, (player, Occasion.TOTALS.value, SOURCE)).fetchone()
+    return read_totals(json.loads(row[0])) if row else Totals()
+
+
+def count_votes(
+    calendar: Calendar, moments: Sequence[int], imported: Totals, now: int
+) -> dict[str, int]:
+    """How many votes are of this day, week, month, year, and ever; the imported are of ever alone."""
     wanted = {unit: calendar.name_period(unit, now) for unit in UNITS}
-    return {
+    found = {
         str(unit): sum(calendar.name_period(unit, moment) == period for moment in moments)
         for unit, period in wanted.items()
     }
+    found[Unit.EVER] += imported.votes
+    return found
 
 
-def find_streak(calendar: Calendar, moments: Sequence[int], now: int) -> Streak:
+def find_streak(calendar: Calendar, moments: Sequence[int], imported: Totals, now: int) -> Streak:
     """The streak of days that a vote now would go on, or is in."""
-    numbers = {calendar.number_period(Unit.DAY, moment) for moment in moments}
+    numbers = {calendar.number_period(Unit.DAY, moment) for moment in moments} | {*imported.days}
     today = calendar.number_period(Unit.DAY, now)
     chain = find_current(build_chains(numbers, 0), today, 0)
     if chain is None:
@@ -95,9 +116,15 @@ def find_first_day(unit: Unit, said: str) -> date:
 def count_board(
     database: Database, begin: int, end: int | None, server: str | None, limit: int
 ) -> list[tuple[str, int]]:
-    """Who has the most votes from `begin` until before `end` (ms): keys and numbers, most first."""
-    mark = database.param
+    """Who has the most votes from `begin` until before `end` (ms): keys and numbers, most first.
+
+    Without an end and of all servers, what was imported counts too.
+    """
+    mark, with_imported = database.param, end is None and server is None
     conditions, params = [f"counted_at >= {mark}", f"type = {mark}"], [begin, VOTE]
+    if with_imported:
+        conditions[1] = f"(type = {mark} OR (type = {mark} AND source = {mark}))"
+        params += [Occasion.TOTALS.value, SOURCE]
     if first := find_first_row(database, begin - EARLY):
         conditions.append(f"id >= {mark}")
         params.append(first)
@@ -106,11 +133,12 @@ def count_board(
             conditions.append(f"{condition} {mark}")
             params.append(value)
     sql = (
-        "SELECT player_id, COUNT(*), MAX(counted_at) FROM guerdon_events"
+        f"SELECT player_id, {WITH_IMPORTED if with_imported else 'COUNT(*)'}, MAX(counted_at)"
+        " FROM guerdon_events"
         f" WHERE {' AND '.join(conditions)} AND player_id <> '' GROUP BY player_id"
         f" ORDER BY 2 DESC, 3, 1 LIMIT {int(limit)}"
     )
-    return [(row[0], row[1]) for row in database.execute_sql(sql, params).fetchall()]
+    return [(row[0], int(row[1])) for row in database.execute_sql(sql, params).fetchall()]
 
 
 def find_first_row(database: Database, since: int) -> int:

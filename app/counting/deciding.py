@@ -5,12 +5,13 @@ It pays, verifies, rebuilds, tries and backfills. There is no clock in it: the e
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from app.counting.counters import Counter, Counters
+from app.counting.imported import add_totals, is_imported, is_totals
 from app.counting.limits import find_exhausted, find_used_up, use_budgets, use_limits
 from app.counting.occasions import SOURCE, list_paying_rules, name_ranking
+from app.counting.programme import Programme
 from app.counting.state import NO_TALLY, ChainsKey, Draft, PartyVote, SeenKey, Tally, TallyKey
 from app.counting.streaks import Joined, join_chains, replace_chains
 from app.counting.verdicts import Verdict, find_fact_fault
@@ -18,50 +19,7 @@ from app.porch.types import Event
 from app.rules.calendar import Unit
 from app.rules.drawing import draw_line
 from app.rules.gifts import Gift
-from app.rules.rule import PLAYER, Rule, Rules
-
-
-@dataclass(frozen=True)
-class Programme:
-    """The rules with what they count, and the secret of their draws."""
-
-    rules: Rules
-    secret: bytes = field(default=b"", repr=False)
-
-    @cached_property
-    def lacks_secret(self) -> bool:
-        """Whether rules draw, and nobody has said by which secret: then the database's own is used."""
-        return not self.secret and any(rule.choice for rule in self.rules.all)
-
-    @cached_property
-    def counters(self) -> Counters:
-        return Counters(self.rules)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Stands for what is counted of players; "" where each event alone decides what it earns."""
-        return "" if self.rules.is_plain else self.counters.fingerprint
-
-    def wants_player(self, event: Event, moment: int) -> bool:
-        """Whether an event may earn something, or is counted: then somebody must be its player."""
-        if event.source == SOURCE:
-            return event.earns and bool(event.user_id)
-        rules = self.rules.by_type.get(event.type, ()) if event.earns else ()
-        return any(rule.selector.does_count(event, moment, self.rules.calendar) for rule in rules)
-
-    @cached_property
-    def _by_name(self) -> dict[str, Rule]:
-        return {rule.name: rule for rule in self.rules.all}
-
-    def find_rule(self, name: str) -> Rule | None:
-        """The rule of this name, if there is one."""
-        return self._by_name.get(name)
-
-    def list_rules(self, event: Event) -> Sequence[Rule]:
-        """The rules that are for the type and the server of an event."""
-        if event.source == SOURCE:
-            return list_paying_rules(self.rules, event) if event.earns else ()
-        return self.rules.find_rules(event)
+from app.rules.rule import PLAYER, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +59,9 @@ class Counted:
 def decide(programme: Programme, draft: Draft, happened: Happened) -> list[Verdict]:
     """Count an event, and say of each rule that is for its type and server what it pays."""
     if not happened.event.earns:
+        return []
+    if is_totals(happened.event):
+        add_totals(programme.counters, draft, happened.event, happened.player)
         return []
     if happened.event.source == SOURCE:
         return [
@@ -151,7 +112,10 @@ def count_streaks(
     counters: Counters, draft: Draft, happened: Happened, counter: Counter, counted: Counted
 ) -> None:
     """Where this event makes its day, week or month a counted one, it goes on a chain."""
+    calendar, player = counters.calendar, happened.player
     for name, streak in counter.streaks:
+        if is_imported(calendar, draft, counter.name, streak.unit, player, happened.moment):
+            continue
         if counted.numbers.get((counter.name, streak.unit)) == streak.votes:
             key = ChainsKey(name, happened.player)
             chains = draft.chains.get(key, ())
@@ -244,8 +208,10 @@ def judge_streak(
         reached = streak.marks.find_next(joined.chain.length - 1)
         goal = f" of {reached}" if reached else ", and no mark is left"
         return due, f"{streak.unit} {joined.chain.length}{goal}"
-    number = counted.numbers.get((rule.selector.counter, streak.unit), 0)
-    if number < streak.votes:
+    counter, calendar, player = rule.selector.counter, programme.rules.calendar, happened.player
+    number = counted.numbers.get((counter, streak.unit), 0)
+    known = is_imported(calendar, draft, counter, streak.unit, player, happened.moment)
+    if number < streak.votes and not known:
         return 0, f"{number} of the {streak.votes} that make a {streak.unit} count"
     return 0, f"the {streak.unit} is counted already"
 

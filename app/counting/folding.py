@@ -8,10 +8,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.counting.deciding import Happened, Programme, count_event
+from app.counting.deciding import Happened, count_event
+from app.counting.imported import add_totals, is_totals
 from app.counting.ledger_events import HAS_PARTS, rebuild_event
 from app.counting.limits import use_limits
 from app.counting.occasions import SOURCE, Occasion
+from app.counting.programme import Programme
 from app.counting.state import ChainsKey, State
 from app.database.opening import Database
 from app.rules.rule import PLAYER, Rule
@@ -84,7 +86,10 @@ def fold_history(programme: Programme, history: Iterable[Settled]) -> State:
             continue
         draft = state.begin()
         is_own = settled.happened.event.source == SOURCE
-        if not is_own:
+        if is_totals(settled.happened.event):
+            happened = settled.happened
+            add_totals(programme.counters, draft, happened.event, happened.player)
+        elif not is_own:
             count_event(programme.counters, draft, settled.happened)
         for name, times in settled.paid.items():
             if rule := programme.find_rule(name):

@@ -3,9 +3,20 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from app.counting.deciding import Happened, Programme
+from app.counting.deciding import Happened
+from app.counting.imported import (
+    EVER,
+    EVERY_VOTE,
+    find_counter,
+    is_totals,
+    list_day_streaks,
+    place_imported,
+    read_totals,
+)
 from app.counting.limits import place_budget, place_limit
-from app.counting.state import EVERYBODY, UseKey
+from app.counting.programme import Programme
+from app.counting.state import EVERYBODY, TallyKey, UseKey
+from app.rules.calendar import Unit
 from app.rules.keys import Streak
 
 
@@ -18,6 +29,9 @@ class Needs:
     chains: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
     uses: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     moments: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
+
+    def add_tally(self, key: TallyKey) -> None:
+        self.tallies.setdefault((key.counter, key.period), set()).add(key.player)
 
     def add_chain(self, name: str, streak: Streak, player: str, number: int) -> None:
         reach = streak.may_miss + 1
@@ -37,6 +51,8 @@ def gather_needs(programme: Programme, events: Iterable[Happened]) -> Needs:
     needs = Needs()
     for happened in events:
         add_counters(programme, happened, needs)
+        if is_totals(happened.event):
+            add_imported(programme, happened, needs)
         add_limits(programme, happened, needs)
     return needs
 
@@ -54,6 +70,24 @@ def add_counters(programme: Programme, happened: Happened, needs: Needs) -> None
         for name, streak in counter.streaks:
             number = calendar.number_period(streak.unit, happened.moment)
             needs.add_chain(name, streak, happened.player, number)
+        if counter.name == EVERY_VOTE and list_day_streaks(counter):
+            needs.add_tally(place_imported(happened.player))
+
+
+def add_imported(programme: Programme, happened: Happened, needs: Needs) -> None:
+    """What an import moves."""
+    counter, player = find_counter(programme.counters), happened.player
+    if counter is None:
+        return
+    if Unit.EVER in counter.units:
+        needs.add_tally(TallyKey(counter.name, EVER, player))
+    days = read_totals(happened.event.data).days
+    for name, streak in list_day_streaks(counter) if days else ():
+        for number in (days[0], days[-1]):
+            needs.add_chain(name, streak, player, number)
+        for number in days:
+            period = programme.rules.calendar.name_number(Unit.DAY, number)
+            needs.add_tally(TallyKey(counter.name, period, player))
 
 
 def add_limits(programme: Programme, happened: Happened, needs: Needs) -> None:

@@ -23,6 +23,7 @@ class Occasion(StrEnum):
     PARTY = "party"
     RANKING = "ranking"
     BACKFILL = "backfill"  # what a rule would have paid for an event of before
+    TOTALS = "totals"  # what another plugin had counted; it is counted, and nothing is paid for it
 
 
 def name_ranking(rule: Rule) -> str:
@@ -114,13 +115,16 @@ def list_paying_rules(rules: Rules, event: Event) -> Sequence[Rule]:
 
 def find_orphan(rules: Rules, event: Event) -> str:
     """Why somebody whom an occasion pays has to wait; "" where a rule pays him."""
-    if event.source != SOURCE or not event.earns or list_paying_rules(rules, event):
+    is_paid = event.source == SOURCE and event.earns and event.type != Occasion.TOTALS
+    if not is_paid or list_paying_rules(rules, event):
         return ""
     return f"the rule that paid this {event.type} is not there any more: put it back, and retry"
 
 
 def does_pay(rule: Rule, event: Event) -> bool:
     facts = event.data
+    if event.type == Occasion.TOTALS:
+        return False
     if event.type == Occasion.BACKFILL:
         return facts.get("name") == rule.name
     if event.type == Occasion.PARTY:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.counting.deciding import Programme
 from app.counting.limits import place_budget, place_limit, place_moments
 from app.counting.needs import place_lock
+from app.counting.programme import Programme
 from app.counting.state import EVERYBODY, MomentsKey, Use, UseKey
 from app.counting.writing import make_use
 from app.database.counter_models import MomentRow, UseRow

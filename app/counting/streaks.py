@@ -63,6 +63,17 @@ def build_chains(numbers: Iterable[int], may_miss: int) -> tuple[Chain, ...]:
     return tuple(chains)
 
 
+def unite_chains(chains: Iterable[Chain], may_miss: int) -> tuple[Chain, ...]:
+    """These chains, of which no two count the same period, as one wherever they are near enough."""
+    united: list[Chain] = []
+    for one in sorted(chains):
+        if united and one.start <= united[-1].last + may_miss + 1:
+            united[-1] = merge_chains([united[-1], one])
+        else:
+            united.append(one)
+    return tuple(united)
+
+
 def find_current(chains: Sequence[Chain], number: int, may_miss: int) -> Chain | None:
     """The chain that a period of this number would go on, or is in; None where it would begin one."""
     alive = [one for one in chains if one.start <= number <= one.last + may_miss + 1]

@@ -9,9 +9,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from app.counting.deciding import Programme, decide
+from app.counting.deciding import decide
 from app.counting.folding import Settled, read_settled
+from app.counting.imported import is_totals
 from app.counting.occasions import SOURCE
+from app.counting.programme import Programme
 from app.counting.spilling import SpillingDict
 from app.counting.state import KINDS, State
 from app.counting.trial_occasions import TrialOccasions
@@ -90,7 +92,8 @@ class Trial:
         happened = settled.happened
         for payee in occasions.close_ended(settled.settled_at):
             yield from self._judge(Settled(0, payee, {}, settled.settled_at))
-        if happened.event.source == SOURCE and not occasions.is_replayed(happened.event):
+        is_own = happened.event.source == SOURCE and not is_totals(happened.event)
+        if is_own and not occasions.is_replayed(happened.event):
             return
         draft = self._state.begin()
         for verdict in decide(self.programme, draft, happened):

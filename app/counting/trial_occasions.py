@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from app.counting.deciding import Happened, Programme
+from app.counting.deciding import Happened
 from app.counting.occasions import (
     list_events,
     list_payees,
@@ -11,6 +11,7 @@ from app.counting.occasions import (
     make_ranking,
     name_ranking,
 )
+from app.counting.programme import Programme
 from app.counting.ranking_places import rank_players
 from app.counting.state import PartyVote
 from app.database.opening import Database

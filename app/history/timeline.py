@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.counting.imported import describe_totals
+from app.counting.occasions import SOURCE, Occasion
 from app.database.keys import make_event_key
 from app.database.leases import MAX_TAKES
 from app.database.models import Attempt, Event, Grant, Part, Repayment, Report, Waiting
@@ -194,10 +196,7 @@ def list_payment_steps(record: Record, settled: Event) -> list[dict[str, Any]]:
     later = {one.event for one in record.repayments}
     at_once = [grant for grant in record.grants if grant.event not in later]
     signer = f", signed with {settled.token}" if settled.token else ""
-    earned = "" if at_once else (
-        f"; it earned nothing: no rule is for {settled.type} on server {settled.server_id!r}"
-        " with these facts"
-    )  # fmt: skip
+    earned = "" if at_once else f"; {explain_nothing(settled)}"
     detail = f"{settled.source} {settled.type} {settled.event_id}{signer}{earned}"
     steps = [make_step(settled.settled_at, "settled", detail), *map(make_grant_step, at_once)]
     for one in record.repayments:
@@ -206,6 +205,16 @@ def list_payment_steps(record: Record, settled: Event) -> list[dict[str, Any]]:
         steps.append(make_step(one.repaid_at, "repaid", detail))
         steps += [make_grant_step(grant) for grant in record.grants if grant.event == one.event]
     return steps
+
+
+def explain_nothing(settled: Event) -> str:
+    """Why a settled event earned nothing."""
+    if settled.source == SOURCE and settled.type == Occasion.TOTALS:
+        return describe_totals(json.loads(settled.data))
+    return (
+        f"it earned nothing: no rule is for {settled.type} on server {settled.server_id!r}"
+        " with these facts"
+    )
 
 
 def make_grant_step(grant: Grant) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.counting.deciding import Programme
 from app.counting.folding import Settled
 from app.counting.occasions import make_backfill
+from app.counting.programme import Programme
 from app.counting.trial import Trial
 from app.counting.verdicts import Verdict
 from app.database.opening import Database

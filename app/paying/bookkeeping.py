@@ -7,8 +7,8 @@ from typing import Any
 
 from peewee import PeeweeException
 
-from app.counting.deciding import Programme
 from app.counting.marks import CALENDAR, add_mark, read_mark, read_secret
+from app.counting.programme import Programme
 from app.database.opening import Database
 from app.paying.filling import Filler
 from app.paying.players import PlayerFinder
@@ -33,6 +33,7 @@ class Bookkeeping:
         self._database = database
         self._programme = programme
         self._secrets = secrets
+        self._finder = finder
         self._filler = Filler(database, programme, finder)
         self.recounter = Recounter(database, programme)
 
@@ -51,6 +52,12 @@ class Bookkeeping:
             counted = self.recounter.count_stale(progress) if known == calendar else 0
         done = [f"{filled:,} events were given their player"] if filled else []
         return done + ([f"{counted:,} players were counted by the rules"] if counted else [])
+
+    def fill_in(self, progress: Progress = iter) -> int:
+        """Have the ledger know whose its events are, also where no rule counts; how many it learnt."""
+        with self._database.connection_context():
+            filler = Filler(self._database, self._programme, self._finder, always=True)
+            return filler.fill(progress)
 
     def rebuild(self, progress: Progress = iter) -> int:
         """Put what the ledger says in the place of every counter; how many players."""

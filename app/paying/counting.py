@@ -6,11 +6,12 @@ leaves no trace: the next event has the number that it would have had.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from app.counting.deciding import Happened, Programme, decide
+from app.counting.deciding import Happened, decide
 from app.counting.folding import fold_history, read_history
 from app.counting.limits import list_caps
 from app.counting.needs import gather_needs
 from app.counting.occasions import make_ranking, name_ranking
+from app.counting.programme import Programme
 from app.counting.reading import read_state
 from app.counting.replacing import replace_counters
 from app.counting.state import Draft, PartyVote

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from app.counting.deciding import Programme
 from app.counting.marks import FILLED, read_mark, set_mark
+from app.counting.programme import Programme
 from app.database.chunks import run_in_chunks
 from app.database.opening import Database
 from app.paying.players import PlayerFinder
@@ -33,10 +33,14 @@ Progress = Callable[[Sequence[Any]], Iterable[Any]]
 class Filler:
     """Fills in players and times of events of the types that rules count."""
 
-    def __init__(self, database: Database, programme: Programme, finder: PlayerFinder) -> None:
+    def __init__(
+        self, database: Database, programme: Programme, finder: PlayerFinder, always: bool = False
+    ) -> None:
+        """`always`: also where no rule counts."""
         self._database = database
         self._fingerprint = programme.fingerprint
-        self._types = sorted(programme.rules.by_type) if programme.fingerprint else []
+        is_asked = always or bool(programme.fingerprint)
+        self._types = sorted(programme.rules.by_type) if is_asked else []
         self._finder = finder
 
     def is_needed(self) -> bool:

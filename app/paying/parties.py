@@ -11,8 +11,8 @@ from typing import Any
 import structlog
 from peewee import PeeweeException
 
-from app.counting.deciding import Programme
 from app.counting.occasions import list_payees, make_party
+from app.counting.programme import Programme
 from app.counting.writing import CounterRaced
 from app.database.chunks import ROWS_AT_ONCE
 from app.database.error_kinds import ErrorKind, classify_error

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from app.counting.deciding import Programme
 from app.counting.marks import read_secret
 from app.counting.occasions import SOURCE, find_orphan
+from app.counting.programme import Programme
 from app.database.error_kinds import concerns_all
 from app.database.opening import Database
 from app.failpoints import reach
@@ -108,10 +108,12 @@ class Payer:
         for line in payment.lines:
             if fault := find_orphan(self._programme.rules, line.event):
                 payment.outcome = Outcome(OutcomeState.WAITING, fault)
-            elif self._counts:
+                continue
+            if not self._counts:
+                line.gifts = self._programme.choose_gifts(line.event)
+            if self._counts or line.event.source == SOURCE:  # of which the ledger keeps the player
                 line.wants_player = self._programme.wants_player(line.event, line.moment)
             else:
-                line.gifts = self._programme.rules.choose_gifts(line.event)
                 line.wants_player = bool(line.gifts)
         if self._suspects.are_there() and self._suspects.needs_care(payment):
             payment.is_careful = True
@@ -144,6 +146,8 @@ class Payer:
         players = self._recipients.find_payees([line.event for line in lines])
         for line, player in zip(lines, players, strict=True):
             line.player = player
+            if player is None and line.event.user_id:
+                line.gifts = []
 
     def _unmake(self, made: Sequence[Player], paid: Sequence[Payment]) -> None:
         """A player who was made for payments that all failed goes with them."""

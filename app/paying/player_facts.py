@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from app.config.checking import suggest
-from app.counting.deciding import Programme
 from app.counting.occasions import Occasion
+from app.counting.programme import Programme
 from app.database.opening import Database
 from app.host.loading import Plugins
 from app.porch.errors import NotReady

@@ -10,13 +10,13 @@ from functools import partial
 import structlog
 from peewee import PeeweeException
 
-from app.counting.deciding import Programme
 from app.counting.marks import read_mark, set_mark
 from app.counting.occasions import (
     list_payees,
     make_ranking,
     name_ranking,
 )
+from app.counting.programme import Programme
 from app.counting.ranking_places import Standing, rank_players
 from app.database.error_kinds import ErrorKind, classify_error
 from app.database.opening import Database

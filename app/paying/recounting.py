@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 from app.counting.comparing import list_differences, read_kept
-from app.counting.deciding import Programme
 from app.counting.folding import fold_history, read_history
 from app.counting.marks import CALENDAR, SHARED, read_mark, set_mark
+from app.counting.programme import Programme
 from app.counting.shared_uses import (
     SharedCount,
     list_shared,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from app.counting.deciding import Programme
+from app.counting.programme import Programme
 from app.database.opening import Database
 from app.database.statements import insert_sql
 from app.history.unpaid import list_unpaid_keys, list_windows, read_unpaid_rows, read_window

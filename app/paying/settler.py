@@ -8,7 +8,7 @@ from functools import partial
 
 from peewee import IntegrityError
 
-from app.counting.deciding import Programme
+from app.counting.programme import Programme
 from app.counting.writing import CounterRaced
 from app.database.error_kinds import ErrorKind, classify_error
 from app.database.opening import Database

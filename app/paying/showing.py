@@ -3,7 +3,14 @@
 from collections.abc import Collection
 from typing import Any
 
-from app.counting.boards import count_board, count_votes, find_streak, read_moments, read_period
+from app.counting.boards import (
+    count_board,
+    count_votes,
+    find_streak,
+    read_imported,
+    read_moments,
+    read_period,
+)
 from app.database.opening import Database
 from app.paying.players import PlayerFinder
 from app.porch.text import format_time
@@ -74,9 +81,10 @@ class Showing:
     def describe_votes(self, player: str, now: int) -> dict[str, Any]:
         """A player's votes and streak, by his key, as JSON."""
         moments = read_moments(self._database, player)
-        streak = find_streak(self._calendar, moments, now)
+        imported = read_imported(self._database, player)
+        streak = find_streak(self._calendar, moments, imported, now)
         return {
-            "votes": count_votes(self._calendar, moments, now),
+            "votes": count_votes(self._calendar, moments, imported, now),
             "streak": {
                 "length": streak.length,
                 "last_day": streak.last_day.isoformat() if streak.last_day else None,

@@ -149,7 +149,7 @@ class VotesAnswer(Schema):
     week = tell_number("of this week")
     month = tell_number("of this month")
     year = tell_number("of this year")
-    ever = tell_number("of all time")
+    ever = tell_number("of all time, with what was imported")
 
 
 class StreakAnswer(Schema):

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.counting.deciding import Happened, Programme, decide
+from app.counting.deciding import Happened, decide
+from app.counting.programme import Programme
 from app.counting.state import State
 from app.guerdon import Guerdon, open_guerdon
 from app.paying.settler import Work

@@ -156,6 +156,27 @@ def test_a_rules_past_is_paid_once(open_service: Open, in_studio: Path) -> None:
     assert read_books(guerdon).gold == {"Bob": "107.00"}
 
 
+def test_the_past_of_a_plain_rule_is_paid_too(open_service: Open, in_studio: Path) -> None:
+    """Where no rule counts, the ledger need not know whose an event is that earned nothing."""
+    guerdon = open_service(rewards=make_rule("plain", 'server = "2"'))
+    add_player(guerdon, "Eve")
+    for number, name in enumerate(["Bob", "Bob", "Eve"]):
+        vote_plain(guerdon, f"v{number}", number, name)
+    with guerdon.database.connection_context():
+        guerdon.database.execute_sql("DELETE FROM players WHERE nickname = 'Eve'")
+    (in_studio / "rewards.toml").write_text(
+        make_rule("plain", 'server = "2"') + make_rule("all", "", "50.00")
+    )
+
+    first = run("rules", "backfill", "all", "--yes")
+    again = run("rules", "backfill", "all", "--yes")
+
+    assert '"all" would pay 2 times, to 1 player' in first
+    assert "paid for 2 events" in first
+    assert again == 'there is nothing that "all" has not paid\n'
+    assert read_books(guerdon).gold == {"Bob": "100.00"}
+
+
 def test_draws_are_verified_and_a_changed_one_is_found(open_service: Open, in_studio: Path) -> None:
     guerdon = open_service(rewards=DRAWN)
     for number in range(5):

@@ -13,7 +13,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from app.counting.deciding import Programme
+from app.counting.programme import Programme
 from app.database.keys import make_event_key
 from app.database.models import Waiting
 from app.guerdon import Guerdon, open_guerdon
