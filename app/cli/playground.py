@@ -30,6 +30,7 @@ from app.playground.processes import (
 )
 from app.playground.reloading import Reloading
 from app.playground.sections import SECRETS, write_config
+from app.playground.stage import Stage
 from app.porch.errors import ConfigError, GuerdonError
 from app.terminal import tell
 
@@ -40,6 +41,7 @@ WELCOME = """
 
   Service     {service}
   Reports     of levels and rounds: {playground}/game
+  Programme   streaks, parties, rankings, with a clock to turn: {playground}/programme
   Players     {players}, and whom you add
   Database    {database}, the playground's own: nothing else is touched, nobody else is told
   Ask it      curl -H "Authorization: Bearer {key}" {service}/v1/players/Alice
@@ -58,7 +60,8 @@ def playground() -> None:
     host, port = split_bind(bind)
     guerdon = open_configured()
     require_harmless(guerdon, format_address(bind))
-    app = build_playground(guerdon, service, format_address(bind))
+    stage = Stage(guerdon.config.path, guerdon.rules)
+    app = build_playground(guerdon, service, format_address(bind), stage)
     server = make_server(host, port, app, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     tell(f"the playground is at {format_address(bind)}; it delivers to {service}")
@@ -66,6 +69,7 @@ def playground() -> None:
         time.sleep(PAUSE)
     server.shutdown()
     server.server_close()
+    stage.close()
 
 
 @click.command()

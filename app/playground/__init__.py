@@ -17,6 +17,12 @@ trigger         votes without a page, and signing, for the commands of these nam
 page            the page for votes, and the web around all pages
 game            the page for levels and rounds
 framed          the page that frames a game
+programme       the page for streaks, parties and rankings, with a clock that one turns
+stage           asks the process in which these are played
+acting          that process: a Guerdon with a database of its own
+performance     what is played there: votes, and the clock turned
+scene           what there is to see of it
+stage_clock     its clock
 webhook         the URL of your own that [plugins.webhook] posts to
 sections        what guerdon run works on: your config, with a database and destinations of its own
 own_database    the file it pays into

@@ -16,6 +16,8 @@ from app.playground.game import build_game
 from app.playground.gamemonitoring import build_vote_api
 from app.playground.journal import is_open
 from app.playground.players import DEMO_PLAYERS
+from app.playground.programme import build_programme
+from app.playground.stage import Stage
 from app.playground.sud import build_app_server
 from app.playground.trigger import build_trigger
 from app.playground.webhook import build_webhook
@@ -31,8 +33,11 @@ POLICY = {
 }
 
 
-def build_playground(guerdon: Guerdon, address: str, own_address: str) -> Flask:
-    """The playground's web, for the service at `address`. Raises ConfigError without its sections."""
+def build_playground(guerdon: Guerdon, address: str, own_address: str, stage: Stage) -> Flask:
+    """The playground's web, for the service at `address`; programmes are played on `stage`.
+
+    Raises ConfigError where the config lacks what it needs.
+    """
     playground = Playground(guerdon, address, own_address)
     app = Flask("app.playground")
     app.config["TRUSTED_HOSTS"] = ["127.0.0.1", "localhost", "[::1]"]
@@ -45,7 +50,7 @@ def build_playground(guerdon: Guerdon, address: str, own_address: str) -> Flask:
         build_vote_api(playground.platform), build_g123(playground.g123),
         build_app_server(playground.app_server), build_page(playground), build_game(playground),
         build_framed(playground), build_webhook(), build_elsewhere(),
-        build_trigger(playground),
+        build_trigger(playground), build_programme(stage),
     ):  # fmt: skip
         app.register_blueprint(part)
     app.before_request(refuse_others)

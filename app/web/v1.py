@@ -16,16 +16,15 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import PathConverter
 
 from app.config.api_keys import find_key, find_scopes
-from app.database.error_kinds import LOST_CONNECTION, classify_error
 from app.database.models import Grant
 from app.database.states import BoxState
 from app.guerdon import Guerdon
 from app.history.timeline import describe_event, describe_grant
 from app.paying.claims import LONGEST_LEASE, acknowledge_claim, lease_claims
+from app.paying.describing import describe_player
 from app.porch.errors import AmbiguousPlayer, BadClaim, DatabaseUnavailable, RefusedName
 from app.porch.json import dump_raw_json, is_deep, read_float, read_json
 from app.porch.text import format_time
-from app.porch.types import Player
 from app.web import examples
 from app.web.answers import Acknowledged, EventStory, LeaseAnswer, PlayerAnswer, Problem
 from app.web.origins import is_preflight
@@ -155,7 +154,7 @@ def show_player(arguments: dict[str, Any], nickname: str) -> Response:
         abort(404, message=str(error))
     if player is None:
         return abort(404, message=f"there is no player {nickname!r}")  # type: ignore[no-any-return]
-    described = describe_player(guerdon, player)
+    described = describe_player(guerdon.plugins, guerdon.database, player, guerdon.now())
     mine = Grant.player_id == player.key
     if "before" in arguments:
         mine &= Grant.id < arguments["before"]
@@ -167,30 +166,6 @@ def show_player(arguments: dict[str, Any], nickname: str) -> Response:
     return show_json(
         {"nickname": core["nickname"], **counted, **described, "grants": core["grants"]}
     )
-
-
-def describe_player(guerdon: Guerdon, player: Player) -> dict[str, Any]:
-    """What the plugins know of a player; the last registered has the last word, one may fail."""
-    described: dict[str, Any] = {}
-    plugins = guerdon.plugins
-    known = {
-        "player": player,
-        "db": guerdon.database,
-        "settings": plugins.settings,
-        "now": guerdon.now(),
-    }
-
-    def merge(parts: list[dict[str, Any]]) -> dict[str, Any]:
-        return {name: value for part in parts for name, value in dict(part).items()}
-
-    for answer in plugins.ask_each("describe_player", known, merge):
-        if answer.error is None:
-            described |= answer.value
-        elif classify_error(answer.error) in LOST_CONNECTION:
-            raise answer.error
-        else:
-            log.error("describe_player failed", plugin=answer.plugin, exc_info=answer.error)
-    return described
 
 
 @v1.get("/events/<type>/<rest:id>", tags=["Events"])

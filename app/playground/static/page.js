@@ -76,6 +76,7 @@ async function poll() {
 }
 
 document.addEventListener("submit", (event) => {
+  if (event.target.hasAttribute("data-whole")) return; // what it changes is more than #live
   event.preventDefault();
   const { target: form, submitter } = event;
   const url = submitter?.getAttribute("formaction") ?? form.getAttribute("action");
