@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from app.counting.imported import VOTE, Totals, read_totals
+from app.counting.imported import VOTE, Totals, name_totals, read_totals
 from app.counting.occasions import SOURCE, Occasion
+from app.counting.player_index import has_player_index
 from app.counting.streaks import build_chains, find_current
+from app.database.keys import make_event_key
 from app.database.opening import Database
 from app.porch.errors import GuerdonError
 from app.rules.calendar import EARLY, Calendar, Unit
@@ -33,8 +35,11 @@ class Streak:
 def read_moments(database: Database, player: str) -> list[int]:
     """When the votes of a player were cast (ms), by his key."""
     mark = database.param
+    his = f"player_id = {mark}"
+    if not has_player_index(database):
+        his = f"id IN (SELECT event FROM guerdon_grants WHERE {his})"
     sql = (
-        f"SELECT counted_at FROM guerdon_events WHERE player_id = {mark} AND type = {mark}"
+        f"SELECT counted_at FROM guerdon_events WHERE {his} AND type = {mark}"
         " AND counted_at IS NOT NULL"
     )
     return [row[0] for row in database.execute_sql(sql, (player, VOTE)).fetchall()]
@@ -42,12 +47,10 @@ def read_moments(database: Database, player: str) -> list[int]:
 
 def read_imported(database: Database, player: str) -> Totals:
     """What was imported of a player, by his key."""
-    mark = database.param
-    sql = (
-        f"SELECT data FROM guerdon_events WHERE player_id = {mark} AND type = {mark}"
-        f" AND source = {mark}"
-    )
-    row = database.execute_sql(sql, (player, Occasion.TOTALS.value, SOURCE)).fetchone()
+    sql = f"SELECT data FROM guerdon_events WHERE ordered_key = {database.param}"
+    row = database.execute_sql(
+        sql, (make_event_key(SOURCE, Occasion.TOTALS, name_totals(player)),)
+    ).fetchone()
     return read_totals(json.loads(row[0])) if row else Totals()
 
 

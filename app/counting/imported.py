@@ -43,9 +43,14 @@ def make_totals(totals: Totals, player: Player, moment: int) -> Event:
     last_day = totals.last_day.isoformat() if totals.last_day else None
     data = {"votes": totals.votes, "streak": totals.streak, "last_day": last_day}
     return Event(
-        SOURCE, Occasion.TOTALS, join_key(player.key), nickname=player.nickname,
+        SOURCE, Occasion.TOTALS, name_totals(player.key), nickname=player.nickname,
         user_id=player.key, occurred_at=moment, data=data,
     )  # fmt: skip
+
+
+def name_totals(player: str) -> str:
+    """The id of the event of a player's import, by his key."""
+    return join_key(player)
 
 
 def read_totals(data: Mapping[str, Any]) -> Totals:

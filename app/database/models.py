@@ -54,8 +54,7 @@ class Event(Model):
     verdicts = LongTextField(null=True)
 
     class Meta:
-        table_name = "guerdon_events"
-        indexes = ((("player_id", "id"), False),)
+        table_name = "guerdon_events"  # by player it is indexed once rules count
 
 
 class Grant(Model):

@@ -8,6 +8,7 @@ from typing import Any
 from peewee import PeeweeException
 
 from app.counting.marks import CALENDAR, add_mark, read_mark, read_secret
+from app.counting.player_index import has_player_index, make_player_index
 from app.counting.programme import Programme
 from app.database.opening import Database
 from app.paying.filling import Filler
@@ -42,6 +43,7 @@ class Bookkeeping:
         if not self._programme.fingerprint:
             return []
         with self._database.connection_context():
+            make_player_index(self._database)
             filled = self._filler.fill(progress)
             calendar = self._programme.rules.calendar.text
             known = self._database.transact(
@@ -75,9 +77,10 @@ class Bookkeeping:
                 f"[calendar] says {calendar}, and votes were counted by {known}: put it back, or run"
                 " `guerdon counters rebuild`"
             )
-        if self._filler.is_needed():
+        has_ledger = self._filler.has_ledger()
+        if self._filler.is_needed() or (has_ledger and not has_player_index(self._database)):
             yield "the rules count, and the ledger was never counted: run `guerdon migrate`"
-        elif self._filler.has_ledger() and self.recounter.is_shared_new():
+        elif has_ledger and self.recounter.is_shared_new():
             yield (
                 "a limit for all, or a budget, is new, and what was paid before is not counted for it: run"
                 " `guerdon migrate`"

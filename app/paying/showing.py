@@ -11,6 +11,7 @@ from app.counting.boards import (
     read_moments,
     read_period,
 )
+from app.counting.player_index import has_player_index
 from app.database.opening import Database
 from app.paying.players import PlayerFinder
 from app.porch.text import format_time
@@ -71,9 +72,10 @@ class Showing:
         return found
 
     def _find_last_name(self, key: str) -> str:
-        mark = self._database.param
+        table = "guerdon_events" if has_player_index(self._database) else "guerdon_grants"
         sql = (
-            f"SELECT nickname FROM guerdon_events WHERE player_id = {mark} ORDER BY id DESC LIMIT 1"
+            f"SELECT nickname FROM {table} WHERE player_id = {self._database.param}"
+            " ORDER BY id DESC LIMIT 1"
         )
         row = self._database.execute_sql(sql, (key,)).fetchone()
         return str(row[0]) if row else key
