@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from app.porch.types import Event
 from app.rules.calendar import Unit
 from app.rules.keys import Streak
 from app.rules.rule import Rule, Rules
@@ -30,19 +31,29 @@ class Counters:
         self.by_type = {on: tuple(list_counters(some)) for on, some in rules.by_type.items()}
         self.calendar = rules.calendar
         self._limits = [[rule.name, one.text] for rule in rules.all for one in rule.limits]
+        # A chain keeps what each rule has paid for it, by its name.
+        self._payers = [[rule.name, rule.chain_name] for rule in rules.all if rule.streak]
 
     @property
     def all(self) -> list[Counter]:
         return [counter for some in self.by_type.values() for counter in some]
 
+    def does_count(self, event: Event, moment: int) -> bool:
+        """Whether an event, which happened at this moment (ms), moves a counter of its player."""
+        return event.earns and any(
+            one.selector.does_count(event, moment, self.calendar)
+            for one in self.by_type.get(event.type, ())
+        )
+
     @property
     def fingerprint(self) -> str:
-        """Stands for what is counted, and by which clock."""
+        """Stands for what is counted, and by which clock; and for the rules whose payments are."""
         what = sorted(
             [one.name, sorted(one.units), sorted(chain for chain, _ in one.streaks)]
             for one in self.all
         )
-        return hash_text("counters", self.calendar.text, what, sorted(self._limits))
+        paid = [sorted(self._limits), sorted(self._payers)]
+        return hash_text("counters", self.calendar.text, what, *paid)
 
 
 def list_counters(rules: tuple[Rule, ...]) -> Iterator[Counter]:

@@ -94,6 +94,11 @@ class Bookkeeping:
                     "the rules count something that was not counted before: run `guerdon migrate`, so that"
                     " rankings know those too who do not vote again"
                 )
+            elif self._filler.has_gaps():
+                yield (
+                    "votes that the rules count were settled by rules that did not: run `guerdon migrate`, so"
+                    " that they are counted too"
+                )
 
     def list_secrets(self) -> list[bytes]:
         """The secrets of draws, the current one first."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from app.counting.folding import read_settled
 from app.counting.marks import FILLED, read_mark, set_mark
 from app.counting.programme import Programme
 from app.database.chunks import run_in_chunks
@@ -38,6 +39,7 @@ class Filler:
     ) -> None:
         """`always`: also where no rule counts."""
         self._database = database
+        self._counters = programme.counters
         self._fingerprint = programme.fingerprint
         is_asked = always or bool(programme.fingerprint)
         self._types = sorted(programme.rules.by_type) if is_asked else []
@@ -54,6 +56,20 @@ class Filler:
         """Whether it was filled in for rules that count something else."""
         done = self._read_done()
         return bool(self._types and done) and done["fingerprint"] != self._fingerprint
+
+    def has_gaps(self) -> bool:
+        """Whether events that these rules count were settled since, by rules that asked for no player."""
+        if not self._types:
+            return False
+        kinds = ", ".join([self._database.param] * len(self._types))
+        where = "WHERE id >= {} AND id < {}" + f" AND type IN ({kinds}) AND player_id IS NULL"
+        for first in self._list_windows(self._find_highest()):
+            window = where.format(first, first + WINDOW)
+            for settled in read_settled(self._database, window, self._types):
+                happened = settled.happened
+                if self._counters.does_count(happened.event, happened.moment):
+                    return True
+        return False
 
     def _read_done(self) -> dict[str, Any]:
         """Up to which row the ledger was filled in, and for which rules; empty: never."""

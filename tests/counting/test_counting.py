@@ -112,11 +112,15 @@ def test_a_payment_that_fails_leaves_no_trace_in_a_counter(open_service: Open) -
     )
     vote(guerdon, "a")
 
-    [waits] = settle(guerdon, make_work("b", occurred_at=NOON, server_id="9"))
-    said = vote(guerdon, "c")
+    [alone] = settle(guerdon, make_work("b", occurred_at=NOON, server_id="9"))
+    waits, settled = settle(
+        guerdon,
+        make_work("b", occurred_at=NOON, server_id="9"),
+        make_work("c", occurred_at=NOON + 1),
+    )
 
-    assert waits.state == "waiting"
-    assert said["2nd"]["paid"] == 1
+    assert (alone.state, waits.state, settled.state) == ("waiting", "waiting", "settled")
+    assert read_verdicts(guerdon, "c")["2nd"]["paid"] == 1
 
 
 def test_a_limit_is_never_passed_and_says_who_used_it_up(open_service: Open) -> None:

@@ -175,6 +175,6 @@ def read_paid(guerdon: Guerdon) -> dict[str, dict[str, int]]:
     with guerdon.database.connection_context():
         rows = guerdon.database.execute_sql("SELECT event_id, verdicts FROM guerdon_events")
         return {
-            id: {one["rule"]: one["paid"] for one in json.loads(verdicts)}
+            id: {one["rule"]: one["paid"] for one in json.loads(verdicts or "[]")}
             for id, verdicts in rows.fetchall()
         }

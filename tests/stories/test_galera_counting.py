@@ -86,3 +86,40 @@ def test_two_folders_on_two_nodes_make_each_round_once(open_racers: Any) -> None
     assert dict(rounds) == dict.fromkeys(range(1, 43), 5)
     kept = query(guerdon, "SELECT COUNT(*) FROM guerdon_inbox WHERE type = 'party'")
     assert kept == [(42 * 2,)]  # a round, and Bob
+
+
+DAY = 86_400_000
+NOON = 1_600_000_000_000 // DAY * DAY + DAY // 2
+STREAK = """
+[[rules]]
+name = "two days"
+on = "server.vote"
+streak = { every = 2 }
+give = [{ reward = "gold", amount = "1.00" }]
+
+[[rules]]
+name = "seldom"
+on = "server.vote"
+limit = { player = "1 per 36 hours" }
+give = [{ reward = "gold", amount = "100.00" }]
+"""
+
+
+def test_two_days_of_one_player_on_two_nodes_are_one_streak(open_racers: Any) -> None:  # noqa: F811
+    """What the two write are different rows: only the turn keeps them from missing each other."""
+    guerdon, racers = open_racers(STREAK)
+    undone = rounds = 0
+    while rounds < ROUNDS and (undone < 20 or rounds < 40):
+        votes, moments = [[f"a{rounds}"], [f"b{rounds}"]], [NOON + 9 * DAY * rounds] * 2
+        moments[1] += DAY
+        for states, tries in race(racers, "settle", votes, ["Bob", "Bob"], moments):
+            assert states == ["settled"]
+            undone += tries.get("undone", 0)
+        rounds += 1
+
+    print(f"{rounds} rounds, {undone} undone")
+    assert undone >= 20
+    chains = query(guerdon, "SELECT length, COUNT(*) FROM guerdon_streaks GROUP BY length")
+    assert chains == [(2, rounds)]
+    assert query(guerdon, "SELECT gold FROM players") == [(Decimal(101 * rounds),)]
+    assert guerdon.bookkeeping.recounter.verify() == []

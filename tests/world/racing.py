@@ -65,11 +65,14 @@ def race(
     return [racer.hear() for racer in racers]
 
 
-def settle(guerdon: Guerdon, ids: list[str], nickname: str = "Bob") -> Any:
+def settle(
+    guerdon: Guerdon, ids: list[str], nickname: str = "Bob", occurred_at: int | None = None
+) -> Any:
     """The outcome of each vote, settled together, and how often which conflict made it try again."""
     pay = guerdon.settler._pay
     tries = count_tries(guerdon.settler)
-    outcomes = guerdon.settler.settle([make_work(id, nickname=nickname) for id in ids])
+    works = [make_work(id, nickname=nickname, occurred_at=occurred_at) for id in ids]
+    outcomes = guerdon.settler.settle(works)
     guerdon.settler._pay = pay  # type: ignore[method-assign]
     return [[outcome.state for outcome in outcomes], tries]
 
