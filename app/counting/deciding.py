@@ -10,7 +10,7 @@ from typing import Any
 from app.counting.counters import Counter, Counters
 from app.counting.imported import add_totals, is_imported, is_totals
 from app.counting.limits import find_exhausted, find_used_up, use_budgets, use_limits
-from app.counting.occasions import SOURCE, list_paying_rules, name_ranking
+from app.counting.occasions import SOURCE, list_paying_rules
 from app.counting.programme import Programme
 from app.counting.state import NO_TALLY, ChainsKey, Draft, PartyVote, SeenKey, Tally, TallyKey
 from app.counting.streaks import Joined, join_chains, replace_chains
@@ -181,7 +181,7 @@ def count_due(
         return 0, f"counts towards the next party of {rule.party.every}"
     if rule.ranking:
         period = programme.rules.calendar.name_period(rule.ranking.unit, happened.moment)
-        is_late = (name_ranking(rule), period) in draft.closed
+        is_late = (rule.ranking_name, period) in draft.closed
         how = "came after the ranking was closed:" if is_late else "counts in the ranking:"
         return 0, f"{how} {period}"
     return 1, ""

@@ -12,7 +12,6 @@ from app.porch.rounds import join_key
 from app.porch.types import Delivery, Event
 from app.rules.keys import Payees, Ties
 from app.rules.rule import Rule, Rules
-from app.rules.selecting import hash_names
 
 SOURCE = "guerdon-rules"  # no plugin can have such a name
 
@@ -24,12 +23,6 @@ class Occasion(StrEnum):
     RANKING = "ranking"
     BACKFILL = "backfill"  # what a rule would have paid for an event of before
     TOTALS = "totals"  # what another plugin had counted; it is counted, and nothing is paid for it
-
-
-def name_ranking(rule: Rule) -> str:
-    """The name of a ranking; rules for other places of it share it."""
-    assert rule.ranking is not None
-    return hash_names("ranking", rule.selector.counter, rule.ranking.unit)
 
 
 def make_party(party: str, period: str, number: int, data: Mapping[str, Any]) -> Delivery:
@@ -109,8 +102,9 @@ def make_payee(
 
 
 def list_paying_rules(rules: Rules, event: Event) -> Sequence[Rule]:
-    """The rules that pay this payee of an occasion."""
-    return [rule for rule in rules.all if does_pay(rule, event)]
+    """The rules that pay this payee of an occasion, in the file's order."""
+    named = rules.find_named(str(event.data.get("name", "")))
+    return [rule for rule in named if does_pay(rule, event)]
 
 
 def find_orphan(rules: Rules, event: Event) -> str:
@@ -134,7 +128,7 @@ def does_pay(rule: Rule, event: Event) -> bool:
         if facts.get("to") != rule.party.to:
             return False
         return not is_for_server or (rule.servers is not None and event.server_id in rule.servers)
-    if rule.ranking is None or facts.get("name") != name_ranking(rule):
+    if rule.ranking is None or facts.get("name") != rule.ranking_name:
         return False
     place = facts.get(rule.ranking.ties)
     return isinstance(place, int) and rule.ranking.first <= place <= rule.ranking.last

@@ -9,7 +9,6 @@ from app.counting.occasions import (
     list_payees,
     make_party,
     make_ranking,
-    name_ranking,
 )
 from app.counting.programme import Programme
 from app.counting.ranking_places import rank_players
@@ -39,7 +38,7 @@ class TrialOccasions:
         self._held = list_held(database)
         rules = programme.rules.all
         self._parties = {rule.party_name: rule for rule in rules if rule.party}
-        self._rankings = {name_ranking(rule): rule for rule in rules if rule.ranking}
+        self._rankings = {rule.ranking_name: rule for rule in rules if rule.ranking}
         self._pending: dict[tuple[str, str], Pending] = {}
 
     def is_replayed(self, event: Event) -> bool:

@@ -10,7 +10,7 @@ from app.counting.deciding import Happened, decide
 from app.counting.folding import fold_history, read_history
 from app.counting.limits import list_caps
 from app.counting.needs import gather_needs
-from app.counting.occasions import make_ranking, name_ranking
+from app.counting.occasions import make_ranking
 from app.counting.programme import Programme
 from app.counting.reading import read_state
 from app.counting.replacing import replace_counters
@@ -120,7 +120,7 @@ def find_closed(
             period = calendar.name_period(rule.ranking.unit, happened.moment)
             end = calendar.end_period(period)
             if end is not None and end <= now:
-                over.add((name_ranking(rule), period))
+                over.add((rule.ranking_name, period))
     return frozenset(one for one in over if is_there(database, make_ranking(*one, {})))
 
 

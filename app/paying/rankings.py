@@ -14,7 +14,6 @@ from app.counting.marks import read_mark, set_mark
 from app.counting.occasions import (
     list_payees,
     make_ranking,
-    name_ranking,
 )
 from app.counting.programme import Programme
 from app.counting.ranking_places import Standing, rank_players
@@ -55,7 +54,7 @@ class Rankings:
         self._rules: dict[str, list[Rule]] = {}
         for rule in programme.rules.all:
             if rule.ranking:
-                self._rules.setdefault(name_ranking(rule), []).append(rule)
+                self._rules.setdefault(rule.ranking_name, []).append(rule)
         self._next_look = 0
 
     def close_due(self) -> int:
@@ -82,12 +81,12 @@ class Rankings:
             if classify_error(error) != ErrorKind.DUPLICATE:
                 raise
             return False
-        log.info("ranking closed", ranking=name_ranking(rule), period=period)
+        log.info("ranking closed", ranking=rule.ranking_name, period=period)
         self._own.pay(put)
         return True
 
     def is_closed(self, rule: Rule, period: str) -> bool:
-        ranking = make_ranking(name_ranking(rule), period, {})
+        ranking = make_ranking(rule.ranking_name, period, {})
         return self._database.read(lambda: is_there(self._database, ranking))
 
     def _list_open(self, ranking: str, rule: Rule, now: int) -> Iterator[str]:
@@ -145,14 +144,14 @@ class Rankings:
 
     def _close(self, rule: Rule, period: str) -> Put:
         """Inside: put the table of a period into the inbox, once."""
-        last = max(one.ranking.last for one in self._rules[name_ranking(rule)] if one.ranking)
+        last = max(one.ranking.last for one in self._rules[rule.ranking_name] if one.ranking)
         table = self.rank(rule.selector.counter, period, last)
         entries = [
             [one.player, self._find_server(one.player), one.votes, one.shared, one.first]
             for one in table
         ]
         data = {"table": entries, "moment": self.find_end(rule, period) - 1}
-        occasion = make_ranking(name_ranking(rule), period, data)
+        occasion = make_ranking(rule.ranking_name, period, data)
         put = self._own.put([occasion, *list_payees(occasion, self._programme.rules)])
         reach("ranking: before COMMIT")
         return put

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from app.counting.boards import count_votes, find_streak, read_imported, read_moments
-from app.counting.occasions import SOURCE, Occasion, name_ranking
+from app.counting.occasions import SOURCE, Occasion
 from app.counting.ranking_places import Standing
 from app.database.models import Event, Grant, Waiting
 from app.database.states import BoxState
@@ -136,7 +136,7 @@ def find_ties(guerdon: Guerdon, ranking: str) -> Ties:
     ties = [
         rule.ranking.ties
         for rule in guerdon.rules.all
-        if rule.ranking and name_ranking(rule) == ranking
+        if rule.ranking and rule.ranking_name == ranking
     ]
     return ties[0] if ties else Ties.SHARE
 
@@ -167,7 +167,7 @@ def list_rankings(guerdon: Guerdon) -> Iterator[dict[str, Any]]:
     rankings: dict[str, Rule] = {}
     for rule in guerdon.rules.all:
         if rule.ranking:
-            rankings.setdefault(name_ranking(rule), rule)
+            rankings.setdefault(rule.ranking_name, rule)
     for name, rule in rankings.items():
         assert rule.ranking is not None
         period = guerdon.rules.calendar.name_period(rule.ranking.unit, guerdon.now())

@@ -1,6 +1,6 @@
 """The rules of rewards.toml, as values: what each is for, what it asks, what it gives."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -74,6 +74,12 @@ class Rule:
         return hash_names("party", self.selector.counter, self.party.every, self.party.unit)
 
     @cached_property
+    def ranking_name(self) -> str:
+        """The name of its ranking; rules for other places of it share it."""
+        assert self.ranking is not None
+        return hash_names("ranking", self.selector.counter, self.ranking.unit)
+
+    @cached_property
     def limit_owner(self) -> str:
         """The name under which its payments are counted; it hangs on the rule's own."""
         return hash_names("limit", self.name)
@@ -118,6 +124,21 @@ class Rules:
     @cached_property
     def _by_place(self) -> dict[tuple[str, str | None], tuple[Rule, ...]]:
         return {}
+
+    @cached_property
+    def _by_occasion(self) -> dict[str, list[Rule]]:
+        found: dict[str, list[Rule]] = {}
+        for rule in self.all:
+            names = [rule.name]
+            names += [rule.party_name] if rule.party else []
+            names += [rule.ranking_name] if rule.ranking else []
+            for name in names:
+                found.setdefault(name, []).append(rule)
+        return found
+
+    def find_named(self, name: str) -> Sequence[Rule]:
+        """The rules whose own name this is, or that of their party or ranking."""
+        return self._by_occasion.get(name, ())
 
     def find_rules(self, event: Event) -> tuple[Rule, ...]:
         """The rules that are for the type and the server of an event, in the file's order."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from app.counting.occasions import name_ranking
 from app.guerdon import Guerdon, open_guerdon
 from app.porch.types import Delivery, Outcome, OutcomeState
 from app.testing.books import read_books
@@ -334,7 +333,7 @@ def test_what_is_closed_is_not_asked_for_again(open_service: Open, clock: Any) -
     clock.now += 3_600_000
     guerdon.rankings.close_due()
 
-    name = f"ranking {name_ranking(guerdon.rules.all[0])}"
+    name = f"ranking {guerdon.rules.all[0].ranking_name}"
     [(since,)] = ask(guerdon, f"SELECT value FROM guerdon_counting WHERE name = '{name}'")
 
     assert int(since) == at("2026-11-09T00:00")
