@@ -6,8 +6,8 @@ from collections import OrderedDict
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
-IN_MEMORY = 200_000  # entries
-AT_ONCE = 20_000
+IN_MEMORY = 50_000  # entries, some hundred bytes each
+AT_ONCE = 10_000
 
 
 class SpillingDict(MutableMapping[Any, Any]):
