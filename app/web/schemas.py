@@ -56,5 +56,6 @@ class Acknowledgement(Schema):
 
 class PlayerQuery(Schema):
     before = fields.Integer(
-        validate=validate.Range(1), **say("grants older than the one of this id; the next page")
+        validate=validate.Range(1, 2**63 - 1),
+        **say("grants older than the one of this id; the next page"),
     )

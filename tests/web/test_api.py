@@ -71,6 +71,14 @@ def test_it_works(deliver: Any, call: Call) -> None:
     assert event["grants"][0]["granted_at"] == "2027-01-15T08:00:00.000Z"
 
 
+@pytest.mark.parametrize("before", ["0", "-1", str(2**63), "1" * 30, "x"])
+def test_a_page_begins_at_an_id_that_a_database_knows(call: Call, before: str) -> None:
+    problem = check_problem(call("GET", f"/players/Bob?before={before}"), 422)
+
+    assert "before" in str(problem["errors"])
+    assert call("GET", f"/players/Bob?before={2**63 - 1}").status_code == 200
+
+
 # Keys.
 
 
