@@ -108,7 +108,7 @@ def close(rule: str, period: str) -> None:
         raise GuerdonError(f"{period} is not over yet: votes would miss it")
     if not guerdon.rankings.close(found, named):
         raise GuerdonError(f"{period} was closed already")
-    tell("closed: it is in the inbox, and paid from there")
+    tell("closed, and paid; whom it could not pay waits in the inbox")
 
 
 @click.group()
@@ -124,11 +124,15 @@ def start(rule: str) -> None:
     votes = guerdon.parties.start_by_hand(find_rule(guerdon, rule, "party"))
     if not votes:
         raise GuerdonError("nobody has voted since the last round")
-    tell(f"a round of {count(votes, 'vote')}: it is in the inbox, and paid from there")
+    tell(f"a round of {count(votes, 'vote')}, and paid; whom it could not pay waits in the inbox")
 
 
 def find_rule(guerdon: Guerdon, name: str, key: str) -> Rule:
-    """The rule of this name, which has this key. Raises GuerdonError where there is none."""
+    """The rule of this name, which has this key; it is paid in this process.
+
+    Raises GuerdonError where there is none, DatabaseUnavailable where nobody may pay now.
+    """
+    guerdon.require_fit_database()
     fitting = [rule for rule in guerdon.rules.all if getattr(rule, key)]
     found = next((rule for rule in fitting if rule.name == name), None)
     if found is None:

@@ -109,6 +109,7 @@ def backfill(name: str, yes: bool) -> None:
     if rule is None:
         names = ", ".join(f'"{one.name}"' for one in guerdon.rules.all) or "none"
         raise GuerdonError(f'there is no rule "{name}" (there are: {names})')
+    guerdon.require_fit_database()
     planned = Backfill(
         guerdon.database, guerdon.bookkeeping.complete(guerdon.programme), guerdon.settler, rule
     )

@@ -86,8 +86,9 @@ class Filler:
         for first in progress(self._list_windows(highest)):
             rows = self._database.read(partial(self._list_missing, first))
             count += run_in_chunks(self._database, rows, self._fill_some)
-        said = json.dumps({"to": max(0, highest - SLACK), "fingerprint": self._fingerprint})
-        self._database.transact(lambda is_retry: set_mark(self._database, FILLED, said))
+        if self._fingerprint:  # where no rule counts, nobody was counted: it is still to be done
+            said = json.dumps({"to": max(0, highest - SLACK), "fingerprint": self._fingerprint})
+            self._database.transact(lambda is_retry: set_mark(self._database, FILLED, said))
         return count
 
     def _list_windows(self, highest: int) -> list[int]:

@@ -49,14 +49,15 @@ def leave_stale(database: Database, turns: Sequence[int]) -> None:
 def take_counted_turns(database: Database, players: Collection[str], counters: str) -> list[str]:
     """Inside: as take_turns, by who counts what has this fingerprint; whose counters are not up to date.
 
-    Whoever has no row was never paid: he has no history, and nothing to be counted anew.
+    Whoever has no row yet is not up to date either: on SQLite rows are made once somebody counts, and what
+    was paid before stands in the ledger all the same.
     """
     by_turn: dict[int, list[str]] = {}
     for player in players:
         by_turn.setdefault(make_turn(player), []).append(player)
     stale: list[str] = []
     for some in cut(sorted(by_turn)):
-        rows = ", ".join([f"({turn}, 1, 1, '{counters}')" for turn in some])
+        rows = ", ".join([f"({turn}, 1, 0, '{counters}')" for turn in some])
         # The database reads `version` as it was in both: what is set first is named first.
         sql = (
             f"INSERT INTO guerdon_turns (id, version, counted, counters) VALUES {rows}"

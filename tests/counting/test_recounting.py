@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.counting.shared_uses import SharedCount, replace_shared
+from app.database.models import bind_models
 from app.guerdon import Guerdon, open_guerdon
 from app.rules.selecting import hash_names
 from app.testing.players import add_player
@@ -94,17 +96,54 @@ def test_rebuilding_while_votes_are_paid_loses_none(
     other.close()
 
 
-def test_counters_of_an_earlier_layout_are_made_anew(open_service: Open) -> None:
-    """The migration makes their tables anew, and whoever runs it counts everybody again."""
+def test_counters_of_an_earlier_layout_are_kept(open_service: Open) -> None:
+    """Also what all share, which whoever pays meanwhile must meet as far as it is used."""
     guerdon = open_service(rewards=COUNTING)
     vote_for_days(guerdon)
+    before = import_module("app.database.migrations.0007_counters")
+    tables = (before.TallyRow, before.SeenRow, before.ChainRow, before.UseRow, before.MomentRow)
+    bind_models(guerdon.database, tables)
+    with guerdon.database.connection_context():
+        for model in tables:
+            kept = list(guerdon.database.execute_sql(read_all(model)).fetchall())
+            model._schema.drop_all()
+            model._schema.create_all()
+            if kept:
+                model.insert_many(kept, fields=model._meta.sorted_fields).execute()
     run_sql(guerdon, "DELETE FROM guerdon_migrations WHERE name = '0008_player_first'")
 
-    done = guerdon.migrate()
-
-    assert done == ["migration 0008_player_first", "2 players were counted by the rules"]
+    assert guerdon.migrate()[0] == "migration 0008_player_first"
     assert guerdon.inspect() == []
     assert guerdon.bookkeeping.recounter.verify() == []
+    assert guerdon.migrate() == []
+
+
+def read_all(model: Any) -> str:
+    columns = ", ".join(field.column_name for field in model._meta.sorted_fields)
+    return f"SELECT {columns} FROM {model._meta.table_name}"
+
+
+def test_who_pays_before_all_are_counted_counts_first(
+    open_service: Open, write_config: Callable[..., Path]
+) -> None:
+    """`migrate` was killed between the ledger's filling and the counting of its players."""
+    guerdon = open_service(rewards=PLAIN)
+    settle(guerdon, make_work("v0", occurred_at=NOON), make_work("v1", occurred_at=NOON + 1))
+    first = make_rule("first", "count = { at = 1 }", "50.00")
+    later = open_guerdon(write_config(rewards=PLAIN + first))
+    later.bookkeeping.recounter.count_stale = fail  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        later.migrate()
+
+    settle(later, make_work("v2", occurred_at=NOON + 2))
+
+    assert read_verdicts(later, "v2")["first"]["paid"] == 0
+    assert later.bookkeeping.recounter.verify() == []
+    later.close()
+
+
+def fail(*args: Any) -> int:
+    raise KeyboardInterrupt
 
 
 def test_a_ledger_of_before_is_filled_in_by_migrate(

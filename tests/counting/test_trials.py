@@ -156,6 +156,24 @@ def test_a_rules_past_is_paid_once(open_service: Open, in_studio: Path) -> None:
     assert read_books(guerdon).gold == {"Bob": "107.00"}
 
 
+@pytest.mark.parametrize("command", [["parties", "start", "party"], ["rules", "backfill", "all"]])
+def test_nobody_pays_by_hand_where_the_service_would_not(
+    open_service: Open, in_studio: Path, command: list[str]
+) -> None:
+    """A new budget was never counted: what was paid before might exceed it already."""
+    rules = make_rule("plain", "") + make_rule("party", "party = { every = 10 }", "300.00")
+    vote(open_service(rewards=rules), "v1")
+    (in_studio / "rewards.toml").write_text(
+        rules + make_rule("all", "")
+        + '[[budgets]]\nname = "gold"\nreward = "gold"\nsum = "amount"\nat_most = "1 per year"\n'
+    )  # fmt: skip
+
+    result = CliRunner().invoke(main, command)
+
+    assert result.exit_code == 1
+    assert "a limit for all, or a budget, is new" in result.stderr
+
+
 def test_the_past_of_a_plain_rule_is_paid_too(open_service: Open, in_studio: Path) -> None:
     """Where no rule counts, the ledger need not know whose an event is that earned nothing."""
     guerdon = open_service(rewards=make_rule("plain", 'server = "2"'))
