@@ -165,7 +165,8 @@ def create_app(guerdon: "Guerdon | Path | str" = "config/guerdon.toml") -> "Flas
     Raises ConfigError when the config, a plugin or a rule is at fault. The database need not be
     up: until it is found fit, deliveries are answered with 503.
     """
-    from app.guerdon import Guerdon, open_guerdon  # noqa: PLC0415  (see PLACES)
+    from app.guerdon import Guerdon  # noqa: PLC0415  (see PLACES)
+    from app.opening import open_guerdon  # noqa: PLC0415  (see PLACES)
     from app.web.building import build_app  # noqa: PLC0415
 
     return build_app(guerdon if isinstance(guerdon, Guerdon) else open_guerdon(Path(guerdon)))

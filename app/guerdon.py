@@ -3,44 +3,32 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from pathlib import Path
-from types import MappingProxyType
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from collections.abc import Sequence
 
 import structlog
 from peewee import IntegrityError, PeeweeException
 
-from app.config.reading import Config, read_config
-from app.config.sections import Network
+from app.config.reading import Config
 from app.counting.occasions import SOURCE
 from app.counting.programme import Programme
-from app.database.asking_time import ask_time
-from app.database.clock import Clock, make_clock
+from app.database.clock import Clock
 from app.database.migrating import migrate
 from app.database.models import LEDGER, OWN, bind_models
-from app.database.opening import Database, open_database
+from app.database.opening import Database
 from app.database.sharing import SHARED
 from app.database.words import explain_database_error
 from app.dispatcher import Dispatcher
-from app.failpoints import FOLDER, list_crash_faults
 from app.fitness.inspection import inspect_database
 from app.fitness.readiness import Readiness
-from app.host.loading import Plugins, load_plugins
-from app.logs import find_secrets, set_up_logs
+from app.host.loading import Plugins
 from app.network.client import Http, list_unused_proxies
-from app.network.proxies import make_proxy, write_login
 from app.paying.accepting import Deliveries
 from app.paying.announcing import Announcer
 from app.paying.bookkeeping import Bookkeeping, Progress
 from app.paying.fetching import Fetcher
-from app.paying.game_servers import make_built_in
 from app.paying.inbox import Inbox
 from app.paying.own_deliveries import OwnDeliveries
 from app.paying.parties import Parties
-from app.paying.player_facts import list_unknown_facts
 from app.paying.players import PlayerFinder
 from app.paying.rankings import Rankings
 from app.paying.recipients import Recipients
@@ -50,7 +38,6 @@ from app.paying.settler import Settler
 from app.paying.showing import Showing
 from app.porch.errors import (
     AmbiguousPlayer,
-    ConfigError,
     DatabaseUnavailable,
     GuerdonError,
     RefusedName,
@@ -59,7 +46,6 @@ from app.porch.fields import Secret
 from app.porch.rounds import GAME_SERVER
 from app.porch.types import Event, Player
 from app.reporting.outbox import Outbox
-from app.rules.reading import read_rules
 from app.rules.rule import Rules
 
 log = structlog.get_logger()
@@ -233,68 +219,3 @@ class Guerdon:
         self.deliveries.stop()
         SHARED.let_go(self)
         self._http.close()
-
-
-def open_network(network: Network) -> Http:
-    """The way out, as the config has it."""
-    proxy = None
-    if network.proxy:
-        password = network.proxy_password.reveal() if network.proxy_password else ""
-        proxy = make_proxy(network.proxy, network.proxy_user, password, network.direct)
-    return Http(network.only_to, proxy=proxy)
-
-
-def list_proxy_secrets(network: Network) -> list[Secret]:
-    """The proxy's password, and the form in which the proxy is told it."""
-    password = network.proxy_password
-    if password is None:
-        return []
-    return [password, Secret(write_login(network.proxy_user, password.reveal()), "proxy login")]
-
-
-def list_secrets(config: Config) -> list[Secret]:
-    """What no log and no answer may show, but for the plugins' own."""
-    quoted = urlsplit(config.database.url).password or ""
-    passwords = [Secret(text, "database") for text in (quoted, unquote(quoted))]
-    ours = [
-        *config.api.keys, *list_proxy_secrets(config.network), *config.rewards.draw_secrets,
-    ]  # fmt: skip
-    return [*find_secrets(ours), *passwords]
-
-
-def open_guerdon(
-    path: Path,
-    now: Callable[[], int] | None = None,
-    http: Http | None = None,
-    beside: Mapping[str, Any] = MappingProxyType({}),
-) -> Guerdon:
-    """A Guerdon from the config file at `path`; ConfigError lists every fault of config, plugins, rules.
-
-    `now` gives ms since the epoch; without it the database's clock does. `beside` are plugins, by name,
-    that are asked after those of the config.
-    """
-    config, faults = read_config(path)
-    faults += list_crash_faults(FOLDER)
-    plugins = rules = database = None
-    try:
-        plugins = load_plugins(config, {**make_built_in(bool(config.api.keys)), **beside})
-    except ConfigError as error:
-        faults += error.faults
-    try:
-        rules = read_rules(config.rewards_file, plugins.kinds if plugins else None)
-        if plugins:
-            faults += list_unknown_facts(rules, plugins, str(config.rewards_file))
-    except ConfigError as error:
-        faults += error.faults
-    try:
-        database = open_database(config.database.url)
-    except ConfigError as error:
-        faults += [f"{path}: {fault}" for fault in error.faults]
-    if faults or plugins is None or rules is None or database is None:
-        raise ConfigError(faults)
-    secrets = [*list_secrets(config), *find_secrets(plugins.settings)]
-    set_up_logs(secrets)
-    http = http or open_network(config.network)
-    ask = partial(ask_time, database) if database.family == "mysql" else None
-    clock = Clock(ask=ask) if now is None else make_clock(now)
-    return Guerdon(config, plugins, rules, database, clock, http, secrets)

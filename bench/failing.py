@@ -21,7 +21,8 @@ from statistics import median
 import structlog
 
 from app.database.models import OwnPlayer
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.paying.settler import Work
 from app.porch.types import Event
 from app.testing.database_servers import MariaDBServer

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from app.database.models import OwnPlayer
 from app.guerdon import Guerdon as Service
-from app.guerdon import open_guerdon
+from app.opening import open_guerdon
 from app.testing.deliveries import TOKEN
 from app.testing.gunicorn import Gunicorn
 from bench.load import list_family

@@ -18,7 +18,8 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.paying.settler import Work
 from app.porch.rounds import list_game_events
 from app.testing.database_servers import MariaDBServer

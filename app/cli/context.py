@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from app.config.environment import load_environment
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.porch.errors import GuerdonError
 
 CONFIG = "GUERDON_CONFIG"

@@ -14,7 +14,8 @@ from werkzeug.serving import make_server
 from app.cli.context import find_config, open_configured, shorten_path
 from app.config.environment import load_environment
 from app.config.reading import read_config
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.playground.actions import list_targets
 from app.playground.own_database import make_database
 from app.playground.page import build_playground

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.database.models import Event as Settled
 from app.dispatcher import AT_ONCE
-from app.guerdon import open_guerdon
+from app.opening import open_guerdon
 from app.playground.choice import LONGEST_NICKNAME
 from app.playground.players import DEMO_PLAYERS
 from app.playground.scene import Entry, describe_scene, describe_settled

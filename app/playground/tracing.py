@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from app.config.reading import Config, read_config
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.paying.announcing import Announcer
 from app.paying.settler import Work
 from app.playground.sections import write_config

@@ -6,7 +6,7 @@ from pathlib import Path
 from gunicorn.errors import AppImportError
 
 from app.config.environment import load_environment
-from app.guerdon import open_guerdon
+from app.opening import open_guerdon
 from app.porch.errors import ConfigError
 from app.web.building import build_app
 

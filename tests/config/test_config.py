@@ -12,8 +12,8 @@ from marshmallow import missing
 
 import plugins
 from app.config.reading import ConfigSchema, read_config
-from app.guerdon import open_guerdon
 from app.host.loading import load_plugins
+from app.opening import open_guerdon
 from app.porch.errors import ConfigError
 from tests.world.servers import ROOT
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.config.reading import read_config
 from app.config.references import read_tables
-from app.guerdon import open_guerdon
+from app.opening import open_guerdon
 from app.testing.services import ALL_PLUGINS
 
 BODY = """

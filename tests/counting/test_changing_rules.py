@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.testing.books import read_books
 from app.testing.players import add_player
 from tests.counting.test_counting import DAY, NOON, make_rule, vote

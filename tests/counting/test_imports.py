@@ -16,7 +16,8 @@ from app.counting.imported import EVERY_VOTE
 from app.counting.state import KINDS, Chain
 from app.counting.streaks import build_chains
 from app.counting.trial import Trial
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.testing.books import read_books
 from app.testing.deliveries import API_KEY
 from app.testing.players import add_player

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.porch.types import Delivery, Outcome, OutcomeState
 from app.testing.books import read_books
 from app.testing.players import add_player

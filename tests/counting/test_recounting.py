@@ -10,7 +10,8 @@ import pytest
 
 from app.counting.shared_uses import SharedCount, replace_shared
 from app.database.models import bind_models
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.rules.selecting import hash_names
 from app.testing.players import add_player
 from tests.counting.test_counting import DAY, NOON, make_rule, read_verdicts, vote

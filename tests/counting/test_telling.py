@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from app.counting.deciding import Happened, decide
 from app.counting.programme import Programme
 from app.counting.state import State
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.paying.settler import Work
 from app.porch.types import Event
 from app.rules.gifts import RewardKind

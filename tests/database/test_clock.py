@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from app.database.asking_time import ask_time
 from app.database.clock import ASK_AGAIN, ASK_EVERY, Clock, read_ticks, read_wall
 from app.database.models import Claim, Report, Waiting
-from app.guerdon import Guerdon, ask_time, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.paying.claims import LONGEST_LEASE, lease_claims, queue_claims
 from app.porch.types import Event, Player
 from app.reporting.circuit_breaker import PAUSES

@@ -13,7 +13,8 @@ from peewee import IntegrityError, OperationalError, PeeweeException
 from app.database.error_kinds import classify_error
 from app.database.opening import CONNECT_TIMEOUT, Database, open_database
 from app.database.pool import NoConnectionLeft
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.paying.ledger import Entry, insert_events, key_of
 from app.paying.settler import Work
 from app.porch.errors import ConfigError, DatabaseUnavailable

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from app.database.models import Claim, Waiting
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.paying.settler import LOCKS_WAITED_FOR
 from app.testing.books import read_books
 from app.testing.clock import Clock

@@ -20,7 +20,8 @@ from app.database import opening as database
 from app.database.clock import Clock
 from app.database.migrating import LEASE, MigrationLock, hold_lock, list_pending
 from app.database.models import LEDGER, OWN, bind_models
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.porch.errors import DatabaseUnavailable
 from app.testing.deliveries import post_vote
 from app.testing.waiting import wait_until

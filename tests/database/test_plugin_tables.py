@@ -83,7 +83,7 @@ def shop(tmp_path: Path, database_url: str) -> Shop:
 
 
 ADD_PETS = """
-from app.guerdon import open_guerdon
+from app.opening import open_guerdon
 import sys
 from pathlib import Path
 guerdon = open_guerdon(Path(sys.argv[1]))
@@ -92,7 +92,7 @@ with guerdon.database.connection_context():
     Pet.insert_many([{"player_id": str(n), "count": n} for n in range(5)]).execute()
 """
 READ_PETS = """
-from app.guerdon import open_guerdon
+from app.opening import open_guerdon
 import sys
 from pathlib import Path
 guerdon = open_guerdon(Path(sys.argv[1]))
@@ -101,7 +101,7 @@ with guerdon.database.connection_context():
     print(sorted(Pet.select(Pet.count, Pet.level).tuples()))
 """
 FREE_LOCK = """
-from app.guerdon import open_guerdon
+from app.opening import open_guerdon
 import sys
 from pathlib import Path
 guerdon = open_guerdon(Path(sys.argv[1]))

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.porch.errors import ConfigError
 from app.testing.books import read_books
 from app.testing.deliveries import post_vote

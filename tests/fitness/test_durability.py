@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from app.cli.main import main
 from app.fitness.durability import judge_settings
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.testing.database_servers import DatabaseServer
 from app.testing.deliveries import post_vote
 

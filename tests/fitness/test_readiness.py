@@ -9,7 +9,8 @@ import pytest
 from app import create_app
 from app.database import opening as database
 from app.fitness import readiness
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.testing.database_servers import DatabaseServer
 from app.testing.deliveries import API_KEY, post_vote
 from tests.database.test_database import fill_pool

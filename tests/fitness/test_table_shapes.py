@@ -9,7 +9,8 @@ from peewee import AutoField, BigIntegerField, CharField, IntegerField, Model
 
 from app.database.migrating import make_runner
 from app.database.models import Claim, OwnPlayer, bind_models
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.paying.claims import acknowledge_claim, lease_claims, queue_claims
 from app.paying.settler import Work
 from app.porch.errors import ConfigError

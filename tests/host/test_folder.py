@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import plugins
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.porch.errors import ConfigError
 
 COINS = """

@@ -186,7 +186,7 @@ def test_an_entry_point_may_be_a_class(open_service: Open, install: Any) -> None
 def test_an_absent_section_is_not_imported(write_config: Any) -> None:
     path = write_config(rewards="", plugins="")
     code = (
-        "import sys; from pathlib import Path; from app.guerdon import open_guerdon;"
+        "import sys; from pathlib import Path; from app.opening import open_guerdon;"
         f"open_guerdon(Path({str(path)!r}));"
         "print([name for name in sys.modules if name.startswith('plugins.')])"
     )

@@ -19,8 +19,9 @@ from app import create_app, guerdon
 from app.database import opening as database
 from app.database import transactions
 from app.fitness import readiness
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
 from app.network.client import HttpResponse
+from app.opening import open_guerdon
 from app.porch.errors import NetworkFailed
 from app.testing.clock import Clock
 from app.testing.database_servers import DatabaseServer

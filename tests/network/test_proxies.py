@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from app.config.reading import read_config
-from app.guerdon import Guerdon, list_proxy_secrets
+from app.guerdon import Guerdon
 from app.network.client import Http
 from app.network.proxies import Proxy, make_proxy
+from app.opening import list_proxy_secrets
 from app.porch.errors import NetworkFailed
 from app.testing.deliveries import post_vote
 from app.testing.vote_api import VoteApi

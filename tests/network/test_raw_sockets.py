@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import requests
 
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.testing.deliveries import API_KEY, TOKEN, make_delivery
 from app.testing.gunicorn import Gunicorn
 from app.testing.players import add_player

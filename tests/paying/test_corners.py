@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from app import create_app
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.porch.errors import DatabaseUnavailable
 from app.testing.books import read_books
 from app.testing.clock import Clock

@@ -12,8 +12,9 @@ from app.database.keys import make_event_key
 from app.database.leases import MAX_TAKES
 from app.database.models import Attempt, OwnPlayer, Waiting
 from app.database.models import Event as EventRow
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
 from app.network.client import Http
+from app.opening import open_guerdon
 from app.paying.inbox import LEASE_LENGTH
 from app.porch.errors import NotReady
 from app.testing.clock import Clock

@@ -16,8 +16,9 @@ from click.testing import CliRunner, Result
 from app.cli.main import main
 from app.counting.ledger_events import rebuild_event
 from app.database.models import LEDGER, OwnPlayer, bind_models
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
 from app.history import unpaid
+from app.opening import open_guerdon
 from app.paying.settler import Work
 from app.porch.rounds import list_game_events
 from app.porch.types import Event

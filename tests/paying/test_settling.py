@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from app.database.statements import ROWS_AT_ONCE
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.paying.settler import Work
 from app.porch.types import Event, Outcome
 from app.testing.books import read_books

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.paying.turns import make_turn
 from app.porch.types import Player
 from app.testing.books import read_books

@@ -17,7 +17,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
-from app.guerdon import open_guerdon
+from app.opening import open_guerdon
 from app.playground import g123, sud
 from app.playground.actions import list_targets
 from app.playground.g123 import G123, build_g123

@@ -18,7 +18,8 @@ import requests
 from app.cli.playground import require_harmless
 from app.config.reading import read_config
 from app.database.models import Report
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.playground.actions import list_targets
 from app.playground.own_database import make_database
 from app.playground.sections import write_config

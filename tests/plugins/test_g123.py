@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from app.database.models import Send
-from app.guerdon import open_guerdon
 from app.network.client import HttpResponse
+from app.opening import open_guerdon
 from app.porch.errors import ConfigError
 from app.porch.types import Event
 from app.testing.clock import Clock

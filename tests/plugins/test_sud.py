@@ -13,7 +13,8 @@ import requests
 
 from app import create_app, sign_lines
 from app.database.models import Attempt, Event, Grant, Report, Waiting
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.porch.errors import ConfigError
 from app.porch.fields import Secret
 from app.testing.books import read_books

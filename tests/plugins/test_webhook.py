@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from app.guerdon import open_guerdon
+from app.opening import open_guerdon
 from app.porch.errors import ConfigError
 from app.testing.clock import Clock
 from app.testing.platforms import Platform, answer_in_turn, answer_status, hang_up, never_answer

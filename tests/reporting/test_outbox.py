@@ -14,9 +14,10 @@ from peewee import PeeweeException
 from app.database.leases import MAX_TAKES
 from app.database.models import Report
 from app.database.opening import open_database
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
 from app.history.reports import list_dead_reports, revive_reports
 from app.network.client import HttpResponse
+from app.opening import open_guerdon
 from app.reporting.circuit_breaker import FAILURES, PAUSES
 from app.reporting.destinations import Destinations
 from app.reporting.outbox import Outbox

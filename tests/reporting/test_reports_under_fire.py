@@ -20,7 +20,8 @@ import pytest
 import urllib3
 
 from app import create_app
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.paying.settler import Work
 from app.porch.rounds import join_key, list_game_events
 from app.testing.clock import Clock

@@ -15,7 +15,7 @@ import pymysql
 import pytest
 
 from app.database.opening import open_database
-from app.guerdon import open_guerdon
+from app.opening import open_guerdon
 from app.testing.deliveries import API_KEY
 from app.testing.gunicorn import Gunicorn
 from app.testing.platforms import Platform, answer_late

@@ -16,7 +16,8 @@ import pytest
 from app.counting.programme import Programme
 from app.database.keys import make_event_key
 from app.database.models import Waiting
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.paying.claims import queue_claims
 from app.porch.types import Event, Player, Report
 from app.reporting.queue import insert_reports

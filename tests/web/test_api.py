@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from app import create_app
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.paying.settler import Work
 from app.porch.types import Event
 from app.testing.clock import Clock

@@ -12,7 +12,7 @@ import pytest
 from app import create_app
 from app.config.api_keys import SCOPES, find_scopes
 from app.config.reading import read_config
-from app.guerdon import open_guerdon
+from app.opening import open_guerdon
 from app.porch.errors import ConfigError
 from app.testing.deliveries import API_KEY, get_v1, post_vote
 from tests.world.game_server import make_level_up

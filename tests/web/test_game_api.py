@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app import create_app
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
 from app.network.client import HttpResponse
+from app.opening import open_guerdon
 from app.porch.json import read_float
 from app.testing.clock import Clock
 from app.testing.database_servers import DatabaseServer

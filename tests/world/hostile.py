@@ -11,8 +11,9 @@ from typing import Any
 from flask import Flask
 
 from app import create_app
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
 from app.logs import set_up_logs
+from app.opening import open_guerdon
 from app.testing.deliveries import API_KEY, TOKEN
 from app.testing.platforms import Platform
 from app.testing.vote_api import VoteApi

@@ -9,7 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from app.guerdon import open_guerdon
+from app.opening import open_guerdon
 from app.paying.settler import Work
 from app.porch.types import Event
 

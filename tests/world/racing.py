@@ -15,7 +15,8 @@ from typing import Any
 
 from app.database.migrating import hold_lock
 from app.database.models import Report
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.paying.claims import lease_claims
 from app.paying.settler import Settler
 from app.reporting.store import begin_sends

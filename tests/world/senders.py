@@ -16,7 +16,7 @@ from typing import Any
 
 from app import create_app
 from app.database import opening as database
-from app.guerdon import open_guerdon
+from app.opening import open_guerdon
 from app.paying import accepting as deliveries
 from app.paying import inbox
 from app.reporting import recorder as recording

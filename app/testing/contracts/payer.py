@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.paying.settler import Work
 from app.porch.types import Event, Outcome
 from app.testing.contracts import partner

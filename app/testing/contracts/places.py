@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from peewee import AutoField, BigAutoField, Model
 
 from app.database.models import Claim, Event, Grant, OwnPlayer
-from app.guerdon import Guerdon, open_guerdon
+from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.playground.sections import dump
 from app.testing.clock import Clock
 from app.testing.contracts import partner

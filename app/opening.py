@@ -1,0 +1,90 @@
+"""A process of Guerdon from its config file: read, checked, and put together."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from app.config.reading import Config, read_config
+from app.config.sections import Network
+from app.database.asking_time import ask_time
+from app.database.clock import Clock, make_clock
+from app.database.opening import open_database
+from app.failpoints import FOLDER, list_crash_faults
+from app.guerdon import Guerdon
+from app.host.loading import load_plugins
+from app.logs import find_secrets, set_up_logs
+from app.network.client import Http
+from app.network.proxies import make_proxy, write_login
+from app.paying.game_servers import make_built_in
+from app.paying.player_facts import list_unknown_facts
+from app.porch.errors import ConfigError
+from app.porch.fields import Secret
+from app.rules.reading import read_rules
+
+
+def open_network(network: Network) -> Http:
+    """The way out, as the config has it."""
+    proxy = None
+    if network.proxy:
+        password = network.proxy_password.reveal() if network.proxy_password else ""
+        proxy = make_proxy(network.proxy, network.proxy_user, password, network.direct)
+    return Http(network.only_to, proxy=proxy)
+
+
+def list_proxy_secrets(network: Network) -> list[Secret]:
+    """The proxy's password, and the form in which the proxy is told it."""
+    password = network.proxy_password
+    if password is None:
+        return []
+    return [password, Secret(write_login(network.proxy_user, password.reveal()), "proxy login")]
+
+
+def list_secrets(config: Config) -> list[Secret]:
+    """What no log and no answer may show, but for the plugins' own."""
+    quoted = urlsplit(config.database.url).password or ""
+    passwords = [Secret(text, "database") for text in (quoted, unquote(quoted))]
+    ours = [
+        *config.api.keys, *list_proxy_secrets(config.network), *config.rewards.draw_secrets,
+    ]  # fmt: skip
+    return [*find_secrets(ours), *passwords]
+
+
+def open_guerdon(
+    path: Path,
+    now: Callable[[], int] | None = None,
+    http: Http | None = None,
+    beside: Mapping[str, Any] = MappingProxyType({}),
+) -> Guerdon:
+    """A Guerdon from the config file at `path`; ConfigError lists every fault of config, plugins, rules.
+
+    `now` gives ms since the epoch; without it the database's clock does. `beside` are plugins, by name,
+    that are asked after those of the config.
+    """
+    config, faults = read_config(path)
+    faults += list_crash_faults(FOLDER)
+    plugins = rules = database = None
+    try:
+        plugins = load_plugins(config, {**make_built_in(bool(config.api.keys)), **beside})
+    except ConfigError as error:
+        faults += error.faults
+    try:
+        rules = read_rules(config.rewards_file, plugins.kinds if plugins else None)
+        if plugins:
+            faults += list_unknown_facts(rules, plugins, str(config.rewards_file))
+    except ConfigError as error:
+        faults += error.faults
+    try:
+        database = open_database(config.database.url)
+    except ConfigError as error:
+        faults += [f"{path}: {fault}" for fault in error.faults]
+    if faults or plugins is None or rules is None or database is None:
+        raise ConfigError(faults)
+    secrets = [*list_secrets(config), *find_secrets(plugins.settings)]
+    set_up_logs(secrets)
+    http = http or open_network(config.network)
+    ask = partial(ask_time, database) if database.family == "mysql" else None
+    clock = Clock(ask=ask) if now is None else make_clock(now)
+    return Guerdon(config, plugins, rules, database, clock, http, secrets)
