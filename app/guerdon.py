@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 from peewee import IntegrityError, PeeweeException
@@ -109,8 +110,10 @@ class Guerdon:
     def migrate(self, progress: Progress = iter) -> list[str]:
         """Bring the tables, and what rules count, up to date; a line for each thing done."""
         own = self.config.players.is_own
-        done = migrate(self.database, self.plugins.tables, own, self.now)
-        return done + self.bookkeeping.bring_up_to_date(progress)
+        fill_in = partial(self.bookkeeping.bring_up_to_date, progress)
+        return migrate(
+            self.database, self.plugins.tables, own, self.now, self.bookkeeping.add_indexes, fill_in
+        )
 
     def make_repayer(self, person: str) -> Repayer:
         """What pays settled events that earned nothing, because this person says so."""

@@ -4,6 +4,8 @@ Each vote pays for an index, some 10 us on SQLite; where every event decides alo
 anew, and what he voted for is found by what it gave him.
 """
 
+from collections.abc import Iterator
+
 from app.database.opening import Database
 
 TABLE = "guerdon_events"
@@ -16,9 +18,8 @@ def has_player_index(database: Database) -> bool:
     return any(index.columns == COLUMNS for index in database.get_indexes(TABLE))
 
 
-def make_player_index(database: Database) -> bool:
-    """Make it; False where it is there."""
-    if has_player_index(database):
-        return False
-    database.execute_sql(f"CREATE INDEX {NAME} ON {TABLE} ({', '.join(COLUMNS)})")
-    return True
+def add_player_index(database: Database) -> Iterator[str]:
+    """Make it where it is missing, and name it; it takes as long as a large ledger needs."""
+    if not has_player_index(database):
+        database.execute_sql(f"CREATE INDEX {NAME} ON {TABLE} ({', '.join(COLUMNS)})")
+        yield f"index {TABLE} ({', '.join(COLUMNS)})"

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,8 @@ from app.rules.rule import Rule
 ROWS_AT_ONCE = 5000
 SLACK = 10_000  # rows near the end of the ledger: one with a lower id may be committed later
 USE_KEY = ("player_id", "owner", "period")
+
+Progress = Callable[[Sequence[Any]], Iterable[Any]]
 
 
 @dataclass
@@ -41,12 +43,13 @@ class SharedCount:
         uses, latest = Counter(self.uses), set(self.latest)
         return SharedCount(self.programme, uses, moments, self.highest, latest)
 
-    def go_on(self, database: Database) -> "SharedCount":
-        """Count what has been settled since, or all."""
+    def go_on(self, database: Database, progress: Progress = iter) -> "SharedCount":
+        """Count what has been settled since, or all; `progress` is given the windows looked through."""
         if not has_shared(self.programme):
             return self
         top = database.execute_sql("SELECT COALESCE(MAX(id), 0) FROM guerdon_events").fetchone()[0]
-        for first in range(max(0, self.highest - SLACK) + 1, int(top) + 1, ROWS_AT_ONCE):
+        windows = range(max(0, self.highest - SLACK) + 1, int(top) + 1, ROWS_AT_ONCE)
+        for first in progress(windows):
             self._add_window(database, first)
             self.latest = {row for row in self.latest if row > first - SLACK}
         self.highest = max(self.highest, int(top))

@@ -7,7 +7,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from peewee import BigIntegerField, CharField, IntegerField, IntegrityError, Mod
 from playhouse.migrations import Runner
 
 from app.database.clock import Clock, make_clock
+from app.database.error_kinds import ErrorKind, classify_error, concerns_all
 from app.database.models import LEDGER, OWN, bind_models
 from app.database.opening import Database
 from app.database.plugin_tables import PluginTables, change_tables
@@ -49,16 +50,31 @@ def list_pending(database: Database) -> list[str]:
 
 
 def migrate(
-    database: Database, plugins: Sequence[PluginTables], with_players: bool, now: Callable[[], int]
+    database: Database,
+    plugins: Sequence[PluginTables],
+    with_players: bool,
+    now: Callable[[], int],
+    add_indexes: Callable[[], Iterable[str]] = list,
+    fill_in: Callable[[], Iterable[str]] = list,
 ) -> list[str]:
-    """Bring every table up to date and return what was done, one line each; safe to run at any time."""
+    """Bring every table up to date and return what was done, one line each; safe to run at any time.
+
+    Within the lock as well, each naming what it did: `add_indexes` once our tables are there, with all the
+    time that an index takes; then `fill_in`, in small transactions beside whoever is paid meanwhile.
+    """
     logging.getLogger("peewee.migrations").setLevel(logging.WARNING)
     with database.connection_context():
         try:
+            # In a Galera cluster even the lock is not to be read while another node changes a table.
+            database.begin_long_statements()
             with hold_lock(database, now) as keep:
-                return list(bring_up_to_date(database, plugins, with_players, keep, now))
+                done = list(bring_up_to_date(database, plugins, with_players, keep, now))
+                keep()
+                done += add_indexes()
+                database.drop_connection()  # it was set up to be patient
+                return done + list(fill_in())
         finally:
-            database.drop_connection()  # it was set up to be patient
+            database.drop_connection()
 
 
 def bring_up_to_date(
@@ -97,12 +113,7 @@ def hold_lock(database: Database, now: Callable[[], int]) -> Iterator[Callable[[
 
     Gives what raises DatabaseUnavailable where the lock is somebody else's by now.
     """
-    bind_models(database, [MigrationLock])
-    database.create_tables([MigrationLock], safe=True)
-    row = MigrationLock.insert(id=1, holder="", until=0)
-    if not MigrationLock.select().exists():
-        with suppress(IntegrityError):  # another node may insert it too
-            database.transact(lambda is_retry: row.execute())
+    make_lock(database)
     holder, ended = secrets.token_hex(16), threading.Event()
     wait_for_lock(database, make_clock(now), holder)
     renewing = threading.Thread(
@@ -118,27 +129,64 @@ def hold_lock(database: Database, now: Callable[[], int]) -> Iterator[Callable[[
         yield keep
     finally:
         ended.set()
-        mine = (MigrationLock.id == 1) & (MigrationLock.holder == holder)
-        MigrationLock.update(until=0, holder="").where(mine).execute()
+        give_up_lock(database, holder)
         renewing.join(1)
+
+
+def make_lock(database: Database) -> None:
+    """The lock's table and its row, where they are not there; another host may just make them too."""
+    bind_models(database, [MigrationLock])
+    # Not in a transaction, which it would end on a server; again does no harm.
+    database.read(lambda: database.create_tables([MigrationLock], safe=True))
+    row = MigrationLock.insert(id=1, holder="", until=0)
+    if not database.read(lambda: MigrationLock.select().exists()):
+        with suppress(IntegrityError):  # another node may insert it too
+            database.transact(lambda is_retry: row.execute())
+
+
+def give_up_lock(database: Database, holder: str) -> None:
+    """Let others have it; where the database does not take that, they have to wait until it runs out.
+
+    In a Galera cluster it may have to be said again: a CREATE TABLE of another node, also of a table that is
+    there, undoes what is just being done with it here.
+    """
+    mine = (MigrationLock.id == 1) & (MigrationLock.holder == holder)
+    changes = MigrationLock.update(until=0, holder="").where(mine)
+    try:
+        database.transact(lambda is_retry: changes.execute())
+    except (PeeweeException, DatabaseUnavailable) as error:
+        log.warning("migration lock not given up", reason=type(error).__name__)
 
 
 def wait_for_lock(database: Database, now: Clock, holder: str) -> None:
     """Take the lock when it is free, or was not renewed for as long as a lease lasts."""
     seen, seen_at, is_told = None, 0, False
     while True:
-        row: Any = database.read(lambda: MigrationLock.get_by_id(1))
-        if (row.holder, row.until) != seen:
-            seen, seen_at = (row.holder, row.until), now.ticks()
-        first, last = now.find_running(LEASE)
-        is_over = row.until < now() and not first <= row.until <= last
-        # The clock may have been set back: what counts then is that nobody has changed it for so long.
-        if (is_over or now.ticks() > seen_at + LEASE) and take_lock(database, now, holder, row):
-            return
+        row = look_at_lock(database)
+        if row is not None:
+            if (row.holder, row.until) != seen:
+                seen, seen_at = (row.holder, row.until), now.ticks()
+            first, last = now.find_running(LEASE)
+            is_over = row.until < now() and not first <= row.until <= last
+            # The clock may have been set back: what counts then is that nobody has changed it for so long.
+            is_over = is_over or now.ticks() > seen_at + LEASE
+            # It is ours where the answer to its COMMIT was lost.
+            if (is_over or row.holder == holder) and take_lock(database, now, holder, row):
+                return
         if not is_told:
             log.warning("waiting for another migration to end")
             is_told = True
         time.sleep(LOOK_EVERY)
+
+
+def look_at_lock(database: Database) -> Any:
+    """The lock's row; None where a table that another node of the cluster changes holds us up."""
+    try:
+        return database.read(lambda: MigrationLock.get_by_id(1))
+    except PeeweeException as error:
+        if classify_error(error) != ErrorKind.LOCKED:
+            raise
+        return None
 
 
 def take_lock(database: Database, now: Callable[[], int], holder: str, seen: Any) -> bool:
@@ -148,9 +196,11 @@ def take_lock(database: Database, now: Callable[[], int], holder: str, seen: Any
     changes = MigrationLock.update(holder=holder, until=now() + LEASE)
     try:
         return bool(database.transact(lambda is_retry: changes.where(free).execute()))
-    except DatabaseUnavailable:
+    except (PeeweeException, DatabaseUnavailable) as error:
         # On SQLite a step that writes holds us up, as it does whoever would renew. Where there is no
         # database any more, the next look at the lock says so.
+        if not isinstance(error, DatabaseUnavailable) and not concerns_all(error):
+            raise
         return False
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from peewee import PeeweeException
 
 from app.counting.marks import CALENDAR, add_mark, read_mark, read_secret
-from app.counting.player_index import has_player_index, make_player_index
+from app.counting.player_index import add_player_index, has_player_index
 from app.counting.programme import Programme
 from app.database.opening import Database
 from app.paying.filling import Filler
@@ -38,19 +38,25 @@ class Bookkeeping:
         self._filler = Filler(database, programme, finder)
         self.recounter = Recounter(database, programme)
 
+    def add_indexes(self) -> list[str]:
+        """Where rules count, what they are looked up by; a line for each that was missing."""
+        return list(add_player_index(self._database)) if self._programme.fingerprint else []
+
     def bring_up_to_date(self, progress: Progress = iter) -> list[str]:
-        """Fill the ledger in, and count whoever is not counted by these rules; a line for each."""
+        """Fill the ledger in, and count whoever is not counted by these rules; a line for each.
+
+        Its indexes are there.
+        """
         if not self._programme.fingerprint:
             return []
         with self._database.connection_context():
-            make_player_index(self._database)
             filled = self._filler.fill(progress)
             calendar = self._programme.rules.calendar.text
             known = self._database.transact(
                 lambda is_retry: add_mark(self._database, CALENDAR, calendar)
             )
             if known == calendar:
-                self.recounter.count_shared()
+                self.recounter.count_shared(progress)
             counted = self.recounter.count_stale(progress) if known == calendar else 0
         done = [f"{filled:,} events were given their player"] if filled else []
         return done + ([f"{counted:,} players were counted by the rules"] if counted else [])

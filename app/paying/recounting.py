@@ -49,7 +49,7 @@ class Recounter:
         if not self._fingerprint:
             return 0
         count = self._run(self._rebuild, progress)
-        self._rebuild_shared()
+        self._rebuild_shared(progress)
         return count
 
     def is_shared_new(self) -> bool:
@@ -57,11 +57,11 @@ class Recounter:
         known = json.loads(read_mark(self._database, SHARED) or "[]")
         return not set(list_shared(self._programme)) <= set(known)
 
-    def count_shared(self) -> bool:
+    def count_shared(self, progress: Progress = iter) -> bool:
         """Count what all share, if some of it is new; whether it was."""
         if not self._fingerprint or not self._database.read(self.is_shared_new):
             return False
-        self._rebuild_shared()
+        self._rebuild_shared(progress)
         return True
 
     def verify(self, progress: Progress = iter) -> list[str]:
@@ -126,9 +126,11 @@ class Recounter:
         found += self._database.transact(compare)
         return len(players)
 
-    def _rebuild_shared(self) -> None:
+    def _rebuild_shared(self, progress: Progress) -> None:
         """What all share, as the ledger has it; and the calendar that all was counted by."""
-        count = self._database.read(lambda: SharedCount(self._programme).go_on(self._database))
+        count = self._database.read(
+            lambda: SharedCount(self._programme).go_on(self._database, progress)
+        )
 
         def replace(is_retry: bool) -> None:
             replace_shared(self._database, count)

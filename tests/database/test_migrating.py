@@ -25,6 +25,7 @@ from app.opening import open_guerdon
 from app.porch.errors import DatabaseUnavailable
 from app.testing.deliveries import post_vote
 from app.testing.waiting import wait_until
+from tests.counting.test_counting import make_rule
 from tests.world.servers import ROOT
 
 LOCK = "SELECT holder, until FROM guerdon_migration_lock"
@@ -259,14 +260,16 @@ def test_a_migration_waits_for_the_one_that_runs(
 
 @pytest.mark.on_servers
 def test_a_migration_that_takes_longer_than_a_lease_is_waited_for(
-    bare: Guerdon, database_server: Any
+    bare: Guerdon, write_config: Callable[..., Path], database_server: Any
 ) -> None:
+    """Its last index is the one that rules need which count."""
     bare.migrate()
     drop_index(bare, "guerdon_grants", "grant_player_id_id")
+    write_config(rewards=make_rule("third", "count = { every = 3 }"))
     reader = database_server.connect(bare.database.database)
     with reader.cursor() as cursor:
         cursor.execute("BEGIN")
-        cursor.execute("SELECT * FROM guerdon_grants")
+        cursor.execute("SELECT * FROM guerdon_events")
         first = start_migrate(bare.config.path, 1500)
         waiting = "SELECT 1 FROM information_schema.processlist WHERE state LIKE %s"
         wait_until(lambda: database_server.run(waiting, ("%metadata lock%",)))
@@ -278,9 +281,8 @@ def test_a_migration_that_takes_longer_than_a_lease_is_waited_for(
         cursor.execute("COMMIT")
     reader.close()
 
-    for process, said in (
-        (first, "index guerdon_grants (player_id, id)\n"), (second, "the tables are up to date\n"),
-    ):  # fmt: skip
+    indexes = "index guerdon_grants (player_id, id)\nindex guerdon_events (player_id, id)\n"
+    for process, said in ((first, indexes), (second, "the tables are up to date\n")):
         output, errors = process.communicate(timeout=60)
         assert (output, process.returncode) == (said, 0), errors
 
