@@ -31,10 +31,12 @@ class Dispatcher:
         require_fit_database: Callable[[], None],
         organizers: Sequence[Callable[[], int]] = (),
         poll: float = POLL,
+        stopping: threading.Event | None = None,
     ) -> None:
         """`require_fit_database` raises DatabaseUnavailable until it is; `poll` is in seconds.
 
         `organizers` pay what is due by itself, as rounds of parties and rankings; how many there were.
+        `stopping` is set once nothing more is to be begun, for whoever has to know it too.
         """
         self._organizers = organizers
         self._inbox = inbox
@@ -42,7 +44,7 @@ class Dispatcher:
         self._outbox = outbox
         self._require_fit_database = require_fit_database
         self._poll = poll
-        self._stopping = threading.Event()
+        self._stopping = stopping or threading.Event()
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -108,6 +110,8 @@ class Dispatcher:
     def _organize(self) -> None:
         """Pay what is due by itself; where that fails, what waits in the inbox is still tried."""
         for organize in self._organizers:
+            if self._stopping.is_set():
+                return
             try:
                 if organize():
                     self._outbox.nudge()

@@ -91,21 +91,23 @@ class Guerdon:
         self.deliveries = Deliveries(
             database, fetcher, self.settler, self.inbox, announcer, unknown
         )
-        self.dispatcher = self._make_dispatcher(OwnDeliveries(self.inbox, self.settler, announcer))
+        self.dispatcher = self._make_dispatcher(announcer)
         self._is_fit = False
         self._inspected_at = 0.0
         self._faults: list[str] = []
         self._lock = threading.Lock()
 
-    def _make_dispatcher(self, own: OwnDeliveries) -> Dispatcher:
+    def _make_dispatcher(self, announcer: Announcer) -> Dispatcher:
         """What serves the boxes, and puts parties and rankings into them."""
+        stopping = threading.Event()
+        own = OwnDeliveries(self.inbox, self.settler, announcer, self.now, stopping)
         self.parties = Parties(self.database, self.programme, own)
         self.rankings = Rankings(
             self.database, self.programme, own, self.config.inbox.give_up_after, self.now,
             self.bookkeeping.recounter.count_stale,
         )  # fmt: skip
         return Dispatcher(self.inbox, self.deliveries, self.outbox, self.require_fit_database,
-                          [self.parties.fold, self.rankings.close_due])  # fmt: skip
+                          [self.parties.fold, self.rankings.close_due], stopping=stopping)  # fmt: skip
 
     def migrate(self, progress: Progress = iter) -> list[str]:
         """Bring the tables, and what rules count, up to date; a line for each thing done."""

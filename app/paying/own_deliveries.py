@@ -2,57 +2,79 @@
 
 They are leased to whoever put them, so no other host tries them meanwhile. Whoever dies before they are paid
 loses the lease, and what cannot be given to one waits in the inbox alone; each is paid once by its key.
+Of a large occasion only what can be paid within the lease is: the inbox, of any host, has the rest.
 """
 
 import secrets
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.counting.occasions import list_events
+from app.database.clock import Clock
 from app.failpoints import reach
 from app.paying.announcing import Announcer
-from app.paying.inbox import Inbox
+from app.paying.inbox import OWN_LEASE, Inbox
 from app.paying.settler import Settler, Work
 from app.porch.types import PAID, Delivery, OutcomeState
 
 AT_ONCE = 64  # events in a commit
+LEFT_AT_ONCE = 1000  # deliveries in a commit that only says that they are anybody's
+MARGIN = 4_000  # ms of the lease in which no commit is begun any more, for one that takes long
 
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """What was put, and the token of its lease."""
+    """What was put, the token of its lease, and until when (ms, by the ticks) it may be paid by that."""
 
     deliveries: Sequence[Delivery]
     lease_token: str
+    until: int
 
 
 class OwnDeliveries:
     """Puts them, and pays them."""
 
-    def __init__(self, inbox: Inbox, settler: Settler, announcer: Announcer) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        settler: Settler,
+        announcer: Announcer,
+        now: Clock,
+        stopping: threading.Event,
+    ) -> None:
+        """`stopping` is set by whoever wants nothing more to be begun."""
         self._inbox = inbox
         self._settler = settler
         self._announcer = announcer
+        self._now = now
+        self._stopping = stopping
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopping.is_set()
 
     def put(self, deliveries: Sequence[Delivery]) -> Put:
         """Inside: keep them; the database's unique error if one is there."""
-        token = secrets.token_hex(16)
+        token, until = secrets.token_hex(16), self._now.ticks() + OWN_LEASE - MARGIN
         self._inbox.put(deliveries, token)
-        return Put(deliveries, token)
+        return Put(deliveries, token, until)
 
     def pay(self, put: Put) -> None:
         """Once that is committed: pay what can be paid, and leave the rest to the inbox."""
         reach("own deliveries: put, after COMMIT")
-        for some in cut(put.deliveries):
-            outcomes = self._settler.settle([Work(list_events(one), one.token) for one in some])
-            for outcome in outcomes:
-                if outcome.state == OutcomeState.SETTLED:
-                    self._announcer.announce(outcome.events, outcome.grants)
-            reach("own deliveries: paid, not noted")
-            paid = [one for one, its in zip(some, outcomes, strict=True) if its.state in PAID]
-            self._inbox.finish_own(put.lease_token, some, paid)
+        left = put.deliveries
+        while left and not self.is_stopping and self._now.ticks() < put.until:
+            self._pay_some(left[:AT_ONCE], put.lease_token)
+            left = left[AT_ONCE:]
+        for start in range(0, len(left), LEFT_AT_ONCE):
+            self._inbox.finish_own(put.lease_token, left[start : start + LEFT_AT_ONCE], [])
 
-
-def cut(deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
-    for start in range(0, len(deliveries), AT_ONCE):
-        yield deliveries[start : start + AT_ONCE]
+    def _pay_some(self, some: Sequence[Delivery], lease_token: str) -> None:
+        outcomes = self._settler.settle([Work(list_events(one), one.token) for one in some])
+        for outcome in outcomes:
+            if outcome.state == OutcomeState.SETTLED:
+                self._announcer.announce(outcome.events, outcome.grants)
+        reach("own deliveries: paid, not noted")
+        paid = [one for one, its in zip(some, outcomes, strict=True) if its.state in PAID]
+        self._inbox.finish_own(lease_token, some, paid)

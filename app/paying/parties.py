@@ -38,11 +38,11 @@ class Parties:
             self._rules.setdefault(rule.party_name, []).append(rule)
 
     def fold(self) -> int:
-        """Make every round that is full; how many there were."""
+        """Make every round that is full, unless we are to stop; how many there were."""
         count = 0
         for party in self._rules:
             for period in self._database.read(partial(self._list_periods, party)):
-                while self._fold_once(party, period):
+                while not self._own.is_stopping and self._fold_once(party, period):
                     count += 1
         return count
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from app.counting.marks import read_secret
-from app.counting.occasions import SOURCE, find_orphan
+from app.counting.occasions import SOURCE, Occasion, find_orphan
 from app.counting.programme import Programme
 from app.database.error_kinds import concerns_all
 from app.database.opening import Database
@@ -130,7 +130,7 @@ class Payer:
             for line in payment.lines
             if payment.outcome is None and line.wants_player and line.player is None
         ]
-        self._find_payees([line for _, line in wanted if line.event.source == SOURCE])
+        self._find_payees([one for one in wanted if one[1].event.source == SOURCE])
         wanted = [one for one in wanted if one[1].event.source != SOURCE]
         made: list[Player] = []
         answers = self._recipients.search([line.event for _, line in wanted], made)
@@ -141,12 +141,17 @@ class Payer:
                 payment.outcome = answer
         return made
 
-    def _find_payees(self, lines: Sequence[Line]) -> None:
-        """Put whom a party or a ranking pays into the lines; nobody waits for one who is gone."""
-        players = self._recipients.find_payees([line.event for line in lines])
-        for line, player in zip(lines, players, strict=True):
+    def _find_payees(self, wanted: Sequence[tuple[Payment, Line]]) -> None:
+        """Put whom a party or a ranking pays into the lines; nobody waits for one who is gone.
+
+        But totals are his alone who has them: where he is gone they are kept for nobody, and wait.
+        """
+        players = self._recipients.find_payees([line.event for _, line in wanted])
+        for (payment, line), player in zip(wanted, players, strict=True):
             line.player = player
-            if player is None and line.event.user_id:
+            if player is None and line.event.type == Occasion.TOTALS:
+                payment.outcome = Outcome(OutcomeState.WAITING, "the player is gone")
+            elif player is None:
                 line.gifts = []
 
     def _unmake(self, made: Sequence[Player], paid: Sequence[Payment]) -> None:

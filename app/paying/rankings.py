@@ -66,6 +66,8 @@ class Rankings:
         count = 0
         for ranking, rules in self._rules.items():
             for period in self._list_open(ranking, rules[0], now):
+                if self._own.is_stopping:
+                    return count
                 if self._may_close(rules[0], period, now):
                     count += self.close(rules[0], period)
         return count

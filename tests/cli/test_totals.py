@@ -9,7 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.cli.main import main
+from app.cli.totals import make_importer
+from app.counting.imported import Totals
 from app.guerdon import Guerdon
+from app.paying.totals_file import Row
 from app.testing.players import add_player
 from tests.counting.test_counting import make_rule
 from tests.world.servers import ROOT
@@ -254,6 +257,28 @@ def test_a_player_whom_a_plugin_knows(
     assert 'line 3: "ghost": ghosts are late' in done.stdout
     assert [row[:2] for row in read_imported(guerdon)] == [("Bob", "1"), ("Eve", "2")]
     assert '"Bob" is the player of line 2 too' in twice.stderr
+
+
+@pytest.mark.parametrize("rewards", [ROW, make_rule("plain", "")], ids=["counting", "plain"])
+def test_who_goes_before_his_turn_comes_is_told_and_can_be_imported_once_he_is_back(
+    open_service: Open, rewards: str
+) -> None:
+    guerdon = open_service(rewards=rewards)
+    importer = make_importer(guerdon)
+    add_player(guerdon, "Eve")
+    rows = [Row(line, who, Totals(3)) for line, who in enumerate(("Bob", "Eve"), 2)]
+    plan = importer.plan(rows)
+    rename = "UPDATE players SET id = {} WHERE nickname = 'Eve'"
+    with guerdon.database.connection_context():
+        [(id,)] = guerdon.database.execute_sql("SELECT id FROM players WHERE nickname = 'Eve'")
+        guerdon.database.execute_sql(rename.format(99))
+
+    assert importer.run(plan.due) == (1, ['line 3: "Eve": the player is gone'])
+
+    with guerdon.database.connection_context():
+        guerdon.database.execute_sql(rename.format(id))
+    assert importer.run(importer.plan(rows).due) == (1, [])
+    assert [row[0] for row in read_imported(guerdon)] == ["Bob", "Eve"]
 
 
 @on_sqlite

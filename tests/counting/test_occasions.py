@@ -1,5 +1,6 @@
 """Parties and rankings: events of our own, folded once and paid once, whoever folds them."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -7,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from app.counting.occasions import list_payees, make_party
+from app.database.clock import Clock
 from app.guerdon import Guerdon
 from app.opening import open_guerdon
+from app.paying.announcing import Announcer
+from app.paying.own_deliveries import OwnDeliveries
 from app.porch.types import Delivery, Outcome, OutcomeState
 from app.testing.books import read_books
 from app.testing.players import add_player
@@ -340,3 +345,56 @@ def test_what_is_closed_is_not_asked_for_again(open_service: Open, clock: Any) -
     assert int(since) == at("2026-11-09T00:00")
     serve(guerdon)
     assert read_books(guerdon).gold == {"Bob": "8.00"}
+
+
+@pytest.mark.parametrize("ends", ["late", "told to stop"])
+def test_of_a_large_occasion_the_inbox_pays_what_is_left_when_the_lease_or_the_process_ends(
+    open_service: Open, clock: Any, ends: str
+) -> None:
+    """Neither lost nor paid twice; and it is due at once, for any host."""
+    guerdon = open_service(rewards=PARTY)
+    voters = [[str(10**6 + number), "1"] for number in range(150)]  # who are gone
+    add_player(guerdon, "Eve")
+    voters += [["1", "1"], ["2", "1"]]
+    stopping, ticks = threading.Event(), iter([0, 1, 10_000 if ends == "late" else 2])
+
+    def tick() -> int:
+        if (moment := next(ticks)) == 2:
+            stopping.set()
+        return moment
+
+    announcer = Announcer(guerdon.plugins)
+    now = Clock(clock, tick, lambda: None)
+    own = OwnDeliveries(guerdon.inbox, guerdon.settler, announcer, now, stopping)
+    rules = guerdon.rules
+    occasion = make_party(rules.all[0].party_name, "ever", 1, {"voters": voters, "moment": clock()})
+    payees = list(list_payees(occasion, rules))
+    put = guerdon.database.transact(lambda is_retry: own.put([occasion, *payees]))
+
+    own.pay(put)
+
+    count = "SELECT state, COUNT(*), MAX(lease_until) FROM guerdon_inbox GROUP BY state"
+    paid = 64 if ends == "late" else 128
+    assert sorted((state, rows) for state, rows, _ in ask(guerdon, count)) == [
+        ("ready", 153 - paid), ("settled", paid),
+    ]  # fmt: skip
+    due = "SELECT COUNT(*) FROM guerdon_inbox WHERE state = 'ready' AND takes = 0 AND due_at = 0"
+    assert ask(guerdon, due) == [(153 - paid,)]
+    for _ in range(2):
+        serve(guerdon)
+    assert ask(guerdon, "SELECT COUNT(*) FROM guerdon_inbox WHERE state <> 'settled'") == [(0,)]
+    assert ask(guerdon, "SELECT COUNT(*) FROM guerdon_events") == [(153,)]
+    assert read_books(guerdon).gold == {"Bob": "1.00", "Eve": "1.00"}
+
+
+def test_a_process_that_is_to_stop_makes_no_more_rounds(open_service: Open) -> None:
+    guerdon = open_service(rewards=PARTY)
+    settle(guerdon, *[make_work(f"v{n:02}") for n in range(25)])
+
+    guerdon.dispatcher.request_stop()
+
+    assert guerdon.parties.fold() == 0
+    assert guerdon.parties.start_by_hand(guerdon.rules.all[0]) == 10
+    assert read_books(guerdon).gold == {"Bob": "0.00"}
+    states = ask(guerdon, "SELECT DISTINCT state, lease_until FROM guerdon_inbox")
+    assert [state for state, _ in states] == ["ready"]
