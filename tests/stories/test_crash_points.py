@@ -23,7 +23,9 @@ from tests.stories.test_counted_crashes import COUNTED_POINTS
 from tests.world.crowd import KEY, PLAYERS, Crowd
 from tests.world.servers import ROOT
 
-KILLS = int(os.environ.get("GUERDON_KILLS") or 3)  # of each point, in each way that passes it
+# Kills of each point, in each way that passes it: at the first, all may die, later one worker alone. MySQL
+# commits as MariaDB does, so there once has to do. A worker's start is most of what a kill costs.
+KILLS = {"sqlite": 2, "mariadb": 2, "mysql": 1}
 LEASE = 1500  # ms
 SETTLING = tuple(point for point in POINTS if point.startswith("settling: "))
 SENDING = tuple(
@@ -184,10 +186,13 @@ def tell_kills() -> Iterator[None]:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_kill_at_any_point_of_a_way_loses_nothing_and_pays_nothing_twice(
-    way: str, stage: Stage, platform: Platform
+    way: str, stage: Stage, platform: Platform, request: pytest.FixtureRequest
 ) -> None:
     family = stage.guerdon.database.family
-    for turn, point in itertools.product(range(KILLS), WAYS[way]):
+    kills = int(
+        os.environ.get("GUERDON_KILLS") or KILLS[request.node.callspec.params["database_url"]]
+    )
+    for turn, point in itertools.product(range(kills), WAYS[way]):
         stage.arm(point)
         DO[way](stage)
         wait_until(lambda p=point, t=turn: stage.count_kills()[p] > t, pause=0.02)
@@ -212,7 +217,7 @@ def test_a_kill_at_any_point_of_a_way_loses_nothing_and_pays_nothing_twice(
     assert stage.crowd.accepted == stage.crowd.sent
     assert count_events(stage.guerdon) == paid == len(stage.crowd.sent)  # it healed by itself
     assert stage.server.is_ready()
-    assert stage.count_kills() == Counter(list(WAYS[way]) * KILLS)
+    assert stage.count_kills() == Counter(list(WAYS[way]) * kills)
 
 
 def test_each_point_lies_on_a_way_and_each_call_names_a_point() -> None:
