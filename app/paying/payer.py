@@ -151,7 +151,7 @@ class Payer:
             line.player = player
             if player is None and line.event.type == Occasion.TOTALS:
                 payment.outcome = Outcome(OutcomeState.WAITING, "the player is gone")
-            elif player is None:
+            elif player is None and line.event.user_id:
                 line.gifts = []
 
     def _unmake(self, made: Sequence[Player], paid: Sequence[Payment]) -> None:
