@@ -4,7 +4,6 @@ import hmac
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from marshmallow import Schema, fields, validate
 
@@ -120,11 +119,12 @@ def list_votes(
     since: int, servers: Sequence[str], http: app.Http, settings: app.Settings
 ) -> Iterator[app.ListedVote]:
     def fetch_page(server: str, page: int) -> Any:  # how they are numbered is not documented
-        url = f"{settings[NAME]['api_url'].rstrip('/')}/votes?server_id={quote(server, safe='')}"
+        url = f"{settings[NAME]['api_url'].rstrip('/')}/votes?server_id={server}"
         url += f"&page={page}" * (page > 0)
         return app.fetch_json(http, url, LARGEST_PAGE)["response"]["items"]
 
-    return app.follow_lists(settings[NAME]["servers"] or servers, fetch_page, read_listed, since)
+    named = sorted({*settings[NAME]["servers"], *servers})
+    return app.follow_lists(named, fetch_page, read_listed, since)
 
 
 def read_listed(entry: dict[str, Any]) -> app.ListedVote:
@@ -132,7 +132,7 @@ def read_listed(entry: dict[str, Any]) -> app.ListedVote:
         raise ValueError
     try:
         vote = read_vote(id_, entry)
-    except NotReady:  # as its delivery would find it
+    except (NotReady, KeyError):  # as its delivery would find it
         vote = Event(NAME, VOTE, id_)
     return app.ListedVote(
         Delivery(NAME, VOTE, id_), vote.server_id, vote.nickname, vote.occurred_at

@@ -26,10 +26,18 @@ SHOWN = 20  # of each kind
 @click.option("--since", type=MOMENT, help="only votes made at this time or later, UTC")
 @click.option("--heal", is_flag=True, help="have what is missing fetched and paid")
 @click.option("--source", help="only this one's list")
+@click.option(
+    "--server", multiple=True, help="also this server's votes, where the ledger has none yet"
+)
 @click.option("--by", help="who says so; by default whoever is logged in")
 @click.option("--json", "as_json", is_flag=True, help="a line of JSON for each list, with all ids")
 def reconcile(
-    since: datetime | None, heal: bool, source: str | None, by: str | None, as_json: bool
+    since: datetime | None,
+    heal: bool,
+    source: str | None,
+    server: tuple[str, ...],
+    by: str | None,
+    as_json: bool,
 ) -> None:
     """Compare the vote sites' lists with the ledger.
 
@@ -40,7 +48,7 @@ def reconcile(
     guerdon.require_fit_database()
     person = find_person(by)
     results = [
-        guerdon.reconciler.reconcile(one, count_ms(since), heal, person)
+        guerdon.reconciler.reconcile(one, count_ms(since), heal, person, server)
         for one in choose_sources(guerdon, source)
     ]
     for result in results:

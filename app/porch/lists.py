@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from app.porch.errors import NotReady
 from app.porch.text import shorten
@@ -22,14 +23,15 @@ def follow_lists(
     """The votes of each server's list, back to `since` (ms since the epoch) at least.
 
     `fetch_page(server, 0)` fetches the entries as they come without a page's number; 1 may be the same
-    page again, or the next. Raises NotReady at the end unless each list is surely whole: it has the
-    newest votes first, and older ones than `since`; or its pages end with an empty one. An entry that
-    `read_entry` stumbles over is passed over, and then its list is not whole.
+    page again, or the next. It gets the server percent-encoded, fit for a URL. Raises NotReady at the end
+    unless each list is surely whole: it has the newest votes first, and older ones than `since`; or its
+    pages end with an empty one. An entry that `read_entry` stumbles over is passed over, and then its list
+    is not whole.
     """
     faults = [] if servers else ["no server is known"]
     for server in servers:
         try:
-            yield from follow_pages(partial(fetch_page, server), read_entry, since)
+            yield from follow_pages(partial(fetch_page, quote(server, safe="")), read_entry, since)
         except NotReady as error:
             faults.append(f"the list of server {shorten(server)}: {error.reason}")
     if faults:

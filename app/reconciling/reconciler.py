@@ -1,7 +1,7 @@
 """Compares a source's list with the ledger; what is missing here may be put into the inbox, never paid."""
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -62,24 +62,30 @@ class Reconciler:
         self._is_stopping = True
 
     def reconcile(
-        self, source: str, since: int | None = None, heal: bool = False, person: str = ""
+        self,
+        source: str,
+        since: int | None = None,
+        heal: bool = False,
+        person: str = "",
+        servers: Sequence[str] = (),
     ) -> Result:
         """Compare now, because a person says so: since then (ms), or as far back as the config says.
 
-        `heal` puts what is missing into the inbox.
+        `heal` puts what is missing into the inbox. `servers` are asked for beside those that the ledger
+        knows.
         """
         row = self.results.begin(source, since or 0, heal, person)
         assert row is not None  # only a turn can be another's
-        return self.work(row)
+        return self.work(row, servers)
 
-    def work(self, row: Reconciliation) -> Result:
+    def work(self, row: Reconciliation, servers: Sequence[str] = ()) -> Result:
         """Do what a row was begun for."""
         since = row.since or self._choose_since(row.source)
         listing = Listing(reason=f"nothing of {row.source} is here yet: say since when to compare")
         found = Comparison()
         if since is not None:
             row.since = since
-            listing = self._read(row.source, since)
+            listing = self._read(row.source, since, servers)
             reach("reconciling: listed")
             newest = self._now() - self._config.patience * 1000
             found = compare_list(self._database, listing, newest)
@@ -97,11 +103,9 @@ class Reconciler:
             return None
         return max(beginning, self._now() - self._config.window * 1000)
 
-    def _read(self, source: str, since: int) -> Listing:
-        servers = list_servers(self._database, source)
-        return read_list(
-            self._plugins, self._http, source, since, servers, lambda: self._is_stopping
-        )
+    def _read(self, source: str, since: int, servers: Sequence[str]) -> Listing:
+        named = sorted({*servers, *list_servers(self._database, source)})
+        return read_list(self._plugins, self._http, source, since, named, lambda: self._is_stopping)
 
     def _heal(self, missing: list[ListedVote]) -> int:
         """How many were put into the inbox; whoever is delivered meanwhile is not among them."""
