@@ -3,8 +3,8 @@
 from app.database.opening import Database
 from app.reconciling.asking import ask
 
-ROWS_AT_ONCE = 10_000  # of the ledger, looked through at once
-LATEST = 20_000  # events whose servers are asked for
+ROWS_AT_ONCE = 5_000  # of the ledger, looked through at once
+LATEST = 5_000  # events whose servers are asked for
 
 
 def find_beginning(database: Database, source: str) -> int | None:
