@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         read_retry_after,
     )
     from app.porch.json import dump_json, read_float
+    from app.porch.lists import follow_lists
     from app.porch.masking import cut_text, mask_tokens
     from app.porch.names import PatternField
     from app.porch.rounds import (
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         Grant,
         Http,
         HttpAnswer,
+        ListedVote,
         Outcome,
         OutcomeState,
         Player,
@@ -85,6 +87,7 @@ __all__ = [
     "Http",
     "HttpAddress",
     "HttpAnswer",
+    "ListedVote",
     "NetworkFailed",
     "NotReady",
     "Outcome",
@@ -112,6 +115,7 @@ __all__ = [
     "escape_text",
     "explain_refusal",
     "fetch_json",
+    "follow_lists",
     "format_time",
     "hookimpl",
     "is_fresh",
@@ -146,6 +150,7 @@ PLACES = (
     "app.porch.rounds",
     "app.porch.json",
     "app.porch.http",
+    "app.porch.lists",
     "app.porch.signatures",
     "app.porch.masking",
     "app.database.opening",

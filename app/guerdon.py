@@ -46,6 +46,8 @@ from app.porch.errors import (
 from app.porch.fields import Secret
 from app.porch.rounds import GAME_SERVER
 from app.porch.types import Event, Player
+from app.reconciling.reconciler import Reconciler
+from app.reconciling.turns import Turns
 from app.reporting.outbox import Outbox
 from app.rules.rule import Rules
 
@@ -91,6 +93,8 @@ class Guerdon:
         self.deliveries = Deliveries(
             database, fetcher, self.settler, self.inbox, announcer, unknown
         )
+        self.reconciler = Reconciler(database, plugins, http, config.reconcile, now)
+        self._turns = Turns(self.reconciler, config.reconcile, now)
         self.dispatcher = self._make_dispatcher(announcer)
         self._is_fit = False
         self._inspected_at = 0.0
@@ -106,8 +110,13 @@ class Guerdon:
             self.database, self.programme, own, self.config.inbox.give_up_after, self.now,
             self.bookkeeping.recounter.count_stale,
         )  # fmt: skip
+        organizers = [
+            self.parties.fold,
+            self.rankings.close_due,
+            self._turns.begin_due,
+        ]
         return Dispatcher(self.inbox, self.deliveries, self.outbox, self.require_fit_database,
-                          [self.parties.fold, self.rankings.close_due], stopping=stopping)  # fmt: skip
+                          organizers, stopping=stopping)  # fmt: skip
 
     def migrate(self, progress: Progress = iter) -> list[str]:
         """Bring the tables, and what rules count, up to date; a line for each thing done."""
@@ -220,6 +229,7 @@ class Guerdon:
     def close(self) -> None:
         """End the threads, after what they have in hand, and close every connection of ours."""
         self.dispatcher.stop()
+        self._turns.stop()
         self.outbox.stop()
         self.deliveries.stop()
         SHARED.let_go(self)

@@ -2,6 +2,7 @@
 
 import hmac
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from marshmallow import Schema, fields, validate
@@ -10,7 +11,7 @@ import app
 from app import BadDelivery, BadSignature, Delivery, Event, EventType, NotReady, hookimpl
 
 NAME, VOTE = "gamemonitoring", "server.vote"
-LARGEST = 65536  # bytes, of a delivery and of a vote
+LARGEST, LARGEST_PAGE = 65536, 4 << 20  # bytes: of a delivery and a vote; of a page of the list
 READ = ("event_id", "event_type", "is_test")  # of what is signed, what we act on
 EVENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")  # it becomes part of a URL
 
@@ -18,6 +19,7 @@ EVENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")  # it becomes part of a URL
 class Section(Schema):
     api_url = app.HttpAddress(load_default="https://api.gamemonitoring.cn")
     tokens = fields.List(app.SecretField(), required=True, validate=validate.Length(min=1))
+    servers = fields.List(fields.String(validate=validate.Length(1, 255)), load_default=[])
 
 
 @hookimpl
@@ -110,6 +112,31 @@ def read_vote(id_: str, vote: dict[str, Any]) -> Event:
     is_time = type(created_at) in (int, float) and 0 < created_at < 2**40
     time = int(created_at * 1000) if is_time else None
     return Event(NAME, VOTE, id_, "".join(servers), nickname, read_id(ids.get("user")), time, vote)
+
+
+@hookimpl
+def list_votes(
+    since: int, servers: Sequence[str], http: app.Http, settings: app.Settings
+) -> Iterator[app.ListedVote]:
+    def fetch_page(server: str, page: int) -> Any:  # how they are numbered is not documented
+        url = f"{settings[NAME]['api_url'].rstrip('/')}/votes?server_id={server}"
+        url += f"&page={page}" * (page > 0)
+        return app.fetch_json(http, url, LARGEST_PAGE)["response"]["items"]
+
+    named = sorted({*settings[NAME]["servers"], *servers})
+    return app.follow_lists(named, fetch_page, read_listed, since)
+
+
+def read_listed(entry: dict[str, Any]) -> app.ListedVote:
+    if not EVENT_ID.fullmatch(id_ := read_id(entry["id"])):
+        raise ValueError
+    try:
+        vote = read_vote(id_, entry)
+    except (NotReady, KeyError):  # as its delivery would find it
+        vote = Event(NAME, VOTE, id_)
+    return app.ListedVote(
+        Delivery(NAME, VOTE, id_), vote.server_id, vote.nickname, vote.occurred_at
+    )
 
 
 def read_id(value: Any) -> str:

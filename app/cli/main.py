@@ -42,6 +42,7 @@ WHEN_ASKED = {
     "parties": "app.cli.counters",
     "plugins": "app.cli.plugins",
     "rankings": "app.cli.counters",
+    "reconcile": "app.cli.reconcile",
     "reload": "app.cli.reload",
     "rules": "app.cli.rules",
     "sign": "app.cli.trigger",

@@ -25,3 +25,12 @@ class AttemptKind(StrEnum):
     RETRY = "retry"
     GAVE_UP = "gave up"
     RETRY_BY_HAND = "retry by hand"
+    RECONCILED = "reconciled"
+
+
+class ReconciliationState(StrEnum):
+    """Of a comparison with a vote site's list."""
+
+    RUNNING = "running"
+    DONE = "done"
+    NOT_KNOWN = "not known"  # the list was cut short, or there was none

@@ -22,6 +22,7 @@ SENTENCES = {
     AttemptKind.RETRY: "tried again; could not be settled: {detail}",
     AttemptKind.GAVE_UP: "tried again for the last time: {detail}. It is kept as dead",
     AttemptKind.RETRY_BY_HAND: "a person had it tried again",
+    AttemptKind.RECONCILED: "its delivery had not come: {detail}",
 }
 
 

@@ -1,7 +1,9 @@
 """What the page's buttons do."""
 
 import random
+import threading
 import time
+import uuid
 from typing import Any
 
 from app.guerdon import Guerdon
@@ -9,7 +11,7 @@ from app.playground import sud, webhook
 from app.playground.behaviour import StandIn
 from app.playground.choice import Choice
 from app.playground.claims import ClaimDesk
-from app.playground.courier import Courier
+from app.playground.courier import Courier, Reply
 from app.playground.g123 import G123
 from app.playground.gamemonitoring import Platform
 from app.playground.journal import Entry, Journal
@@ -20,6 +22,8 @@ from app.playground.server import GameServer
 from app.playground.sud import AppServer
 from app.porch.errors import ConfigError
 from app.porch.fields import Secret
+
+LOST = Reply(0, "lost on its way, as you said", None, 0)
 
 
 class Playground:
@@ -52,6 +56,9 @@ class Playground:
         self.game = GameServer(self.courier, mates)
         self.telling = Telling(self.courier)
         self.claims = ClaimDesk(self.courier)
+        self.asks_us: bool = self.api_url == own_address
+        self.losing = 0  # of the next deliveries
+        self._losing = threading.Lock()
 
     def vote(self, title: str, choice: Choice, **signing: bool) -> Choice:
         """Record a vote and deliver it; `signing` as for Platform.write_delivery."""
@@ -60,7 +67,12 @@ class Playground:
 
     def deliver_vote(self, title: str, choice: Choice, **signing: bool) -> Entry:
         """The same; what was delivered."""
-        id_ = self.platform.record_vote(choice.nickname, int(choice.server))
+        is_test = signing.get("is_test")  # nobody votes then
+        id_ = (
+            str(uuid.uuid4())
+            if is_test
+            else self.platform.record_vote(choice.nickname, int(choice.server))
+        )
         return self._deliver(title, choice, id_, self.platform.write_delivery(id_, **signing))
 
     def deliver_again(self, entry: Entry) -> Choice:
@@ -81,12 +93,23 @@ class Playground:
         return self.vote("A vote while the vote API fails", choice)
 
     def _deliver(self, title: str, choice: Choice, id_: str, body: bytes) -> Entry:
-        sent_at = time.time()
-        reply = self.courier.deliver(body)
+        sent_at, is_lost = time.time(), self._does_lose()
+        reply = LOST if is_lost else self.courier.deliver(body)
         return self.journal.add(
             title=title, vote_id=id_, nickname=choice.nickname, server_id=choice.server,
-            body=body, sent_at=sent_at, reply=reply,
+            body=body, sent_at=sent_at, reply=reply, is_lost=is_lost,
         )  # fmt: skip
+
+    def lose_next(self, count: int) -> None:
+        """From now on this many deliveries never arrive."""
+        with self._losing:
+            self.losing = count
+
+    def _does_lose(self) -> bool:
+        with self._losing:
+            is_lost = self.losing > 0
+            self.losing -= is_lost
+        return is_lost
 
     def reach_level(self, choice: Choice, level: int) -> Told:
         """The game server reports a level."""

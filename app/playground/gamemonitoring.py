@@ -1,4 +1,4 @@
-"""A stand-in for GAMEMONITORING: it has votes, signs deliveries, and answers GET /votes/<id>.
+"""A stand-in for GAMEMONITORING: it has votes, signs deliveries, lists votes, and answers GET /votes/<id>.
 
 The signing is written from the platform's documents and shares nothing with our plugin, so that
 one does not hide the other's mistake.
@@ -14,9 +14,10 @@ import zlib
 from collections import OrderedDict
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 
 VOTES_KEPT = 1000
+PAGE = 50  # votes of the list
 WRONG_TOKEN = "the-token-of-somebody-else"  # noqa: S105 - its use is to be wrong
 
 
@@ -48,6 +49,18 @@ class Platform:
     def find_vote(self, id_: str) -> dict[str, Any] | None:
         with self._lock:
             return self._votes.get(id_)
+
+    def list_servers(self) -> list[str]:
+        """The servers that somebody has voted on."""
+        with self._lock:
+            return sorted({str(one["server"]["id"]) for one in self._votes.values()})
+
+    def list_votes(self, server_id: str, page: int) -> list[dict[str, Any]]:
+        """A page of a server's votes, the latest first; pages begin at 1."""
+        with self._lock:
+            votes = [one for one in self._votes.values() if str(one["server"]["id"]) == server_id]
+        votes.reverse()
+        return votes[(page - 1) * PAGE : page * PAGE]
 
     def write_delivery(self, id_: str, is_test: bool = False, is_forged: bool = False) -> bytes:
         """The body of a delivery, signed; a forged one is signed with another token."""
@@ -81,13 +94,23 @@ def number_user(nickname: str) -> int:
 
 
 def build_vote_api(platform: Platform) -> Blueprint:
-    """GET /votes/<id>, in the documented shape."""
+    """GET /votes/<id>, in the documented shape, and GET /votes?server_id= with pages."""
     votes = Blueprint("votes", __name__)
+
+    @votes.before_request
+    def fail() -> tuple[Response, int] | None:
+        if platform.fails_until:
+            return jsonify(error={"code": 500, "message": "Internal Server Error"}), 500
+        return None
+
+    @votes.get("/votes")
+    def list_votes() -> Response:
+        page = max(request.args.get("page", 1, type=int), 1)
+        items = platform.list_votes(request.args.get("server_id", ""), page)
+        return jsonify(response={"items": items})
 
     @votes.get("/votes/<id_>")
     def show_vote(id_: str) -> Response | tuple[Response, int]:
-        if platform.fails_until:
-            return jsonify(error={"code": 500, "message": "Internal Server Error"}), 500
         vote = platform.find_vote(id_)
         if vote is None:
             return jsonify(error={"code": 404, "message": "Vote not found"}), 404

@@ -27,6 +27,7 @@ class Entry:
     body: bytes
     sent_at: float  # seconds since the epoch
     reply: Reply
+    is_lost: bool = False  # on purpose: it never left
     event: dict[str, Any] | None = None
     is_player_missing: bool = False
 
@@ -43,9 +44,13 @@ class Entry:
             return DeliveryState(self.event["state"])
         if datetime.fromisoformat(self.event["settled_at"]).timestamp() < self.sent_at - 0.001:
             return DeliveryState.AGAIN
+        if self.is_lost:
+            return DeliveryState.FOUND
         return DeliveryState.PAID if self.reply.status == 204 else DeliveryState.HEALED
 
     def _judge_reply(self) -> DeliveryState:
+        if self.is_lost:
+            return DeliveryState.STRAYED
         if not self.reply.status:
             return DeliveryState.LOST
         if self.is_test:
@@ -102,3 +107,8 @@ def is_open(entry: Entry) -> bool:
     if entry.is_test or 400 <= entry.reply.status < 500:
         return False
     return entry.event is None or entry.event["state"] not in FINAL
+
+
+def is_moving(entry: Entry) -> bool:
+    """Whether something becomes of it by itself, soon: what was lost on purpose waits for a person."""
+    return is_open(entry) and entry.state != DeliveryState.STRAYED

@@ -14,9 +14,10 @@ from app.playground.framed import build_framed
 from app.playground.g123 import build_g123
 from app.playground.game import build_game
 from app.playground.gamemonitoring import build_vote_api
-from app.playground.journal import is_open
+from app.playground.journal import is_moving
 from app.playground.players import DEMO_PLAYERS
 from app.playground.programme import build_programme
+from app.playground.reconciling import COUNTS, Reconciling, build_reconciling
 from app.playground.stage import Stage
 from app.playground.sud import build_app_server
 from app.playground.trigger import build_trigger
@@ -39,6 +40,7 @@ def build_playground(guerdon: Guerdon, address: str, own_address: str, stage: St
     Raises ConfigError where the config lacks what it needs.
     """
     playground = Playground(guerdon, address, own_address)
+    reconciling = Reconciling(playground)
     app = Flask("app.playground")
     app.config["TRUSTED_HOSTS"] = ["127.0.0.1", "localhost", "[::1]"]
     app.jinja_env.filters["shown"] = escape_text
@@ -48,7 +50,8 @@ def build_playground(guerdon: Guerdon, address: str, own_address: str, stage: St
     )  # fmt: skip
     for part in (
         build_vote_api(playground.platform), build_g123(playground.g123),
-        build_app_server(playground.app_server), build_page(playground), build_game(playground),
+        build_app_server(playground.app_server), build_page(playground, reconciling),
+        build_reconciling(reconciling), build_game(playground),
         build_framed(playground), build_webhook(), build_elsewhere(),
         build_trigger(playground), build_programme(stage),
     ):  # fmt: skip
@@ -72,10 +75,10 @@ def set_policy(response: Response) -> Response:
     return response
 
 
-def build_page(playground: Playground) -> Blueprint:
+def build_page(playground: Playground, reconciling: Reconciling) -> Blueprint:
     """GET / and a POST for each button; every POST answers with the way back to the page."""
     page, buttons = Blueprint("page", __name__), Buttons(playground)
-    page.get("/", endpoint="show")(lambda: render_page(playground, read_choice()))
+    page.get("/", endpoint="show")(lambda: render_page(playground, reconciling, read_choice()))
     page.post("/vote")(buttons.vote)
     page.post("/forged")(buttons.vote_forged)
     page.post("/test")(buttons.send_test)
@@ -123,7 +126,7 @@ class Buttons:
         return go_back(choice, page if page in PAGES else PAGES[0])
 
 
-def render_page(playground: Playground, choice: Choice) -> str:
+def render_page(playground: Playground, reconciling: Reconciling, choice: Choice) -> str:
     entries, told = playground.journal.follow(), playground.telling.follow()
     rules = playground.guerdon.rules
     return render_template(
@@ -134,7 +137,11 @@ def render_page(playground: Playground, choice: Choice) -> str:
         player=playground.courier.read_player(choice.nickname),
         entries=entries,
         fails_until=playground.platform.fails_until,
-        is_moving=any(map(is_open, entries))
+        counts=COUNTS,
+        losing=playground.losing,
+        compared=reconciling.latest,
+        can_reconcile=reconciling.is_possible,
+        is_moving=any(map(is_moving, entries))
         or bool(playground.platform.fails_until)
         or any(one.is_moving for one in told),
         api_url=playground.api_url,

@@ -70,6 +70,7 @@ def divert(tables: dict[str, Any], address: str, database: Path) -> dict[str, An
         "network": {"only_to": [address]},
         "dispatcher": {**as_table(tables.get("dispatcher")), "in_workers": True},
         "players": own_players,
+        "reconcile": {**as_table(tables.get("reconcile")), "patience": "0 seconds"},
         "plugins": divert_plugins(as_table(tables.get("plugins")), address, is_own),
     }
 

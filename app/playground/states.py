@@ -14,6 +14,8 @@ class DeliveryState(StrEnum):
     TEST = "test"
     REFUSED = "refused"
     LOST = "lost"  # nobody answered
+    STRAYED = "strayed"  # lost on purpose: Guerdon knows nothing of it
+    FOUND = "found"  # lost on purpose, and paid since
     UNSEEN = "unseen"  # answered as done, and /v1 does not tell us of it
 
 

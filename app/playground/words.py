@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from http.client import responses
 from typing import Any
 
+from app.database.reconciliation_models import Reconciliation
 from app.history.states import SendResult
 from app.playground.journal import Entry
 from app.playground.reports import Told
@@ -24,6 +25,8 @@ BADGES = {
     DeliveryState.TEST: "test",
     DeliveryState.REFUSED: "refused",
     DeliveryState.LOST: "no answer",
+    DeliveryState.STRAYED: "lost on its way",
+    DeliveryState.FOUND: "found and paid",
     DeliveryState.UNSEEN: "done",
 }
 
@@ -37,6 +40,10 @@ VERDICTS = {
     DeliveryState.TEST: "A test: well signed, so answered as done. Nothing is asked for and nothing is paid.",
     DeliveryState.REFUSED: "Not accepted. Nothing of it is kept, and nothing is paid.",
     DeliveryState.LOST: "Guerdon did not answer. Does it run?",
+    DeliveryState.STRAYED: "It never arrived, and the platform sends nothing twice by itself: Guerdon knows"
+    " nothing of this vote until it compares its ledger with the platform\u2019s list.",
+    DeliveryState.FOUND: "Its delivery never arrived. The platform\u2019s list had the vote and the ledger"
+    " had not, so Guerdon fetched it by its id and paid it, once.",
     DeliveryState.UNSEEN: "Answered as done, but /v1 tells the playground nothing of it: is"
     " GUERDON_API_KEY the same for both?",
 }
@@ -93,6 +100,8 @@ GLOSSARY = {
         " the platform does not show a failure.",
         "dead": "Tried for as long as the config says. It is kept, and a person can bring it back.",
         "attempts": "How often Guerdon has tried to settle an event.",
+        "reconcile": "To compare the vote site's list with the ledger. What is missing there waits in the"
+        " inbox as if it had just been delivered; nothing is paid from the list itself.",
         "claim": "A reward that waits for the game server to fetch it: see Levels and rounds.",
     },
     "game.show": {
@@ -208,3 +217,14 @@ def read_time(moment: str) -> datetime:
 def format_moment(seconds: float) -> str:
     """A time in seconds since the epoch, in ISO 8601."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def describe_comparison(row: Reconciliation) -> str:
+    """What a comparison with the platform's list has found, in a sentence."""
+    if row.reason:
+        return (
+            f"Not known whether anything is missing: {row.reason}. {row.healed} put into the inbox."
+        )
+    if not row.missing:
+        return f"{row.listed} on the list, and none of them is missing."
+    return f"{row.listed} on the list, {row.missing} missing: {row.healed} put into the inbox, to be paid."

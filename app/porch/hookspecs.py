@@ -20,7 +20,7 @@ are the slow way: with Batch.gather a whole batch is written in one, and add_to_
 upsert_rows write it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -33,6 +33,7 @@ from app.porch.types import (
     EventType,
     Grant,
     Http,
+    ListedVote,
     Outcome,
     Player,
     Report,
@@ -144,6 +145,21 @@ def fetch_events(delivery: Delivery, http: Http, settings: Settings) -> list[Eve
     All of them are paid in one commit, or none. Raise NotReady(reason, retry_in=None) for anything
     that is not a usable answer: the delivery then waits and is tried again. A level_up, game_start or
     game_settle holds its events in its data: where no plugin answers, they are taken from there.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def list_votes(
+    since: int, servers: Sequence[str], http: Http, settings: Settings
+) -> Iterable[ListedVote] | None:
+    """Outside: the votes that your site has, made at `since` (ms since the epoch, UTC) or later.
+
+    They are compared with the ledger by `guerdon reconcile`. What is missing there is never paid from
+    the list: it waits in the inbox as if it had just been delivered, and fetch_events is asked for it.
+    `servers` are those that the ledger has votes of. Yield them as they come, older ones and some twice
+    if the list has them. Where the list is cut short, or may be, raise NotReady with the reason at its
+    end: what was yielded counts, and of the rest nobody says that nothing is missing.
     """
     raise NotImplementedError
 

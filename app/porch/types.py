@@ -36,6 +36,16 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedVote:
+    """A vote that a site's list has: the delivery that should have come, and what the list tells of it."""
+
+    delivery: Delivery  # its source is the plugin's name; no token
+    server_id: str = ""  # "" here and in nickname: the list does not say
+    nickname: str = ""
+    occurred_at: int | None = None  # ms since the epoch, UTC
+
+
+@dataclass(frozen=True, slots=True)
 class EventType:
     """What a source knows beforehand of the events of one type that it brings; for event_types.
 

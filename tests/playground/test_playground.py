@@ -19,7 +19,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from app.playground.gamemonitoring import Platform, build_vote_api, sign
 from app.playground.processes import format_address, is_loopback, split_bind
 from app.porch.errors import GuerdonError
-from app.testing.waiting import PATIENCE
+from app.testing.waiting import PATIENCE, wait_until
 from tests.world.browsing import Page, Running, open_chromium, run_guerdon
 from tests.world.servers import find_tracebacks
 
@@ -310,3 +310,35 @@ def test_binds_are_read_as_gunicorn_reads_them() -> None:
     assert not is_loopback("example.com")
     with pytest.raises(GuerdonError, match="HOST:PORT"):
         split_bind("unix:/run/guerdon.sock")
+
+
+def test_a_lost_delivery_is_found_by_the_platforms_list_and_paid(page: VotePage) -> None:
+    page.browser.find_element(By.ID, "lose").click()
+    page.wait(
+        lambda: "The next delivery is\nlost" in page.read("#losing").replace(" lost", "\nlost")
+    )
+    page.press("vote")
+    assert page.read_state() == ("\N{EN DASH}", "strayed")
+    assert page.read("#losing") == ""
+    assert page.read("#gold") == "0.00"
+    page.browser.find_element(By.ID, "reconcile").click()
+    page.wait(lambda: page.read_state() == ("\N{EN DASH}", "found"))
+    page.wait(lambda: page.read("#gold") == "100.00")
+    assert "put into the inbox" in page.read("#compared")
+    assert "reconciled" in page.read(".timeline")
+    assert page.measure_on_a_phone() == 360
+
+
+def test_lost_deliveries_are_found_without_javascript(running: Running) -> None:
+    def press(path: str, **form: str) -> str:
+        url = f"{running.playground}/{path}"
+        return requests.post(url, {"nickname": "Cleo", **form}, timeout=30).text
+
+    requests.post(f"{running.playground}/players", {"nickname": "Cleo"}, timeout=10)
+    assert "The next 3 deliveries are" in press("lose", count="3")
+    pages = [press("vote") for _ in range(3)]
+    assert pages[-1].count('data-state="strayed"') == 3
+    assert re.search(r"(\d+) missing: \1 put into the inbox", press("reconcile"))
+    page = f"{running.playground}/?nickname=Cleo"
+    wait_until(lambda: requests.get(page, timeout=30).text.count('data-state="found"') >= 3)
+    assert "none of them is missing" in press("reconcile")
