@@ -15,7 +15,6 @@ from app.failpoints import POINTS, VARIABLE
 from app.guerdon import Guerdon
 from app.numbers.rolling import SURE_AFTER, Roller
 from app.numbers.tallies import HOUR
-from app.opening import open_guerdon
 from app.testing.clock import Clock
 from tests.numbers.ledger import check_numbers, make_event, make_grant, write_ledger
 from tests.world.servers import ROOT
