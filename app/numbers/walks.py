@@ -32,10 +32,10 @@ def read_events(row: Sequence[Any]) -> tuple[Series, Tally]:
 
 
 def read_grants(row: Sequence[Any]) -> tuple[Series, Tally]:
-    rule, kind, server, params, receipt, number, payments, last = row
+    rule, kind, params, receipt, number, payments, last = row
     amount = find_amount(params, receipt)
     whole = None if amount is None else EXACT.multiply(amount, int(number))
-    series = Series(What.GRANTS, rule=rule, kind=kind, server_id=server)
+    series = Series(What.GRANTS, rule=rule, kind=kind)  # by server too there would be too many
     return series, Tally(int(number), int(payments), amount=whole, last_at=int(last))
 
 
@@ -72,9 +72,9 @@ WALKS = (
     ),
     Walk(
         What.GRANTS, "guerdon_grants", "granted_at",
-        "SELECT one.granted_at - one.granted_at %% {hour}, one.rule, one.kind, one.server_id, one.params,"
+        "SELECT one.granted_at - one.granted_at %% {hour}, one.rule, one.kind, one.params,"
         f" {TELLING_RECEIPT}, COUNT(*), SUM(CASE WHEN {FIRST_OF_PAYMENT} THEN 1 ELSE 0 END),"
-        " MAX(one.granted_at) FROM guerdon_grants AS one WHERE {ids} GROUP BY 1, 2, 3, 4, 5, 6",
+        " MAX(one.granted_at) FROM guerdon_grants AS one WHERE {ids} GROUP BY 1, 2, 3, 4, 5",
         read_grants,
     ),
     Walk(

@@ -99,7 +99,7 @@ def recount(guerdon: Guerdon) -> dict[What, Books]:
         note(books, series, event.settled_at)
     seen = set()
     for grant in GrantRow.select().order_by(GrantRow.id):
-        series = Series(What.GRANTS, rule=grant.rule, kind=grant.kind, server_id=grant.server_id)
+        series = Series(What.GRANTS, rule=grant.rule, kind=grant.kind)
         amounts = {"gold": Decimal("0.10"), "item": Decimal(3), "odd": Decimal("2.5")}
         is_first = (grant.event, grant.rule) not in seen
         seen.add((grant.event, grant.rule))
