@@ -173,9 +173,9 @@ def list_questions(side: Guerdon) -> Mapping[str, Callable[[], Any]]:
         "count_open": lambda: count_open(database),
         "read_last_settled": lambda: read_last_settled(database),
         "read_rule_records": lambda: read_rule_records(database, rules),
-        "read_totals, ever": lambda: read_totals(database, None, now),
-        "read_totals, 24 h": lambda: read_totals(database, now - DAY, now),
-        "read_totals, 400 days": lambda: read_totals(database, now - 400 * DAY, now),
+        "read_totals, ever": lambda: read_totals(database, None),
+        "read_totals, 24 h": lambda: read_totals(database, now - DAY),
+        "read_totals, 400 days": lambda: read_totals(database, now - 400 * DAY),
     }
     for name in PlotName:
         for window, (length, step) in WINDOWS.items():

@@ -4,18 +4,19 @@ import base64
 import hmac
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from app.network.addresses import split_address
 from app.network.client import Http
 from app.porch.errors import GuerdonError, NetworkFailed
 
 VARIABLE, PREFIX = "GUERDON_FORWARD_SECRET", "whsec_"
 PARTS = ("source", "type", "id", "server_id", "nickname", "user_id", "facts", "grants")
 TIMEOUT = 10.0  # seconds
+ADDRESS = re.compile(r"https?://[^/\s]+(/\S*)?")
 
 
 class Forwarder:
@@ -23,10 +24,8 @@ class Forwarder:
 
     def __init__(self, url: str) -> None:
         """GuerdonError for what is no http address, or where the variable holds no secret of this form."""
-        try:
-            split_address(url)
-        except ValueError as error:
-            raise GuerdonError(f"--forward-to: {error}") from None
+        if not ADDRESS.fullmatch(url):
+            raise GuerdonError("--forward-to: must be as http://127.0.0.1:3000/hook")
         self._url = url
         said = os.environ.get(VARIABLE, "")
         self.made = "" if said else PREFIX + base64.b64encode(secrets.token_bytes(24)).decode()

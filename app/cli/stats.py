@@ -38,7 +38,7 @@ def stats(since: datetime | None, as_json: bool) -> None:
     guerdon = open_configured()
     database = guerdon.database
     with database.limit_time(PATIENCE):
-        totals = read_totals(database, count_ms(since), guerdon.now())
+        totals = read_totals(database, count_ms(since))
         waits = count_open(database)
         rules = read_rule_records(database, [rule.name for rule in guerdon.rules.all])
         last = read_last_settled(database)

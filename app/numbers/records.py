@@ -9,6 +9,8 @@ from app.database.opening import Database
 from app.numbers.reading import read_ever, read_spans
 from app.numbers.tallies import DAY, HOUR, Series, Tally, What
 
+FOR_EVER = 2**62  # ms; a row may be of a time to come, where a clock was wrong
+
 
 @dataclass(frozen=True, slots=True)
 class RuleRecord:
@@ -75,14 +77,14 @@ def read_last_settled(database: Database) -> dict[str, int]:
     return found
 
 
-def read_totals(database: Database, since: int | None, now: int) -> Totals:
+def read_totals(database: Database, since: int | None) -> Totals:
     """What was counted since a time (ms), or in all: since the beginning of that hour."""
     begin = None if since is None else since - since % HOUR
 
     def read(what: What) -> dict[Series, Tally]:
         if begin is None:
             return read_ever(database, what)
-        return add_spans(database, what, begin, now + HOUR)
+        return add_spans(database, what, begin)
 
     events = read(What.EVENTS)
     return Totals(
@@ -96,12 +98,10 @@ def read_totals(database: Database, since: int | None, now: int) -> Totals:
     )
 
 
-def add_spans(database: Database, what: What, begin: int, until: int) -> dict[Series, Tally]:
-    """All that was counted in a time: by whole days where it is long, the hours before them apart."""
+def add_spans(database: Database, what: What, begin: int) -> dict[Series, Tally]:
+    """All that was counted since then: by whole days, but for the hours before the first of them."""
     midnight = begin + -begin % DAY
-    parts = [(begin, until, HOUR)]
-    if until - midnight > DAY:
-        parts = [(begin, midnight, HOUR), (midnight, until, DAY)]
+    parts = ((begin, midnight, HOUR), (midnight, FOR_EVER, DAY))
     whole: dict[Series, Tally] = {}
     for first, last, step in parts:
         spans = read_spans(database, what, first, last, step) if first < last else {}

@@ -139,7 +139,7 @@ def test_totals_name_what_they_count(
         write_ledger(guerdon, 90, NOW, 90)
     for _ in range(2):
         for since in (None, NOW - 90 * HOUR, NOW - 60 * HOUR, NOW - HOUR):
-            totals = ask(read_totals, since, NOW)
+            totals = ask(read_totals, since)
             with guerdon.database.connection_context():
                 begin = 0 if since is None else since - since % HOUR
                 mine = Event.settled_at >= begin
@@ -152,7 +152,7 @@ def test_totals_name_what_they_count(
                 )
                 given = [one.amount for one in totals.given if one.kind == "gold"]
                 assert sum(given, Decimal(0)) == gold.count() * Decimal("0.10")
-        assert sum(one.sends for one in ask(read_totals, None, NOW).sent) == 69
+        assert sum(one.sends for one in ask(read_totals, None).sent) == 69
         Roller(guerdon.database, clock).roll(30)
 
 
