@@ -8,7 +8,7 @@ from app.database.opening import Database
 from app.history.states import SendResult
 from app.numbers.tallies import EXACT, HOUR, Hours, Series, Tally, What, add_up, find_amount
 
-LONGEST_RECEIPT = 2_000  # characters of a receipt that is asked for an amount
+LONGEST = 1_000  # bytes of parameters or a receipt that may tell an amount: servers group by the first 1,024
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,10 @@ FIRST_OF_PAYMENT = (
     "NOT EXISTS (SELECT 1 FROM guerdon_grants AS other WHERE other.event = one.event"
     " AND other.rule = one.rule AND other.id < one.id)"
 )
+TELLING_PARAMS = f"CASE WHEN LENGTH(one.params) < {LONGEST} THEN one.params ELSE '' END"
 TELLING_RECEIPT = (
     "CASE WHEN one.params LIKE '%%\"amount\"%%' THEN '' WHEN one.receipt LIKE '%%\"amount\"%%'"
-    f" AND LENGTH(one.receipt) < {LONGEST_RECEIPT} THEN one.receipt ELSE '' END"
+    f" AND LENGTH(one.receipt) < {LONGEST} THEN one.receipt ELSE '' END"
 )
 RESULT = (
     f"CASE WHEN one.ended_at IS NULL THEN '{SendResult.UNKNOWN}'"
@@ -72,8 +73,9 @@ WALKS = (
     ),
     Walk(
         What.GRANTS, "guerdon_grants", "granted_at",
-        "SELECT one.granted_at - one.granted_at %% {hour}, one.rule, one.kind, one.params,"
-        f" {TELLING_RECEIPT}, COUNT(*), SUM(CASE WHEN {FIRST_OF_PAYMENT} THEN 1 ELSE 0 END),"
+        "SELECT one.granted_at - one.granted_at %% {hour}, one.rule, one.kind,"
+        f" {TELLING_PARAMS}, {TELLING_RECEIPT}, COUNT(*),"
+        f" SUM(CASE WHEN {FIRST_OF_PAYMENT} THEN 1 ELSE 0 END),"
         " MAX(one.granted_at) FROM guerdon_grants AS one WHERE {ids} GROUP BY 1, 2, 3, 4, 5",
         read_grants,
     ),
