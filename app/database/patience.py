@@ -7,8 +7,9 @@ that nothing of it is left on the connection. SQLite asks now and then whether t
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from sqlite3 import OperationalError as SqliteError
+from sqlite3 import ProgrammingError
 from typing import TYPE_CHECKING, Any
 
 from peewee import PeeweeException
@@ -90,7 +91,8 @@ class Patient:
             finally:
                 self._unit.deadline, self._unit.allowed = before
                 if before[0] is None and self._unit.watched is not None:
-                    self._unit.watched.set_progress_handler(None, 0)
+                    with suppress(ProgrammingError):  # one that was closed meanwhile
+                        self._unit.watched.set_progress_handler(None, 0)
                     self._unit.watched = None
 
 

@@ -5,9 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -102,30 +104,60 @@ def test_the_tail_is_what_was_settled_last(guerdon: Guerdon, run: Run) -> None:
     assert "has no server" in run("tail", "--state", "dead", "--server", "7", code=2).output
 
 
-@pytest.fixture
-def start_tail(tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """`guerdon tail -f` in a process of its own, ended with the test."""
-    started: list[Any] = []
+class Tail:
+    """A process of `guerdon tail -f`, and what it prints as it comes."""
 
-    def start(*words: str, **variables: str) -> Any:
+    def __init__(self, process: Any) -> None:
+        self.process = process
+        self._lines: dict[Any, SimpleQueue[str]] = {}
+        self._threads = []
+        for stream in (process.stdout, process.stderr):
+            self._lines[stream] = lines = SimpleQueue()
+            thread = threading.Thread(target=self._note, args=(stream, lines))
+            thread.start()
+            self._threads.append(thread)
+
+    def _note(self, stream: Any, lines: "SimpleQueue[str]") -> None:
+        with stream:
+            for line in stream:
+                lines.put(line)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for thread in self._threads:
+            thread.join()
+
+    def read(self) -> str:
+        return self._lines[self.process.stdout].get(timeout=60)
+
+    def read_error(self) -> str:
+        return self._lines[self.process.stderr].get(timeout=60)
+
+
+@pytest.fixture
+def start_tail(tmp_path: Path) -> Iterator[Callable[..., Tail]]:
+    """`guerdon tail -f` in a process of its own, ended with the test."""
+    started: list[Tail] = []
+
+    def start(*words: str, **variables: str) -> Tail:
         tail = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "tail", "-f", *words], cwd=ROOT, text=True,
             env=os.environ | {"GUERDON_CONFIG": str(tmp_path / "guerdon.toml"), "PYTHONUNBUFFERED": "1"}
             | variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-        started.append(tail)
-        return tail
+        started.append(Tail(tail))
+        return started[-1]
 
     yield start
     for tail in started:
-        tail.kill()
-        tail.communicate()
+        tail.end()
 
 
 @pytest.mark.guerdon(more=WEBHOOK)
 @on_sqlite
 def test_what_comes_is_forwarded_in_the_form_of_the_webhook(
-    guerdon: Guerdon, platform: Platform, start_tail: Callable[..., Any], clock: Clock
+    guerdon: Guerdon, platform: Platform, start_tail: Callable[..., Tail], clock: Clock
 ) -> None:
     """The same as plugins/webhook.py sends; the outbox hears nothing of it."""
     clock.now = time.time_ns() // 1_000_000  # the commands go by the real time
@@ -133,10 +165,10 @@ def test_what_comes_is_forwarded_in_the_form_of_the_webhook(
     platform.behave = answer_status(204)
     url = f"{platform.url}/forwarded"
     tail = start_tail("--forward-to", url, "-n", "1", GUERDON_FORWARD_SECRET=SECRET)
-    assert "old" in tail.stdout.readline()
+    assert "old" in tail.read()
     settle(guerdon, make_work("new", data={"token": "s3cret"}, server_id="7"))
 
-    assert "new" in tail.stdout.readline()
+    assert "new" in tail.read()
     wait_until(lambda: len(platform.requests) == 2)
     sent = platform.requests[1]
     told = Webhook(SECRET).verify(sent.body, dict(sent.headers.items()))
@@ -151,9 +183,9 @@ def test_what_comes_is_forwarded_in_the_form_of_the_webhook(
     assert (told["type"], told["timestamp"]) == (queued["type"], queued["timestamp"])
     platform.behave = answer_status(500)
     settle(guerdon, make_work("refused"))
-    assert "server.vote refused was not forwarded: it answered 500" in tail.stderr.readline()
-    tail.send_signal(signal.SIGINT)
-    assert tail.wait(20) == 0
+    assert "server.vote refused was not forwarded: it answered 500" in tail.read_error()
+    tail.process.send_signal(signal.SIGINT)
+    assert tail.process.wait(20) == 0
 
 
 @on_sqlite
@@ -168,12 +200,12 @@ def test_a_wrong_address_or_secret_is_named(
 
 @pytest.mark.on_servers
 def test_a_row_that_becomes_visible_late_is_not_missed(
-    guerdon: Guerdon, start_tail: Callable[..., Any], clock: Clock
+    guerdon: Guerdon, start_tail: Callable[..., Tail], clock: Clock
 ) -> None:
     clock.now = time.time_ns() // 1_000_000
     settle(guerdon, make_work("first"))
     tail = start_tail()
-    assert "first" in tail.stdout.readline()
+    assert "first" in tail.read()
     other = open_database(guerdon.config.database.url)
     with other.connection_context():
         other.begin()
@@ -182,11 +214,11 @@ def test_a_row_that_becomes_visible_late_is_not_missed(
         sql = f"INSERT INTO guerdon_events ({', '.join(event)}) VALUES ({marks})"
         other.execute_sql(sql, list(event.values()))
         settle(guerdon, make_work("second"))
-        assert "second" in tail.stdout.readline()
+        assert "second" in tail.read()
         other.commit()
     other.close_all()
 
-    assert "late" in tail.stdout.readline()
+    assert "late" in tail.read()
 
 
 @on_sqlite

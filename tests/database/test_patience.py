@@ -92,3 +92,11 @@ def test_reading_by_models_is_limited_too(guerdon: Guerdon) -> None:
     with pytest.raises(TookTooLong), guerdon.database.limit_time(0.2):
         for _ in guerdon.database.execute_sql(f"SELECT 1 UNION ALL {LONG}"):
             pass
+
+
+def test_a_connection_that_is_closed_within_is_no_matter(guerdon: Guerdon) -> None:
+    with guerdon.database.limit_time(5):
+        ask(guerdon, "SELECT 1")
+        guerdon.database.drop_connection()
+    with guerdon.database.limit_time(5):
+        assert ask(guerdon, "SELECT 2")[0][0] == 2
