@@ -56,6 +56,8 @@ POINTS = (
     "claims: leased, after COMMIT",
     "claims: acknowledged, before COMMIT",
     "claims: acknowledged, after COMMIT",
+    "numbers: before COMMIT",
+    "numbers: added, before COMMIT",
 )
 
 

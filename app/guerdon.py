@@ -23,6 +23,7 @@ from app.fitness.inspection import inspect_database
 from app.fitness.readiness import Readiness
 from app.host.loading import Plugins
 from app.network.client import Http, list_unused_proxies
+from app.numbers.rolling import Roller
 from app.paying.accepting import Deliveries
 from app.paying.announcing import Announcer
 from app.paying.bookkeeping import Bookkeeping, Progress
@@ -102,9 +103,10 @@ class Guerdon:
         self._lock = threading.Lock()
 
     def _make_dispatcher(self, announcer: Announcer) -> Dispatcher:
-        """What serves the boxes, and puts parties and rankings into them."""
+        """What serves the boxes, puts parties and rankings into them, and counts for operators."""
         stopping = threading.Event()
         own = OwnDeliveries(self.inbox, self.settler, announcer, self.now, stopping)
+        self.roller = Roller(self.database, self.now)
         self.parties = Parties(self.database, self.programme, own)
         self.rankings = Rankings(
             self.database, self.programme, own, self.config.inbox.give_up_after, self.now,
@@ -114,6 +116,7 @@ class Guerdon:
             self.parties.fold,
             self.rankings.close_due,
             self._turns.begin_due,
+            self.roller.roll,
         ]
         return Dispatcher(self.inbox, self.deliveries, self.outbox, self.require_fit_database,
                           organizers, stopping=stopping)  # fmt: skip

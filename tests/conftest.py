@@ -41,6 +41,7 @@ ON_MYSQL = {
     "tests.paying.test_turns",
     "tests.stories.test_under_fire.test_one_vote_delivered_two_hundred_times_at_once_is_paid_once",
     "tests.database.test_upserting",
+    "tests.database.test_patience",
 }
 
 

@@ -46,6 +46,8 @@ WHEN_ASKED = {
     "reload": "app.cli.reload",
     "rules": "app.cli.rules",
     "sign": "app.cli.trigger",
+    "stats": "app.cli.stats",
+    "tail": "app.cli.tail",
     "top": "app.cli.counters",
     "trigger": "app.cli.trigger",
 }

@@ -9,6 +9,7 @@ from peewee import MySQLDatabase, OperationalError, SqliteDatabase
 
 from app.database.decimals import add_decimals, read_places
 from app.database.error_kinds import ErrorKind, classify_error
+from app.database.patience import Patient
 from app.database.pool import Pooled
 from app.database.transactions import Transactions
 from app.database.urls import (
@@ -43,7 +44,7 @@ class PrivateSqlite(SqliteDatabase):
         return super()._connect()  # type: ignore[misc]
 
 
-class Sqlite(Transactions, Pooled, PrivateSqlite):  # type: ignore[misc]
+class Sqlite(Transactions, Patient, Pooled, PrivateSqlite):  # type: ignore[misc]
     """SQLite in WAL with full syncs; one writer at a time, waited for without blocking others."""
 
     family = "sqlite"
@@ -144,7 +145,7 @@ def set_up_session(cursor: Any) -> int:
     return int(variables["max_allowed_packet"])
 
 
-class MariaDB(Transactions, Pooled, SessionMySQL):  # type: ignore[misc]
+class MariaDB(Transactions, Patient, Pooled, SessionMySQL):  # type: ignore[misc]
     """MariaDB, MySQL or a Galera cluster through PyMySQL."""
 
     family = "mysql"

@@ -19,6 +19,7 @@ from app.testing.platforms import Platform
 from app.testing.vote_api import VoteApi, answer, answer_vote
 from app.testing.waiting import wait_until
 from tests.model.oracle import ask, is_over, judge
+from tests.numbers.test_rolling import NUMBERED_POINTS
 from tests.stories.test_counted_crashes import COUNTED_POINTS
 from tests.stories.test_reconciled_crashes import RECONCILED_POINTS
 from tests.world.crowd import KEY, PLAYERS, Crowd
@@ -231,4 +232,4 @@ def test_each_point_lies_on_a_way_and_each_call_names_a_point() -> None:
 
     assert called == Counter(POINTS)  # each in one place
     ways = {point for points in WAYS.values() for point in points}
-    assert ways | set(COUNTED_POINTS) | set(RECONCILED_POINTS) == set(POINTS)
+    assert ways | {*COUNTED_POINTS, *RECONCILED_POINTS, *NUMBERED_POINTS} == set(POINTS)
