@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 from app.counting.imported import VOTE, Totals, name_totals, read_totals
 from app.counting.occasions import SOURCE, Occasion
@@ -12,10 +11,10 @@ from app.counting.player_index import has_player_index
 from app.counting.streaks import build_chains, find_current
 from app.database.keys import make_event_key
 from app.database.opening import Database
+from app.database.windows import find_first_row
 from app.porch.errors import GuerdonError
 from app.rules.calendar import EARLY, Calendar, Unit
 
-SLACK = 2000  # rows that may be out of order, as from several hosts
 # A row of the ledger is one vote, or an import of many.
 WITH_IMPORTED = (
     f"SUM(CASE WHEN type = '{VOTE}' THEN 1 ELSE CAST(JSON_EXTRACT(data, '$.votes') AS SIGNED) END)"
@@ -142,19 +141,3 @@ def count_board(
         f" ORDER BY 2 DESC, 3, 1 LIMIT {int(limit)}"
     )
     return [(row[0], int(row[1])) for row in database.execute_sql(sql, params).fetchall()]
-
-
-def find_first_row(database: Database, since: int) -> int:
-    """A row before which nothing was settled since then (ms): rows are near in the order of time."""
-    low, high = database.execute_sql("SELECT MIN(id), MAX(id) FROM guerdon_events").fetchone()
-    if low is None:
-        return 0
-    sql = f"SELECT settled_at FROM guerdon_events WHERE id >= {database.param} ORDER BY id LIMIT 1"
-    while low < high:
-        middle = (low + high) // 2
-        row: Any = database.execute_sql(sql, (middle,)).fetchone()
-        if row is not None and row[0] < since:
-            low = middle + 1
-        else:
-            high = middle
-    return max(1, int(low) - SLACK)
