@@ -21,6 +21,7 @@ from app.database.words import explain_database_error
 from app.dispatcher import Dispatcher
 from app.fitness.inspection import inspect_database
 from app.fitness.readiness import Readiness
+from app.history.listing import Lists
 from app.host.loading import Plugins
 from app.network.client import Http, list_unused_proxies
 from app.paying.accepting import Deliveries
@@ -48,6 +49,7 @@ from app.porch.rounds import GAME_SERVER
 from app.porch.types import Event, Player
 from app.reporting.outbox import Outbox
 from app.rules.rule import Rules
+from app.upkeep.acts import Acts
 
 log = structlog.get_logger()
 
@@ -84,8 +86,10 @@ class Guerdon:
         self.settler = Settler(database, plugins, self.programme, self._recipients, now)
         self.bookkeeping = Bookkeeping(database, self.programme, self.finder, drawn_by)
         self.showing = Showing(database, rules, self.finder)
+        self.lists = Lists(database, self.find_player)
         self.outbox = Outbox(database, plugins, http, now, secrets, config.outbox.at_once)
         self.inbox = Inbox(database, config.inbox, now)
+        self.acts = Acts(database, self.inbox, now)
         fetcher = Fetcher(plugins, http, config.players)
         announcer = Announcer(plugins)
         self.deliveries = Deliveries(
@@ -106,8 +110,10 @@ class Guerdon:
             self.database, self.programme, own, self.config.inbox.give_up_after, self.now,
             self.bookkeeping.recounter.count_stale,
         )  # fmt: skip
-        return Dispatcher(self.inbox, self.deliveries, self.outbox, self.require_fit_database,
-                          [self.parties.fold, self.rankings.close_due], stopping=stopping)  # fmt: skip
+        return Dispatcher(
+            self.inbox, self.deliveries, self.outbox, self.require_fit_database,
+            [self.parties.fold, self.rankings.close_due, self.acts.runner.serve], stopping=stopping,
+        )  # fmt: skip
 
     def migrate(self, progress: Progress = iter) -> list[str]:
         """Bring the tables, and what rules count, up to date; a line for each thing done."""
