@@ -11,8 +11,8 @@ def find_first_row(
     database: Database, since: int, table: str = "guerdon_events", time: str = "settled_at"
 ) -> int:
     """An id before which no row has a `time` of since then (ms); found in some twenty looks at the key."""
-    low, high = database.execute_sql(f"SELECT MIN(id), MAX(id) FROM {table}").fetchone()
-    if low is None:
+    low, high = find_ends(database, table)
+    if low is None or high is None:
         return 0
     sql = f"SELECT {time} FROM {table} WHERE id >= {database.param} ORDER BY id LIMIT 1"
     while low < high:
@@ -23,3 +23,13 @@ def find_first_row(
         else:
             high = middle
     return max(1, int(low) - SLACK)
+
+
+def find_ends(database: Database, table: str) -> tuple[int | None, int | None]:
+    """The lowest and the highest id of a table; None where it is empty.
+
+    Asked for both in one go, SQLite would read a whole index.
+    """
+    sql = f"SELECT (SELECT MIN(id) FROM {table}), (SELECT MAX(id) FROM {table})"
+    low, high = database.execute_sql(sql).fetchone()
+    return low, high
