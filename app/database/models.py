@@ -29,8 +29,7 @@ from app.database.columns import (
     LongTextField,
 )
 from app.database.counter_models import COUNTERS
-from app.database.number_models import NUMBERS
-from app.database.reconciliation_models import RECONCILIATIONS
+from app.database.operator_models import OPERATORS
 
 MYSQL_TABLE = ("ENGINE=InnoDB", "DEFAULT CHARSET=utf8mb4", "COLLATE=utf8mb4_bin")
 
@@ -281,7 +280,7 @@ class OwnName(Model):
 
 
 LEDGER = (Event, Grant, Repayment, Waiting, Attempt, Claim, Part, Report, Send, Turn, Heartbeat,
-          *COUNTERS, *NUMBERS, *RECONCILIATIONS)  # fmt: skip
+          *COUNTERS, *OPERATORS)  # fmt: skip
 OWN = (OwnPlayer, OwnName)  # where the studio has no table of players
 
 

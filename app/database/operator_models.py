@@ -1,0 +1,7 @@
+"""All tables of the operators' side, from the files that describe them."""
+
+from app.database.act_models import ACTS
+from app.database.number_models import NUMBERS
+from app.database.reconciliation_models import RECONCILIATIONS
+
+OPERATORS = (*ACTS, *NUMBERS, *RECONCILIATIONS)
