@@ -11,13 +11,13 @@ import click
 from peewee import PeeweeException
 
 from app.cli.context import count, enter_folder, open_configured, show_progress
-from app.cli.pids import find_pid_file, prepare_pid_file
 from app.cli.repay import repay
 from app.cli.reports import reports
 from app.cli.totals import import_totals
 from app.config.reading import find_folder
 from app.database.keys import make_event_key
 from app.database.words import explain_cause, explain_database_error
+from app.doctor.pids import find_pid_file, prepare_pid_file
 from app.guerdon import Guerdon
 from app.history.states import EventState
 from app.history.timeline import describe_event, list_latest_events
@@ -32,6 +32,8 @@ from app.terminal import tell
 WSGI_APP = "app.serving.wsgi:app"
 # Commands that load the web, or what no other needs.
 WHEN_ASKED = {
+    "backup": "app.cli.backups",
+    "doctor": "app.cli.doctor",
     "playground": "app.cli.playground",
     "run": "app.cli.playground",
     "counters": "app.cli.counters",
@@ -43,6 +45,7 @@ WHEN_ASKED = {
     "plugins": "app.cli.plugins",
     "rankings": "app.cli.counters",
     "reload": "app.cli.reload",
+    "restore-check": "app.cli.backups",
     "rules": "app.cli.rules",
     "sign": "app.cli.trigger",
     "top": "app.cli.counters",
@@ -50,9 +53,12 @@ WHEN_ASKED = {
 }
 
 NAMES = {
+    "backup": "make",
+    "doctor": "examine",
     "hooks": "show_hooks",
     "plugins": "list_plugins",
     "reload": "reload_service",
+    "restore-check": "check_restoring",
 }  # of those that are not called as they are typed
 
 
