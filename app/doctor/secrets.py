@@ -1,5 +1,6 @@
 """Secrets: there, long enough, nobody else's, and read by nobody else."""
 
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,12 +45,15 @@ def judge_values(given: dict[str, Secret]) -> Iterator[Finding]:
 
 def judge_files(config: Path, given: dict[str, Secret]) -> Iterator[Finding]:
     """Of the config, of .env and of the files that the config names."""
-    texts = list(list_texts(read_tables(config)[0]))
+    tables = read_tables(config)[0]
+    texts = list(list_texts(tables))
     plain = sorted({given[text].name for text in texts if text in given})
     if plain:
         remedy = 'write { env = "NAME" } or { file = "PATH" } there'
         yield warn(ABOUT, f"{', '.join(plain)} stand in {config} itself", remedy)
+    named = filter(None, (os.environ.get(f"{name}_FILE") for name in list_variables(tables)))
     holders = {find_folder(config) / NAME, *([config] if plain else [])}
+    holders |= {Path(name) for name in named}
     holders |= {Path(text) for text in texts if text.startswith("/") and Path(text).is_file()}
     for path in sorted(holders):
         if path.is_file() and path.stat().st_mode & stat.S_IROTH:
@@ -66,3 +70,15 @@ def list_texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from list_texts(inner)
+
+
+def list_variables(value: Any) -> Iterator[str]:
+    """The names of variables that a config refers to."""
+    if isinstance(value, dict):
+        if isinstance(value.get("env"), str):
+            yield value["env"]
+        for inner in value.values():
+            yield from list_variables(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from list_variables(inner)
