@@ -64,7 +64,7 @@ def run(config: Path, *words: str) -> None:
 
 
 def lose_and_restore(url: str, copy: Path) -> None:
-    """Nothing is left but the backup, and it is put back as docs/operating.md says."""
+    """Nothing is left but the backup, and it is put back as docs/backups.md says."""
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         live = Path(url.removeprefix("sqlite:///"))
