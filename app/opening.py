@@ -1,6 +1,7 @@
 """A process of Guerdon from its config file: read, checked, and put together."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -57,13 +58,16 @@ def open_guerdon(
     now: Callable[[], int] | None = None,
     http: Http | None = None,
     beside: Mapping[str, Any] = MappingProxyType({}),
+    url: str = "",
 ) -> Guerdon:
     """A Guerdon from the config file at `path`; ConfigError lists every fault of config, plugins, rules.
 
     `now` gives ms since the epoch; without it the database's clock does. `beside` are plugins, by name,
-    that are asked after those of the config.
+    that are asked after those of the config. `url` is of another database than the config's.
     """
     config, faults = read_config(path)
+    if url:
+        config = replace(config, database=replace(config.database, url=url))
     faults += list_crash_faults(FOLDER)
     plugins = rules = database = None
     try:

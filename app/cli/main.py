@@ -12,11 +12,11 @@ from peewee import PeeweeException
 
 from app.cli.context import count, enter_folder, open_configured, show_progress
 from app.cli.events import events
-from app.cli.pids import find_pid_file, prepare_pid_file
 from app.cli.reports import reports
 from app.cli.totals import import_totals
 from app.config.reading import find_folder
 from app.database.words import explain_cause, explain_database_error
+from app.doctor.pids import find_pid_file, prepare_pid_file
 from app.guerdon import Guerdon
 from app.interrupting import end_in_order
 from app.porch.errors import ConfigError, GuerdonError
@@ -31,6 +31,8 @@ WHEN_ASKED = {
     "acts": "app.cli.replay",
     "causes": "app.cli.replay",
     "replay": "app.cli.replay",
+    "backup": "app.cli.backups",
+    "doctor": "app.cli.doctor",
     "playground": "app.cli.playground",
     "run": "app.cli.playground",
     "counters": "app.cli.counters",
@@ -43,6 +45,7 @@ WHEN_ASKED = {
     "rankings": "app.cli.counters",
     "reconcile": "app.cli.reconcile",
     "reload": "app.cli.reload",
+    "restore-check": "app.cli.backups",
     "rules": "app.cli.rules",
     "sign": "app.cli.trigger",
     "stats": "app.cli.stats",
@@ -52,9 +55,12 @@ WHEN_ASKED = {
 }
 
 NAMES = {
+    "backup": "make",
+    "doctor": "examine",
     "hooks": "show_hooks",
     "plugins": "list_plugins",
     "reload": "reload_service",
+    "restore-check": "check_restoring",
 }  # of those that are not called as they are typed
 
 

@@ -7,8 +7,8 @@ import time
 import click
 
 from app.cli.context import find_config, open_configured
-from app.cli.pids import find_pid_file, find_server, list_workers
 from app.config.reading import find_folder
+from app.doctor.pids import find_pid_file, find_server, list_workers
 from app.porch.errors import GuerdonError
 from app.terminal import tell
 

@@ -16,6 +16,7 @@ NAME = ".env"
 def load_environment(config: Path, environment: MutableMapping[str, str] = os.environ) -> None:
     """Set what .env in the studio's folder of this config names and the environment leaves out.
 
+    NAME_FILE names a file that holds what NAME would, so one of both is enough.
     Raises ConfigError where there is such a file and it cannot be read.
     """
     folder = find_folder(config)
@@ -26,6 +27,7 @@ def load_environment(config: Path, environment: MutableMapping[str, str] = os.en
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: cannot be read: {error}"]) from None
+    given = {name.removesuffix("_FILE") for name in environment}
     for name, value in dotenv_values(stream=StringIO(text), interpolate=False).items():
-        if value is not None:
-            environment.setdefault(name, value)
+        if value is not None and name.removesuffix("_FILE") not in given:
+            environment[name] = value

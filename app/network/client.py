@@ -113,6 +113,22 @@ class Http:
                 raise NetworkFailed(f"no whole answer within {total:g} s") from None
             raise NetworkFailed(describe_failure(error)) from None
 
+    def read_certificate_end(self, origin: str, seconds: float) -> int | None:
+        """When the certificate of https://host ends, in ms since the epoch; None for http.
+
+        A connection is made for it, within `seconds`, and nothing is said. Raises NetworkFailed where
+        there is none to be had, also for a certificate that is not trusted.
+        """
+        if not origin.startswith("https:"):
+            return None
+        try:
+            tls = self._connect(split_address(origin), time.monotonic() + seconds)
+            with tls:
+                ends = tls.getpeercert()["notAfter"]
+        except (OSError, ValueError, NotHttp) as error:
+            raise NetworkFailed(describe_failure(error)) from None
+        return int(ssl.cert_time_to_seconds(ends) * 1000)
+
     def _find_forwarder(self, address: Address) -> Proxy | None:
         """The proxy that is asked itself: for http; https has a tunnel."""
         is_plain = address.origin.startswith("http:")

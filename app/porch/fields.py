@@ -126,7 +126,7 @@ def read_reference(reference: dict[str, Any]) -> tuple[str, str]:
     default: str | None = reference.get("default")
     if "env" in reference:
         variable = reference["env"]
-        text = os.environ.get(variable) or default
+        text = read_variable(variable) or default
         if text is None:
             raise ValidationError(f"the environment variable {variable} is not set")
         return text, reference.get("name", variable)
@@ -138,6 +138,23 @@ def read_reference(reference: dict[str, Any]) -> tuple[str, str]:
             raise ValidationError(f"the file {path} cannot be read: {error}") from None
         text = default
     return text, reference.get("name", path.name)
+
+
+def read_variable(name: str) -> str | None:
+    """A variable's value, or what is in the file that NAME_FILE names; None where neither is set.
+
+    So systemd and containers hand secrets over as files. Raises ValidationError for both, and where
+    there is no such file.
+    """
+    value, path = os.environ.get(name), os.environ.get(f"{name}_FILE")
+    if not path:
+        return value
+    if value:
+        raise ValidationError(f"the environment sets both {name} and {name}_FILE: unset one")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValidationError(f"the file {path} of {name}_FILE cannot be read: {error}") from None
 
 
 def find_secret(given: bytes, secrets: Iterable[AnySecret]) -> AnySecret | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.cli.pids import find_pid_file, find_server, prepare_pid_file
+from app.doctor.pids import find_pid_file, find_server, prepare_pid_file
 from app.scaffold.studio import find_command, write_studio
 from app.testing.gunicorn import Gunicorn
 from app.testing.waiting import wait_until

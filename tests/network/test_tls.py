@@ -26,8 +26,8 @@ from tests.world.servers import ROOT
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 
-def make_certificate(folder: Path, name: str) -> Path:
-    """A key and a certificate for this IP address, signed by itself."""
+def make_certificate(folder: Path, name: str, days: float = 1) -> Path:
+    """A key and a certificate for this IP address, signed by itself, for so many days."""
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -38,7 +38,7 @@ def make_certificate(folder: Path, name: str) -> Path:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(name))]), False)
         .add_extension(x509.BasicConstraints(True, None), True)
         .sign(key, hashes.SHA256())

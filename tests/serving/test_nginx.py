@@ -11,6 +11,7 @@ import requests
 from app.testing.deliveries import API_KEY, make_delivery
 from app.testing.vote_api import VoteApi
 from tests.network.test_raw_sockets import Service, count, list_statuses
+from tests.world.dashboards import DashboardStandIn
 from tests.world.nginx import Nginx
 
 KEY = f"Authorization: Bearer {API_KEY}\r\n".encode()
@@ -31,14 +32,15 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    vote_api = VoteApi()
+    vote_api, dashboard = VoteApi(), DashboardStandIn()
     service = Service(tmp_path_factory.mktemp("site"), vote_api)
-    nginx = Nginx(tmp_path_factory.mktemp("nginx"), service.server.port)
+    nginx = Nginx(tmp_path_factory.mktemp("nginx"), service.server.port, dashboard.port)
     nginx.start()
     yield Site(service, nginx)
     nginx.stop()
     service.server.stop()
     vote_api.close()
+    dashboard.close()
 
 
 def test_it_works(site: Site) -> None:
@@ -167,3 +169,29 @@ def test_a_refusal_is_logged_with_the_address_it_came_from(site: Site) -> None:
     lines = [line for line in site.service.server.log.read_text().splitlines() if "refused" in line]
     assert {json.loads(line).get("address", "127.0.0.1") for line in lines} == {"127.0.0.1"}
     assert any("address" in json.loads(line) for line in lines)
+
+
+def test_the_dashboard_has_a_name_of_its_own(site: Site) -> None:
+    said = {"Remote-User": "root", "X-Forwarded-For": "10.9.9.9"}
+    certificate = str(site.nginx.certificate)
+
+    def get(path: str, host: str) -> requests.Response:
+        headers = {**said, "Host": host}
+        return requests.get(
+            f"{site.nginx.url}{path}", headers=headers, verify=certificate, timeout=30
+        )
+
+    found = get("/players?nickname=Bob", "dashboard.your.host").json()
+    assert found["path"] == "/players?nickname=Bob"
+    assert (found["host"], found["x-forwarded-for"]) == ("dashboard.your.host", "127.0.0.1")
+    assert "remote-user" not in found
+    for path in (
+        "/metrics",
+        "/metrics?x=1",
+        "//metrics",
+        "/./metrics",
+        "/%6detrics",
+        "/a/../metrics",
+    ):
+        assert get(path, "dashboard.your.host").status_code == 404
+    assert get("/players", "your.host").status_code == 404

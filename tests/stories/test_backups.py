@@ -1,4 +1,4 @@
-"""The ways of docs/operating.md to back up, as they stand there, while votes are being paid."""
+"""The ways of docs/backups.md to back up, as they stand there, while votes are being paid."""
 
 import re
 import shutil
@@ -22,7 +22,7 @@ from tests.world.servers import ROOT
 
 PLACE = "takes a backup that is whole"
 COMMANDS = re.search(
-    rf"{PLACE}.*?```sh\n(.*?)```", (ROOT / "docs" / "operating.md").read_text(), re.S
+    rf"{PLACE}.*?```sh\n(.*?)```", (ROOT / "docs" / "backups.md").read_text(), re.S
 )
 assert COMMANDS
 ON_SQLITE = [line for line in COMMANDS[1].splitlines() if "sqlite3" in line]

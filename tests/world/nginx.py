@@ -34,26 +34,44 @@ http {{
 class Nginx:
     """Listens with TLS on 127.0.0.1 and passes on to a port there."""
 
-    def __init__(self, folder: Path, upstream: int) -> None:
+    def __init__(self, folder: Path, upstream: int, dashboard: int = 9) -> None:
+        """`upstream` and `dashboard` are the ports of the service and of its dashboard."""
         self._path = shutil.which("nginx") or "/usr/sbin/nginx"
         require(Path(self._path).exists(), "nginx-light")
         self._folder, self.port = folder, find_free_port()
         self.url = f"https://127.0.0.1:{self.port}"
         self.certificate = make_certificate(folder, "127.0.0.1")
         text = (ROOT / "deploy" / "nginx.conf").read_text()
-        for old, new in {
-            "server 127.0.0.1:8000;": f"server 127.0.0.1:{upstream};",
-            "listen 443 ssl;": f"listen 127.0.0.1:{self.port} ssl;",
-            "/etc/ssl/your.host.pem": str(self.certificate),
-            "/etc/ssl/your.host.key": str(self.certificate),
-        }.items():
-            assert text.count(old) == 1, old
+        for old, new, times in (
+            ("server 127.0.0.1:8000;", f"server 127.0.0.1:{upstream};", 1),
+            ("server 127.0.0.1:8002;", f"server 127.0.0.1:{dashboard};", 1),
+            ("listen 443 ssl;", f"listen 127.0.0.1:{self.port} ssl;", 2),
+            ("/etc/ssl/your.host.pem", str(self.certificate), 1),
+            ("/etc/ssl/your.host.key", str(self.certificate), 1),
+            ("/etc/ssl/dashboard.your.host.pem", str(self.certificate), 1),
+            ("/etc/ssl/dashboard.your.host.key", str(self.certificate), 1),
+        ):
+            assert text.count(old) == times, old
             text = text.replace(old, new)
         (folder / "guerdon.conf").write_text(text)
         name = pwd.getpwuid(os.geteuid()).pw_name
         user = f"user {name};" if os.geteuid() == 0 else ""
         (folder / "nginx.conf").write_text(AROUND.format(folder=folder, user=user))
         self._process: subprocess.Popen[bytes] | None = None
+
+    def check(self) -> subprocess.CompletedProcess[str]:
+        """What nginx says of the file."""
+        command = [
+            self._path,
+            "-t",
+            "-p",
+            self._folder,
+            "-e",
+            "stderr",
+            "-c",
+            self._folder / "nginx.conf",
+        ]
+        return subprocess.run(command, check=False, capture_output=True, text=True)
 
     def start(self) -> None:
         log = self._folder / "nginx.log"

@@ -1,0 +1,36 @@
+"""Those who watch: the dashboard, closed or set up; the folder in which processes count."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from app.doctor.findings import Finding, fail, say_ok, warn
+from app.guerdon import Guerdon
+
+
+def check_dashboard(guerdon: Guerdon) -> Iterator[Finding]:
+    """Whether anybody may come in; nothing where this version has none."""
+    dashboard: Any = getattr(guerdon.config, "dashboard", None)
+    if dashboard is None:
+        return
+    if not dashboard.is_open:
+        yield say_ok("dashboard", "closed: [dashboard] names nobody who may come in")
+    elif not dashboard.address.startswith("https://"):
+        text = "open, and its cookie would travel in plain"
+        yield warn("dashboard", text, '[dashboard] address = "https://dashboard.your.host"')
+    else:
+        yield say_ok("dashboard", f"open to those of [dashboard], at {dashboard.address}")
+
+
+def check_metrics(guerdon: Guerdon) -> Iterator[Finding]:
+    """Whether the folder of [metrics] can be written; nothing where none is set."""
+    metrics: Any = getattr(guerdon.config, "metrics", None)
+    folder = metrics.find_folder(guerdon.config.path) if metrics else None
+    if folder is None:
+        return
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        yield fail(
+            "metrics", f"{folder} cannot be written", f"mkdir -p {folder}; chown guerdon {folder}"
+        )
+    else:
+        yield say_ok("metrics", f"{len(list(folder.glob('*.db')))} files in {folder}")
