@@ -56,6 +56,10 @@ POINTS = (
     "claims: leased, after COMMIT",
     "claims: acknowledged, before COMMIT",
     "claims: acknowledged, after COMMIT",
+    "erasing: begun",
+    "erasing: chunk, before COMMIT",
+    "erasing: chunk, after COMMIT",
+    "retention: before COMMIT",
 )
 
 

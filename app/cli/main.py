@@ -12,6 +12,7 @@ from peewee import PeeweeException
 
 from app.cli.context import count, enter_folder, open_configured, show_progress
 from app.cli.pids import find_pid_file, prepare_pid_file
+from app.cli.privacy import erase_player, export_player, show_erasures
 from app.cli.repay import repay
 from app.cli.reports import reports
 from app.cli.totals import import_totals
@@ -44,6 +45,7 @@ WHEN_ASKED = {
     "rankings": "app.cli.counters",
     "reconcile": "app.cli.reconcile",
     "reload": "app.cli.reload",
+    "retention": "app.cli.privacy",
     "rules": "app.cli.rules",
     "sign": "app.cli.trigger",
     "top": "app.cli.counters",
@@ -271,5 +273,6 @@ def add_player(nickname: str) -> None:
     tell(f"added {added}")
 
 
-players.add_command(import_totals)
+for command in (import_totals, export_player, erase_player, show_erasures):
+    players.add_command(command)
 main.add_command(reports)

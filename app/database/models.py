@@ -29,6 +29,7 @@ from app.database.columns import (
     LongTextField,
 )
 from app.database.counter_models import COUNTERS
+from app.database.erasure_models import ERASURES
 from app.database.reconciliation_models import RECONCILIATIONS
 
 MYSQL_TABLE = ("ENGINE=InnoDB", "DEFAULT CHARSET=utf8mb4", "COLLATE=utf8mb4_bin")
@@ -53,6 +54,7 @@ class Event(Model):
     player_id = CharField(255, null=True)  # null too where nobody needed to know
     counted_at = BigIntegerField(null=True)
     verdicts = LongTextField(null=True)
+    stripped_at = BigIntegerField(null=True)  # since when its `data` are facts for rules alone
 
     class Meta:
         table_name = "guerdon_events"  # by player it is indexed once rules count
@@ -201,13 +203,11 @@ class Report(Model):
     created_at = BigIntegerField()
     waiting_since = BigIntegerField()
     delivered_at = BigIntegerField(null=True)
+    stripped_at = BigIntegerField(null=True)  # since when it has no body
 
     class Meta:
         table_name = "guerdon_reports"
-        indexes = (
-            (("state", "reporter", "due_at"), False),
-            (("state", "lease_until"), False),
-        )
+        indexes = ((("state", "reporter", "due_at"), False), (("state", "lease_until"), False))
 
 
 class Send(Model):
@@ -280,7 +280,7 @@ class OwnName(Model):
 
 
 LEDGER = (Event, Grant, Repayment, Waiting, Attempt, Claim, Part, Report, Send, Turn, Heartbeat,
-          *COUNTERS, *RECONCILIATIONS)  # fmt: skip
+          *COUNTERS, *ERASURES, *RECONCILIATIONS)  # fmt: skip
 OWN = (OwnPlayer, OwnName)  # where the studio has no table of players
 
 
