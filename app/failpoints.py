@@ -61,6 +61,10 @@ POINTS = (
     "claims: acknowledged, after COMMIT",
     "numbers: before COMMIT",
     "numbers: added, before COMMIT",
+    "erasing: begun",
+    "erasing: chunk, before COMMIT",
+    "erasing: chunk, after COMMIT",
+    "retention: before COMMIT",
 )
 
 

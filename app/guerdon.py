@@ -28,6 +28,7 @@ from app.numbers.rolling import Roller
 from app.paying.accepting import Deliveries
 from app.paying.announcing import Announcer
 from app.paying.bookkeeping import Bookkeeping, Progress
+from app.paying.erased import ErasedNames
 from app.paying.fetching import Fetcher
 from app.paying.inbox import Inbox
 from app.paying.own_deliveries import OwnDeliveries
@@ -48,6 +49,8 @@ from app.porch.errors import (
 from app.porch.fields import Secret
 from app.porch.rounds import GAME_SERVER
 from app.porch.types import Event, Player
+from app.privacy.erasing import Eraser
+from app.privacy.retaining import Keeper
 from app.reconciling.reconciler import Reconciler
 from app.reconciling.turns import Turns
 from app.reporting.outbox import Outbox
@@ -95,8 +98,9 @@ class Guerdon:
         self.acts = Acts(database, self.inbox, now)
         fetcher = Fetcher(plugins, http, config.players)
         announcer = Announcer(plugins)
+        self.erased = ErasedNames(database, self.finder.fold)
         self.deliveries = Deliveries(
-            database, fetcher, self.settler, self.inbox, announcer, unknown
+            database, fetcher, self.settler, self.inbox, announcer, unknown, self.erased
         )
         self.reconciler = Reconciler(database, plugins, http, config.reconcile, now)
         self._turns = Turns(self.reconciler, config.reconcile, now)
@@ -116,12 +120,14 @@ class Guerdon:
             self.database, self.programme, own, self.config.inbox.give_up_after, self.now,
             self.bookkeeping.recounter.count_stale,
         )  # fmt: skip
+        self.keeper = Keeper(self.database, self.config.retention, self.rules, self.now)
         organizers = [
             self.parties.fold,
             self.rankings.close_due,
             self.acts.runner.serve,
             self._turns.begin_due,
             self.roller.roll,
+            self.keeper.strip_due,
         ]
         return Dispatcher(self.inbox, self.deliveries, self.outbox, self.require_fit_database,
                           organizers, stopping=stopping)  # fmt: skip
@@ -138,6 +144,12 @@ class Guerdon:
         """What pays settled events that earned nothing, because this person says so."""
         return Repayer(
             self.database, self.plugins, self.programme, self._recipients, self.now, person
+        )
+
+    def make_eraser(self) -> Eraser:
+        """What says what is kept of a player, and erases him."""
+        return Eraser(
+            self.database, self.config, self.plugins, self.programme, self.finder, self.now
         )
 
     def inspect(self) -> list[str]:

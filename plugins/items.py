@@ -72,3 +72,16 @@ def player_schema() -> type[Schema]:
 def describe_player(player: Player) -> dict[str, Any]:
     mine = Item.select().where(Item.player_id == player.key).order_by(Item.name)
     return {"items": {item.name: item.quantity for item in mine}}
+
+
+@hookimpl
+def export_player(player: Player) -> dict[str, Any]:
+    mine = Item.select().where(Item.player_id == player.key)
+    return {"items": ({"name": one.name, "quantity": one.quantity} for one in mine)}
+
+
+@hookimpl
+def erase_player(player: Player, new_key: str) -> int:
+    if new_key == player.key:
+        return 0
+    return int(Item.update(player_id=new_key).where(Item.player_id == player.key).execute())

@@ -99,6 +99,20 @@ def describe_player(player: Player) -> dict[str, Any]:
 
 
 @hookimpl
+def export_player(player: Player) -> dict[str, Any]:
+    mine = PromoCode.select().where(PromoCode.player_id == player.key).order_by(PromoCode.id)
+    return {"promo_codes": mine.dicts()}
+
+
+@hookimpl
+def erase_player(player: Player, names: Sequence[str], pseudonym: str, new_key: str) -> int:
+    """A given code stays given; which event it was for is told by its grant."""
+    mine = PromoCode.player_id << [player.key, new_key]
+    changes = PromoCode.update(player_id=new_key, event_id=pseudonym)
+    return int(changes.where(mine & (PromoCode.event_id != pseudonym)).execute())
+
+
+@hookimpl
 def commands() -> list[Command]:
     text = "Add the codes in FILE, one a line, to POOL; those it has already are left out."
     return [Command("promo-codes", "import", ("pool", "file"), text, import_codes)]

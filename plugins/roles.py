@@ -99,3 +99,16 @@ def describe_player(player: Player, now: int) -> dict[str, Any]:
     held = Role.select().where(mine).order_by(Role.name)
     ends = {role.name: None if role.until == WITHOUT_END else role.until for role in held}
     return {"roles": {name: format_time(until) for name, until in ends.items()}}
+
+
+@hookimpl
+def export_player(player: Player) -> dict[str, Any]:
+    mine = Role.select().where(Role.player_id == player.key)
+    return {"roles": ({"name": one.name, "until": one.until} for one in mine)}
+
+
+@hookimpl
+def erase_player(player: Player, new_key: str) -> int:
+    if new_key == player.key:
+        return 0
+    return int(Role.update(player_id=new_key).where(Role.player_id == player.key).execute())

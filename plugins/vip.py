@@ -74,3 +74,17 @@ def player_schema() -> type[Schema]:
 def describe_player(player: Player, now: int) -> dict[str, Any]:
     until = Vip.select(Vip.until).where(Vip.player_id == player.key).scalar()
     return {"vip_until": format_time(min(until, LATEST)) if until and until > now else None}
+
+
+@hookimpl
+def export_player(player: Player) -> dict[str, Any]:
+    return {
+        "vip": [{"until": one.until} for one in Vip.select().where(Vip.player_id == player.key)]
+    }
+
+
+@hookimpl
+def erase_player(player: Player, new_key: str) -> int:
+    if new_key == player.key:
+        return 0
+    return int(Vip.update(player_id=new_key).where(Vip.player_id == player.key).execute())

@@ -12,6 +12,7 @@ from peewee import PeeweeException
 
 from app.cli.context import count, enter_folder, open_configured, show_progress
 from app.cli.events import events
+from app.cli.privacy import erase_player, export_player, show_erasures
 from app.cli.reports import reports
 from app.cli.totals import import_totals
 from app.config.reading import find_folder
@@ -46,6 +47,7 @@ WHEN_ASKED = {
     "reconcile": "app.cli.reconcile",
     "reload": "app.cli.reload",
     "restore-check": "app.cli.backups",
+    "retention": "app.cli.privacy",
     "rules": "app.cli.rules",
     "sign": "app.cli.trigger",
     "stats": "app.cli.stats",
@@ -218,6 +220,7 @@ def add_player(nickname: str) -> None:
     tell(f"added {added}")
 
 
-players.add_command(import_totals)
 main.add_command(events)
+for command in (import_totals, export_player, erase_player, show_erasures):
+    players.add_command(command)
 main.add_command(reports)

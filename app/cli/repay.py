@@ -10,13 +10,15 @@ import click
 
 from app.cli.context import count, find_person, open_configured, show_progress
 from app.cli.reports import MOMENT, count_ms
+from app.counting.kept_facts import read_kept_facts
 from app.guerdon import Guerdon
 from app.history.acts import begin_act, end_act
 from app.history.filters import EventFilter
 from app.history.timeline import describe_event, list_repayments
-from app.history.unpaid import cut_chunks, find_family, read_unpaid_rows
+from app.history.unpaid import cut_chunks, find_family, has_lost_data, read_unpaid_rows
 from app.paying.repaying import Repaid, Repayer
 from app.porch.errors import GuerdonError
+from app.porch.text import format_time
 from app.terminal import tell
 
 AT_ONCE = 50  # events in one transaction: votes that come meanwhile wait for some milliseconds
@@ -57,7 +59,7 @@ def repay(
     repayer = guerdon.make_repayer(person)
     if is_bulk:
         plan = make_plan(repayer, count_ms(since) or 0, count_ms(until), only_type)
-        tell(*plan.describe())
+        tell(*plan.describe(), *list_left_out(guerdon, count_ms(since) or 0))
         if plan.rows and (yes or click.confirm("Pay them?", abort=True)):
             chosen = EventFilter(type=only_type or "", since=count_ms(since), until=count_ms(until))
             with keep_act(guerdon, person, str(chosen), len(plan.rows)) as done:
@@ -68,6 +70,17 @@ def repay(
                 )
     else:
         repay_one(guerdon, repayer, str(type), str(id), person)
+
+
+def list_left_out(guerdon: Guerdon, since: int) -> list[str]:
+    """That events of before are not looked at, where they have lost what a reward may go by."""
+    kept = guerdon.database.read(lambda: read_kept_facts(guerdon.database))
+    return [
+        f"{type}: those settled up to {format_time(one['until'])} have no data any more ([retention] data),"
+        " and are not repaid"
+        for type, one in kept.items()
+        if one["until"] >= since
+    ]
 
 
 @contextmanager
@@ -124,6 +137,11 @@ def explain_refusal(guerdon: Guerdon, type: str, id: str, family: Sequence[int])
         return f"{type} {id} was repaid already, by {repayment.person}: it is paid once"
     if story["grants"]:
         return f"{type} {id} was paid when it was settled: {count(len(story['grants']), 'reward')}"
+    if has_lost_data(guerdon.database, family):
+        return (
+            f"{type} {id} has lost its data, by [retention] or because its player was erased, and is not"
+            " repaid"
+        )
     return (
         f"{type} {id} earns nothing by any rule, as its source says; of a round, players' parts do"
     )

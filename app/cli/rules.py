@@ -10,6 +10,7 @@ import click
 from app.cli.context import count, open_configured, show_progress
 from app.cli.reports import MOMENT, count_ms
 from app.counting.forecasting import forecast_day, list_ceilings, sum_amounts
+from app.counting.kept_facts import list_lost_facts
 from app.counting.programme import Programme
 from app.counting.trial import Result, Trial
 from app.guerdon import Guerdon
@@ -34,6 +35,9 @@ def try_rules(file: Path, since: datetime | None, until: datetime | None, as_jso
     guerdon = open_configured()
     trial = Trial(make_programme(guerdon, file), count_ms(since) or 0, count_ms(until))
     with guerdon.database.connection_context():
+        rules = trial.programme.rules
+        if lost := list(list_lost_facts(guerdon.database, rules, counted_only=False)):
+            raise GuerdonError("; ".join(lost))
         trial.run(guerdon.database, show_progress)
     if as_json:
         tell(*json.dumps(describe_trial(trial), indent=1).split("\n"))

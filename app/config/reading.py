@@ -12,6 +12,7 @@ from app.config import sections
 from app.config.checking import StrictSchema, list_faults
 from app.config.reconciling import Reconcile, ReconcileSchema
 from app.config.references import place_database, read_tables
+from app.config.retention import Retention, RetentionSchema
 from app.porch.errors import ConfigError
 
 SECTIONS: Mapping[str, type[sections.SectionSchema]] = {
@@ -25,6 +26,7 @@ SECTIONS: Mapping[str, type[sections.SectionSchema]] = {
     "dispatcher": sections.DispatcherSchema,
     "network": sections.NetworkSchema,
     "reconcile": ReconcileSchema,
+    "retention": RetentionSchema,
 }
 USUAL_DATABASE = "sqlite:///var/guerdon.db"  # in the studio's folder
 PLUGINS = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String()))
@@ -48,6 +50,7 @@ class Config:
     dispatcher: sections.Dispatcher
     network: sections.Network
     reconcile: Reconcile
+    retention: Retention
     plugins: Mapping[str, Mapping[str, Any]] = field(repr=False)  # they may hold secrets
     warnings: tuple[str, ...] = ()  # what works today and should be written otherwise
 

@@ -53,6 +53,7 @@ class Event(Model):
     player_id = CharField(255, null=True)  # null too where nobody needed to know
     counted_at = BigIntegerField(null=True)
     verdicts = LongTextField(null=True)
+    stripped_at = BigIntegerField(null=True)  # since when its `data` are facts for rules alone
 
     class Meta:
         table_name = "guerdon_events"  # by player it is indexed once rules count
@@ -201,13 +202,11 @@ class Report(Model):
     created_at = BigIntegerField()
     waiting_since = BigIntegerField()
     delivered_at = BigIntegerField(null=True)
+    stripped_at = BigIntegerField(null=True)  # since when it has no body
 
     class Meta:
         table_name = "guerdon_reports"
-        indexes = (
-            (("state", "reporter", "due_at"), False),
-            (("state", "lease_until"), False),
-        )
+        indexes = ((("state", "reporter", "due_at"), False), (("state", "lease_until"), False))
 
 
 class Send(Model):

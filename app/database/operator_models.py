@@ -1,7 +1,8 @@
 """All tables of the operators' side, from the files that describe them."""
 
 from app.database.act_models import ACTS
+from app.database.erasure_models import ERASURES
 from app.database.number_models import NUMBERS
 from app.database.reconciliation_models import RECONCILIATIONS
 
-OPERATORS = (*ACTS, *NUMBERS, *RECONCILIATIONS)
+OPERATORS = (*ACTS, *ERASURES, *NUMBERS, *RECONCILIATIONS)

@@ -115,7 +115,7 @@ def list_dead_reports(
 ) -> list[int]:
     """Ids of the dead reports of a reporter, queued from `since` to before `until` (ms)."""
     query: Any = Report.select(Report.id).where(
-        Report.state == BoxState.DEAD, Report.reporter == reporter
+        Report.state == BoxState.DEAD, Report.reporter == reporter, Report.stripped_at.is_null()
     )
     if since is not None:
         query = query.where(Report.created_at >= since)
@@ -147,7 +147,7 @@ def revive_rows(states: Sequence[str], now: int, ids: Sequence[int]) -> int:
     anew = {"sends_before": Report.sends, "waiting_since": now, "takes": 0, **at_once}
     changed = 0
     if BoxState.DEAD in states:
-        dead = mine & (Report.state == BoxState.DEAD)
+        dead = mine & (Report.state == BoxState.DEAD) & Report.stripped_at.is_null()
         changed = Report.update(state=BoxState.READY, **anew).where(dead).execute()
     if BoxState.READY in states:
         waiting = mine & (Report.state == BoxState.READY) & (Report.due_at != now)
@@ -162,5 +162,10 @@ def require_revivable(id: int) -> None:
         raise BadReport(f"there is no report {id}")
     if row.state == BoxState.DELIVERED:
         raise BadReport(f"report {id} was delivered; its reply is kept, and it is not sent again")
+    if row.stripped_at is not None:
+        raise BadReport(
+            f"report {id} has no body since {format_time(row.stripped_at)}: its player was erased, or it is"
+            " older than [retention] keeps"
+        )
     if row.state == BoxState.LEASED:
         raise BadReport(f"report {id} is being sent just now")

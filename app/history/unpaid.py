@@ -32,10 +32,13 @@ class Unpaid:
 
 
 def read_unpaid(database: Database, condition: str, params: Sequence[Any]) -> list[Unpaid]:
-    """The events under this condition that rules may pay, and that earned nothing and were never repaid."""
+    """The events under this condition that rules may pay, and that earned nothing and were never repaid.
+
+    One that has lost its data, which a reward may go by, is none.
+    """
     sql = (
         f"SELECT {', '.join(COLUMNS)}, {HAS_PARTS} FROM guerdon_events"
-        f" WHERE {condition} AND {EARNED_NOTHING} ORDER BY id"
+        f" WHERE {condition} AND stripped_at IS NULL AND {EARNED_NOTHING} ORDER BY id"
     )
     rows = database.execute_sql(sql, list(params)).fetchall()
     found = [Unpaid(row[0], rebuild_event(dict(zip(COLUMNS, row[:-1], strict=True)), bool(row[-1])))
@@ -47,6 +50,13 @@ def read_unpaid_rows(database: Database, rows: Sequence[int]) -> list[Unpaid]:
     """Those of these rows, by their ids, that are still unpaid."""
     marks = ", ".join([database.param] * len(rows))
     return read_unpaid(database, f"id IN ({marks})", rows)
+
+
+def has_lost_data(database: Database, rows: Sequence[int]) -> bool:
+    """Whether one of these events has no data any more but what rules ask for."""
+    marks = ", ".join([database.param] * len(rows))
+    sql = f"SELECT 1 FROM guerdon_events WHERE id IN ({marks}) AND stripped_at IS NOT NULL"
+    return database.execute_sql(sql, list(rows)).fetchone() is not None
 
 
 def list_unpaid_keys(database: Database, keys: Sequence[bytes]) -> set[bytes]:

@@ -10,6 +10,7 @@ from app.database.keys import make_event_key
 from app.database.opening import Database
 from app.failpoints import reach
 from app.paying.announcing import Announcer
+from app.paying.erased import ErasedNames
 from app.paying.fetching import Fetcher
 from app.paying.inbox import STILL_WAITS, Inbox
 from app.paying.ledger import IS_SETTLED
@@ -44,6 +45,7 @@ class Deliveries:
         inbox: Inbox,
         announcer: Announcer,
         unknown: str,
+        erased: ErasedNames,
     ) -> None:
         """`unknown` is [players] unknown."""
         self._database = database
@@ -52,6 +54,7 @@ class Deliveries:
         self._inbox = inbox
         self._announcer = announcer
         self._unknown = unknown
+        self._erased = erased
         self._looking = Batcher("looking", self._look, database.close)
         self._settling = Batcher(
             "settling", self._settle, database.close,
@@ -128,6 +131,9 @@ class Deliveries:
             reach("delivery: looked")
             events = self._fetcher.fetch(delivery)
             reach("delivery: fetched")
+            events = self._erased.leave_out(events)
+            if not events:  # of a player who was erased since
+                return Outcome(OutcomeState.KNOWN), standing
             work = Work(events, delivery.token, received_at)
             outcome = self._settling.process(work, ANSWER_TIMEOUT)
         except Exception as error:

@@ -5,14 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 from app.counting.folding import Settled
+from app.counting.kept_facts import list_lost_facts
 from app.counting.occasions import make_backfill
 from app.counting.programme import Programme
 from app.counting.trial import Trial
 from app.counting.verdicts import Verdict
+from app.database.erasure_models import Erasure
 from app.database.opening import Database
 from app.paying.ledger import find_settled, key_of
 from app.paying.settler import Settler, Work
-from app.porch.errors import DatabaseUnavailable
+from app.porch.errors import DatabaseUnavailable, GuerdonError
 from app.porch.types import NOT_YET, Event, OutcomeState
 from app.rules.rule import Rule, Rules
 
@@ -33,14 +35,23 @@ class Backfill:
         self._rule = rule
 
     def plan(self, progress: Progress = iter) -> list[Event]:
-        """What is to be paid: an event for each that the rule would have paid, and did not."""
+        """What is to be paid: an event for each that the rule would have paid, and did not.
+
+        Nobody who was erased is paid. Raises GuerdonError where the rule asks for facts that are gone.
+        """
         rules = self._programme.rules
         alone = Rules({self._rule.on: (self._rule,)}, rules.calendar, rules.budgets)
+        if lost := list(list_lost_facts(self._database, alone, counted_only=False)):
+            raise GuerdonError("; ".join(lost))
         found: list[Event] = []
+        rows: Any = Erasure.select(Erasure.pseudonym).tuples()
+        erased = {row[0] for row in rows}
 
         def hear(settled: Settled, verdict: Verdict) -> None:
             times = verdict.paid - settled.paid.get(self._rule.name, 0)
             happened = settled.happened
+            if {happened.event.nickname, happened.event.user_id} & erased:
+                return
             if times > 0 and happened.player:
                 found.append(
                     make_backfill(

@@ -7,6 +7,7 @@ from typing import Any
 
 from peewee import PeeweeException
 
+from app.counting.kept_facts import list_lost_facts
 from app.counting.marks import CALENDAR, add_mark, read_mark, read_secret
 from app.counting.player_index import add_player_index, has_player_index
 from app.counting.programme import Programme
@@ -50,6 +51,8 @@ class Bookkeeping:
         if not self._programme.fingerprint:
             return []
         with self._database.connection_context():
+            if lost := list(list_lost_facts(self._database, self._programme.rules)):
+                return [f"not counted: {one}" for one in lost]
             filled = self._filler.fill(progress)
             calendar = self._programme.rules.calendar.text
             known = self._database.transact(
@@ -77,6 +80,7 @@ class Bookkeeping:
         """Why these rules must not pay with what was counted so far."""
         if not self._programme.fingerprint:
             return
+        yield from list_lost_facts(self._database, self._programme.rules)
         known, calendar = read_mark(self._database, CALENDAR), self._programme.rules.calendar.text
         if known is not None and known != calendar:
             yield (

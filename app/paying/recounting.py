@@ -12,6 +12,7 @@ from typing import Any
 
 from app.counting.comparing import list_differences, read_kept
 from app.counting.folding import fold_history, read_history
+from app.counting.kept_facts import list_lost_facts
 from app.counting.marks import CALENDAR, SHARED, read_mark, set_mark
 from app.counting.programme import Programme
 from app.counting.shared_uses import (
@@ -24,6 +25,7 @@ from app.database.chunks import BREATH
 from app.database.opening import Database
 from app.paying.counting import recount
 from app.paying.turns import list_stale, note_counted, take_counted_turns
+from app.porch.errors import GuerdonError
 
 PLAYERS_AT_ONCE = 100
 
@@ -48,6 +50,7 @@ class Recounter:
         """Count everybody anew, whatever is kept of him, and what all share; how many players."""
         if not self._fingerprint:
             return 0
+        self._require_facts()
         count = self._run(self._rebuild, progress)
         self._rebuild_shared(progress)
         return count
@@ -69,9 +72,16 @@ class Recounter:
         found: list[str] = []
         if not self._fingerprint:
             return found
+        self._require_facts()
         self._run(partial(self._verify, found), progress)
         found += self._database.read(self._verify_shared)
         return found
+
+    def _require_facts(self) -> None:
+        """Raise GuerdonError where the ledger has lost what these rules count by."""
+        rules = self._programme.rules
+        if lost := self._database.read(lambda: list(list_lost_facts(self._database, rules))):
+            raise GuerdonError("; ".join(lost))
 
     def _run(self, work: Callable[[Sequence[str]], int], progress: Progress) -> int:
         """Have `work` done for some players at a time, with a breath for whoever pays between."""

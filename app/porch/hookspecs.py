@@ -277,8 +277,24 @@ def describe_player(player: Player, db: "Database", settings: Settings, now: int
 
 @hookspec
 def player_schema() -> "type[Schema]":
-    """For /openapi.json: a marshmallow Schema of what describe_player adds to the answer.
+    """For /openapi.json: a marshmallow Schema of what describe_player adds to the answer; not needed.
 
-    Not needed: what is not described is there all the same.
-    """
+    What is not described is there all the same."""
+    raise NotImplementedError
+
+
+@hookspec
+def export_player(player: Player, db: "Database", settings: Settings) -> Mapping[str, Any]:
+    """`guerdon players export`: `{"pets": rows}` of your own tables, iterables of JSON, written as read."""
+    raise NotImplementedError
+
+
+@hookspec
+def erase_player(
+    player: Player, names: Sequence[str], pseudonym: str, new_key: str, db: "Database", settings: Settings
+) -> int:  # fmt: skip
+    """Inside, in `guerdon players erase`: in your own tables put `pseudonym` for each of `names`.
+
+    Those are his nicknames and user ids. Rows by Player.key get `new_key`, the same where it is a number.
+    Returns how many rows. After a kill it comes again, maybe with `pseudonym` as his nickname."""
     raise NotImplementedError

@@ -1,0 +1,1 @@
+"""What is kept of a player: exported, erased, and stripped when it is old."""
