@@ -5,11 +5,12 @@ import threading
 import time
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import structlog
 from peewee import IntegrityError, PeeweeException
 
-from app.config.reading import Config
+from app.config.reading import Config, find_folder
 from app.counting.occasions import SOURCE
 from app.counting.programme import Programme
 from app.database.clock import Clock
@@ -22,6 +23,8 @@ from app.dispatcher import Dispatcher
 from app.fitness.inspection import inspect_database
 from app.fitness.readiness import Readiness
 from app.host.loading import Plugins
+from app.metrics.folder import choose_folder
+from app.metrics.measuring import start_measuring
 from app.network.client import Http, list_unused_proxies
 from app.paying.accepting import Deliveries
 from app.paying.announcing import Announcer
@@ -48,6 +51,8 @@ from app.porch.rounds import GAME_SERVER
 from app.porch.types import Event, Player
 from app.reporting.outbox import Outbox
 from app.rules.rule import Rules
+from app.watching.label_values import list_label_values
+from app.watching.watch import Watch
 
 log = structlog.get_logger()
 
@@ -76,6 +81,7 @@ class Guerdon:
         self._http = http
         bind_models(database, [*LEDGER, *OWN, *plugins.models])
         self.readiness = Readiness(database, config.database.durable)
+        self.watch = Watch(database, plugins, self.metrics_folder, self.require_ready, now)
         self.finder = PlayerFinder(database, config.players)
         unknown = config.players.unknown
         self._recipients = Recipients(database, plugins, self.finder, unknown, now)
@@ -162,6 +168,27 @@ class Guerdon:
                     log.error("not fit to pay", fault=fault)
         if not self._is_fit:
             raise DatabaseUnavailable("; ".join(self._faults) or "the database is being inspected")
+
+    def require_ready(self) -> None:
+        """Raise DatabaseUnavailable where no vote could be paid now."""
+        self.require_fit_database()
+        self.readiness.require()
+
+    @property
+    def metrics_folder(self) -> Path:
+        """Where this system's processes leave what they count, those of each kind in a folder of theirs."""
+        said = self.config.metrics.find_folder(self.config.path)
+        return choose_folder(said, find_folder(self.config.path) / "var" / "metrics")
+
+    def start_measuring(self, kind: str) -> None:
+        """In a worker or dispatcher: count from now on, if the config wants it; `kind` is of the process."""
+        if not self.config.metrics.on:
+            return
+        folder = self.metrics_folder / kind
+        try:
+            start_measuring(folder, list_label_values(self.plugins, self.rules))
+        except OSError as error:
+            log.warning("nothing is counted", folder=str(folder), reason=str(error))
 
     def list_warnings(self) -> list[str]:
         """What config and rules probably do not mean as written: files elsewhere, events unpaid."""

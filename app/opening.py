@@ -48,6 +48,7 @@ def list_secrets(config: Config) -> list[Secret]:
     passwords = [Secret(text, "database") for text in (quoted, unquote(quoted))]
     ours = [
         *config.api.keys, *list_proxy_secrets(config.network), *config.rewards.draw_secrets,
+        *config.metrics.keys,
     ]  # fmt: skip
     return [*find_secrets(ours), *passwords]
 

@@ -1,6 +1,6 @@
 """Promo codes: each is given to one player, once; a pool that is empty makes its votes wait."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from app import (
     Command,
     Database,
     Event,
+    Gauge,
     GuerdonError,
     NotReady,
     Player,
@@ -96,6 +97,23 @@ def player_schema() -> type[Schema]:
 def describe_player(player: Player) -> dict[str, Any]:
     mine = PromoCode.select().where(PromoCode.player_id == player.key).order_by(PromoCode.id)
     return {"promo_codes": [row.code for row in mine]}
+
+
+@hookimpl
+def gauges(db: Database) -> list[Gauge]:
+    text = "Promo codes that nobody has yet."
+    return [
+        Gauge("promo_codes_left", PromoCode.select().where(mine).count(), {"pool": pool}, text)
+        for pool in list_pools(db)
+        if (mine := (PromoCode.pool == pool) & (PromoCode.player_id == ""))
+    ]
+
+
+def list_pools(db: Database) -> Iterator[str]:
+    """One step along the index for each, however many codes it has."""
+    sql, pool = f"SELECT MIN(pool) FROM guerdon_promo_codes WHERE pool > {db.param}", ""
+    while pool := db.execute_sql(sql, (pool,)).fetchone()[0]:
+        yield pool
 
 
 @hookimpl

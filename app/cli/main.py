@@ -22,6 +22,7 @@ from app.guerdon import Guerdon
 from app.history.states import EventState
 from app.history.timeline import describe_event, list_latest_events
 from app.interrupting import end_in_order
+from app.metrics.folder import remove_files_of_dead
 from app.porch.errors import ConfigError, GuerdonError
 from app.porch.rounds import join_key
 from app.porch.types import Command
@@ -38,6 +39,7 @@ WHEN_ASKED = {
     "draws": "app.cli.counters",
     "hooks": "app.cli.hooks",
     "init": "app.cli.scaffold",
+    "metrics": "app.cli.metrics",
     "plugin": "app.cli.scaffold",
     "parties": "app.cli.counters",
     "plugins": "app.cli.plugins",
@@ -51,6 +53,7 @@ WHEN_ASKED = {
 
 NAMES = {
     "hooks": "show_hooks",
+    "metrics": "show_metrics",
     "plugins": "list_plugins",
     "reload": "reload_service",
 }  # of those that are not called as they are typed
@@ -163,6 +166,7 @@ def serve(gunicorn_options: tuple[str, ...]) -> None:
     Its settings are those of gunicorn.conf.py beside the config, or Guerdon's own where there is none.
     """
     guerdon = open_configured()  # every fault at once, before gunicorn starts
+    remove_files_of_dead(guerdon.metrics_folder / "serve")
     own = guerdon.config.path.parent / "gunicorn.conf.py"
     settings = str(own) if own.exists() else "python:app.serving.settings"
     # gunicorn is imported first, and Ctrl-C would be a traceback: its config lets it through again.
@@ -183,6 +187,8 @@ def dispatch(patience: float) -> None:
     """Try waiting events and send reports, alone; Ctrl-C or SIGTERM finishes what is in hand."""
     guerdon = open_configured()
     guerdon.log_warnings()
+    remove_files_of_dead(guerdon.metrics_folder / "dispatch")
+    guerdon.start_measuring("dispatch")
     dispatcher = guerdon.dispatcher
 
     def stop(number: int, frame: Any) -> None:

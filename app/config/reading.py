@@ -11,6 +11,7 @@ from marshmallow import ValidationError, fields
 from app.config import sections
 from app.config.checking import StrictSchema, list_faults
 from app.config.references import place_database, read_tables
+from app.config.watching import Alerts, AlertsSchema, Metrics, MetricsSchema
 from app.porch.errors import ConfigError
 
 SECTIONS: Mapping[str, type[sections.SectionSchema]] = {
@@ -23,6 +24,8 @@ SECTIONS: Mapping[str, type[sections.SectionSchema]] = {
     "outbox": sections.OutboxSchema,
     "dispatcher": sections.DispatcherSchema,
     "network": sections.NetworkSchema,
+    "metrics": MetricsSchema,
+    "alerts": AlertsSchema,
 }
 USUAL_DATABASE = "sqlite:///var/guerdon.db"  # in the studio's folder
 PLUGINS = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String()))
@@ -45,6 +48,8 @@ class Config:
     outbox: sections.Outbox
     dispatcher: sections.Dispatcher
     network: sections.Network
+    metrics: Metrics
+    alerts: Alerts
     plugins: Mapping[str, Mapping[str, Any]] = field(repr=False)  # they may hold secrets
     warnings: tuple[str, ...] = ()  # what works today and should be written otherwise
 
