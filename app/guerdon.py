@@ -10,6 +10,8 @@ from pathlib import Path
 import structlog
 from peewee import IntegrityError, PeeweeException
 
+from app.alarms.alarms import Alarms
+from app.alarms.checking import list_alert_warnings
 from app.config.reading import Config, find_folder
 from app.counting.occasions import SOURCE
 from app.counting.programme import Programme
@@ -112,8 +114,10 @@ class Guerdon:
             self.database, self.programme, own, self.config.inbox.give_up_after, self.now,
             self.bookkeeping.recounter.count_stale,
         )  # fmt: skip
+        self.alarms = Alarms(self.database, self.plugins, self.watch, self.config.alerts, self.now)
         return Dispatcher(self.inbox, self.deliveries, self.outbox, self.require_fit_database,
-                          [self.parties.fold, self.rankings.close_due], stopping=stopping)  # fmt: skip
+                          [self.parties.fold, self.rankings.close_due, self.alarms.look],
+                          stopping=stopping)  # fmt: skip
 
     def migrate(self, progress: Progress = iter) -> list[str]:
         """Bring the tables, and what rules count, up to date; a line for each thing done."""
@@ -194,7 +198,8 @@ class Guerdon:
         """What config and rules probably do not mean as written: files elsewhere, events unpaid."""
         supplies = gather_supplies(self.plugins)
         rules = list_warnings(self.rules, supplies, str(self.config.rewards_file))
-        return [*self.config.warnings, *rules]
+        alerts = list_alert_warnings(self.config.alerts, self.plugins)
+        return [*self.config.warnings, *rules, *alerts]
 
     def log_warnings(self) -> None:
         """What `guerdon check` warns of, for whoever reads the logs instead."""

@@ -29,6 +29,7 @@ from app.database.columns import (
     LongTextField,
 )
 from app.database.counter_models import COUNTERS
+from app.database.watching_models import WATCHING
 
 MYSQL_TABLE = ("ENGINE=InnoDB", "DEFAULT CHARSET=utf8mb4", "COLLATE=utf8mb4_bin")
 
@@ -279,7 +280,7 @@ class OwnName(Model):
 
 
 LEDGER = (Event, Grant, Repayment, Waiting, Attempt, Claim, Part, Report, Send, Turn, Heartbeat,
-          *COUNTERS)  # fmt: skip
+          *COUNTERS, *WATCHING)  # fmt: skip
 OWN = (OwnPlayer, OwnName)  # where the studio has no table of players
 
 

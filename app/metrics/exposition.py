@@ -35,8 +35,9 @@ def read_counted(folder: Path) -> list[Any]:
 
 
 def list_samples(metrics: Iterable[Any], families: Iterable[Family]) -> Iterator[Sample]:
-    """The samples of these counters and gauges among the library's metrics."""
-    known = {family.name: family for family in families}
+    """The samples of these families among the library's metrics; of a histogram its counts."""
+    ends = {"histogram": "_count"}
+    known = {family.name + ends.get(family.kind, ""): family for family in families}
     for metric in metrics:
         for one in metric.samples:
             if family := known.get(one.name):

@@ -1,7 +1,6 @@
 """One look at everything, kept for some seconds, for whoever shows it or judges it."""
 
 import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -11,6 +10,7 @@ from typing import Any
 import structlog
 from peewee import PeeweeException
 
+from app.database.clock import make_clock
 from app.database.opening import Database
 from app.host.loading import Plugins
 from app.metrics import families
@@ -23,7 +23,7 @@ from app.watching.plugin_gauges import PluginGauges
 
 log = structlog.get_logger()
 
-KEPT = 5.0  # seconds
+KEPT = 5_000  # ms
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,15 @@ class Watch:
         self._last_settled = LastSettled(database)
         self._gauges = PluginGauges(database, plugins, now)
         self._lock = threading.Lock()
-        self._seen: tuple[float, Sight] | None = None
+        self._ticks = make_clock(now).ticks
+        self._seen: tuple[int, Sight] | None = None
 
     def look(self) -> Sight:
         """What is so now, or was some seconds ago. Never raises for the database's faults."""
         with self._lock:
-            if self._seen is None or time.monotonic() >= self._seen[0] + KEPT:
+            if self._seen is None or self._ticks() >= self._seen[0] + KEPT:
                 sight = self._look()
-                self._seen = time.monotonic(), sight
+                self._seen = self._ticks(), sight
             return self._seen[1]
 
     def _look(self) -> Sight:
@@ -94,7 +95,7 @@ class Watch:
         return [*look_at_boxes(self._database, self._reporters), *self._last_settled.look()]
 
     def read_counted(self) -> list[Sample]:
-        """The counters and gauges of this host's processes; none where nothing is counted."""
+        """What this host's processes counted, of histograms how often; none where nothing is."""
         kinds = [one.family for one in families.MEASURED]
         return list(list_samples(self._read_counted(), kinds))
 
