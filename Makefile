@@ -15,6 +15,7 @@ MISSING = $(strip \
 	$(if $(wildcard /usr/lib/galera/libgalera_smm.so),,galera-4) \
 	$(if $(shell command -v rsync 2>/dev/null),,rsync) \
 	$(if $(wildcard /usr/sbin/nginx),,nginx-light) \
+	$(if $(shell command -v promtool 2>/dev/null),,prometheus) \
 	$(if $(shell command -v chromium 2>/dev/null),,chromium) \
 	$(if $(shell command -v chromedriver 2>/dev/null),,chromium-driver))
 
