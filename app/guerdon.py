@@ -26,7 +26,7 @@ from app.fitness.inspection import inspect_database
 from app.fitness.readiness import Readiness
 from app.host.loading import Plugins
 from app.metrics.folder import choose_folder
-from app.metrics.measuring import start_measuring
+from app.metrics.measuring import start_measuring, write_counts
 from app.network.client import Http, list_unused_proxies
 from app.paying.accepting import Deliveries
 from app.paying.announcing import Announcer
@@ -254,5 +254,6 @@ class Guerdon:
         self.dispatcher.stop()
         self.outbox.stop()
         self.deliveries.stop()
+        write_counts()
         SHARED.let_go(self)
         self._http.close()

@@ -41,6 +41,11 @@ def read_numbers(text: bytes) -> Numbers:
     }
 
 
+def count(studio: Any, outcome: str) -> float:
+    numbers = read_numbers(studio.watch.write_metrics())
+    return numbers["guerdon_deliveries_total", outcome, "gamemonitoring"]
+
+
 def deliver(server: Gunicorn, id: str, **changes: Any) -> int:
     body = make_delivery(id, **changes)
     return requests.post(f"{server.url}/webhooks/gamemonitoring", body, timeout=10).status_code
@@ -73,6 +78,7 @@ def test_it_works(studio: Any, server: Gunicorn) -> None:
 
     sent = ("guerdon_report_sends_total", "webhook", "delivered")
     wait_until(lambda: read_numbers(studio.watch.write_metrics())[sent] == 20, 20)
+    wait_until(lambda: count(studio, "refused") == 1, 10)  # each worker writes once a second
     text = studio.watch.write_metrics()
     numbers = read_numbers(text)
 
@@ -98,16 +104,14 @@ def test_it_works(studio: Any, server: Gunicorn) -> None:
 @on_sqlite
 def test_a_killed_worker_takes_no_count_with_it(studio: Any, server: Gunicorn) -> None:
     assert [deliver(server, f"v{n}") for n in range(10)] == [204] * 10
+    wait_until(lambda: count(studio, "settled") == 10, 10)
     folder = studio.metrics_folder / "serve"
     pids = {int(path.stem.rpartition("_")[2]) for path in folder.iterdir()}
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: deliver_or_fail(server, "v10") == 204, 30)
 
-    settled = read_numbers(studio.watch.write_metrics())[
-        "guerdon_deliveries_total", "settled", "gamemonitoring"
-    ]
-    assert settled == 11
+    wait_until(lambda: count(studio, "settled") == 11, 10)
     assert not [
         path
         for path in folder.glob("gauge_live*")
@@ -120,6 +124,18 @@ def deliver_or_fail(server: Gunicorn, id: str) -> int:
         return deliver(server, id)
     except requests.ConnectionError:
         return 0
+
+
+@on_sqlite
+def test_a_worker_that_is_told_to_end_writes_what_it_counted(
+    studio: Any, start_gunicorn: Callable[..., Gunicorn]
+) -> None:
+    server = start_gunicorn(studio.config.path, workers=1)
+    assert [deliver(server, f"v{n}") for n in range(5)] == [204] * 5
+
+    server.stop()
+
+    assert count(studio, "settled") == 5
 
 
 @on_sqlite

@@ -10,6 +10,7 @@ from app.database.models import Report, Waiting
 from app.guerdon import Guerdon
 from app.metrics import families
 from app.testing.clock import Clock
+from app.testing.waiting import wait_until
 from app.watching.plugin_gauges import PluginGauges
 from app.watching.watch import Sight
 
@@ -144,7 +145,9 @@ def test_a_faulty_plugin_does_no_harm(open_gauging: Any, clock: Clock, said: str
 def test_one_that_is_late_is_not_waited_for_nor_asked_twice(
     open_gauging: Any, clock: Clock
 ) -> None:
-    guerdon = open_gauging('settings["odd"]["asked"].append(1) or settings["odd"]["gate"].wait(30)')
+    guerdon = open_gauging(
+        'settings["odd"]["asked"].append(1) or settings["odd"]["gate"].wait(30) and []'
+    )
     gate, asked = threading.Event(), list[int]()
     guerdon.plugins.settings["odd"] = {"gate": gate, "asked": asked}
     gauges = PluginGauges(guerdon.database, guerdon.plugins, clock, patience=0.05)
@@ -155,6 +158,7 @@ def test_one_that_is_late_is_not_waited_for_nor_asked_twice(
         assert not is_whole
     assert asked == [1]
     gate.set()
+    wait_until(lambda: gauges.ask()[1])
 
 
 @on_sqlite
