@@ -17,6 +17,7 @@ MISSING = $(strip \
 	$(if $(wildcard /usr/sbin/nginx),,nginx-light) \
 	$(if $(shell command -v caddy 2>/dev/null),,caddy) \
 	$(if $(shell command -v systemd-analyze 2>/dev/null),,systemd) \
+	$(if $(shell command -v promtool 2>/dev/null),,prometheus) \
 	$(if $(shell command -v chromium 2>/dev/null),,chromium) \
 	$(if $(shell command -v chromedriver 2>/dev/null),,chromium-driver))
 

@@ -54,11 +54,13 @@ if TYPE_CHECKING:
     from app.porch.signatures import check_token, is_fresh, is_signature, sign_lines
     from app.porch.text import escape_text, format_time, shorten
     from app.porch.types import (
+        Alert,
         Batch,
         Command,
         Delivery,
         Event,
         EventType,
+        Gauge,
         Grant,
         Http,
         HttpAnswer,
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Alert",
     "BadDelivery",
     "BadSignature",
     "Batch",
@@ -82,6 +85,7 @@ __all__ = [
     "DeliveryError",
     "Event",
     "EventType",
+    "Gauge",
     "Grant",
     "GuerdonError",
     "Http",

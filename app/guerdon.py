@@ -5,11 +5,14 @@ import threading
 import time
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import structlog
 from peewee import IntegrityError, PeeweeException
 
-from app.config.reading import Config
+from app.alarms.alarms import Alarms
+from app.alarms.checking import list_alert_warnings
+from app.config.reading import Config, find_folder
 from app.counting.occasions import SOURCE
 from app.counting.programme import Programme
 from app.database.clock import Clock
@@ -23,6 +26,8 @@ from app.fitness.inspection import inspect_database
 from app.fitness.readiness import Readiness
 from app.history.listing import Lists
 from app.host.loading import Plugins
+from app.metrics.folder import choose_folder
+from app.metrics.measuring import start_measuring, write_counts
 from app.network.client import Http, list_unused_proxies
 from app.numbers.rolling import Roller
 from app.paying.accepting import Deliveries
@@ -56,6 +61,8 @@ from app.reconciling.turns import Turns
 from app.reporting.outbox import Outbox
 from app.rules.rule import Rules
 from app.upkeep.acts import Acts
+from app.watching.label_values import list_label_values
+from app.watching.watch import Watch
 
 log = structlog.get_logger()
 
@@ -84,6 +91,7 @@ class Guerdon:
         self._http = http
         bind_models(database, [*LEDGER, *OWN, *plugins.models])
         self.readiness = Readiness(database, config.database.durable)
+        self.watch = Watch(database, plugins, self.metrics_folder, self.require_ready, now)
         self.finder = PlayerFinder(database, config.players)
         unknown = config.players.unknown
         self._recipients = Recipients(database, plugins, self.finder, unknown, now)
@@ -121,6 +129,7 @@ class Guerdon:
             self.bookkeeping.recounter.count_stale,
         )  # fmt: skip
         self.keeper = Keeper(self.database, self.config.retention, self.rules, self.now)
+        self.alarms = Alarms(self.database, self.plugins, self.watch, self.config.alerts, self.now)
         organizers = [
             self.parties.fold,
             self.rankings.close_due,
@@ -128,6 +137,7 @@ class Guerdon:
             self._turns.begin_due,
             self.roller.roll,
             self.keeper.strip_due,
+            self.alarms.look,
         ]
         return Dispatcher(self.inbox, self.deliveries, self.outbox, self.require_fit_database,
                           organizers, stopping=stopping)  # fmt: skip
@@ -192,11 +202,33 @@ class Guerdon:
         if not self._is_fit:
             raise DatabaseUnavailable("; ".join(self._faults) or "the database is being inspected")
 
+    def require_ready(self) -> None:
+        """Raise DatabaseUnavailable where no vote could be paid now."""
+        self.require_fit_database()
+        self.readiness.require()
+
+    @property
+    def metrics_folder(self) -> Path:
+        """Where this system's processes leave what they count, those of each kind in a folder of theirs."""
+        said = self.config.metrics.find_folder(self.config.path)
+        return choose_folder(said, find_folder(self.config.path) / "var" / "metrics")
+
+    def start_measuring(self, kind: str) -> None:
+        """In a worker or dispatcher: count from now on, if the config wants it; `kind` is of the process."""
+        if not self.config.metrics.on:
+            return
+        folder = self.metrics_folder / kind
+        try:
+            start_measuring(folder, list_label_values(self.plugins, self.rules))
+        except OSError as error:
+            log.warning("nothing is counted", folder=str(folder), reason=str(error))
+
     def list_warnings(self) -> list[str]:
         """What config and rules probably do not mean as written: files elsewhere, events unpaid."""
         supplies = gather_supplies(self.plugins)
         rules = list_warnings(self.rules, supplies, str(self.config.rewards_file))
-        return [*self.config.warnings, *rules]
+        alerts = list_alert_warnings(self.config.alerts, self.plugins)
+        return [*self.config.warnings, *rules, *alerts]
 
     def log_warnings(self) -> None:
         """What `guerdon check` warns of, for whoever reads the logs instead."""
@@ -252,5 +284,6 @@ class Guerdon:
         self._turns.stop()
         self.outbox.stop()
         self.deliveries.stop()
+        write_counts()
         SHARED.let_go(self)
         self._http.close()

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from app.alarms.checking import list_alert_faults
 from app.config.reading import Config, read_config
 from app.config.sections import Network
 from app.database.asking_time import ask_time
@@ -49,6 +50,7 @@ def list_secrets(config: Config) -> list[Secret]:
     passwords = [Secret(text, "database") for text in (quoted, unquote(quoted))]
     ours = [
         *config.api.keys, *list_proxy_secrets(config.network), *config.rewards.draw_secrets,
+        *config.metrics.keys,
     ]  # fmt: skip
     return [*find_secrets(ours), *passwords]
 
@@ -74,6 +76,8 @@ def open_guerdon(
         plugins = load_plugins(config, {**make_built_in(bool(config.api.keys)), **beside})
     except ConfigError as error:
         faults += error.faults
+    if plugins:
+        faults += [f"{path}: {one}" for one in list_alert_faults(config.alerts, plugins)]
     try:
         rules = read_rules(config.rewards_file, plugins.kinds if plugins else None)
         if plugins:

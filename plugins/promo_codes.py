@@ -1,6 +1,6 @@
 """Promo codes: each is given to one player, once; a pool that is empty makes its votes wait."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from app import (
     Command,
     Database,
     Event,
+    Gauge,
     GuerdonError,
     NotReady,
     Player,
@@ -68,19 +69,18 @@ def grant_reward(
 
 def take_code(id_: int, event: Event, player: Player, now: int) -> bool:
     """Whether the code was still free and is the player's now: this decides, on every database."""
-    changes = PromoCode.update(
-        player_id=player.key, event_type=event.type, event_id=event.id, given_at=now
-    )
-    return bool(changes.where((PromoCode.id == id_) & (PromoCode.player_id == "")).execute())
+    his = {"player_id": player.key, "event_type": event.type, "event_id": event.id, "given_at": now}
+    is_free = (PromoCode.id == id_) & (PromoCode.player_id == "")
+    return bool(PromoCode.update(his).where(is_free).execute())
 
 
-def find_free_code(pool: str, db: Database) -> PromoCode | None:
-    free = (PromoCode.pool == pool) & (PromoCode.player_id == "")
-    query = PromoCode.select().where(free).order_by(PromoCode.id).limit(1)
-    if db.for_update:  # do not stand in line behind others' codes
-        query = query.for_update(skip_locked=True)
-    free_code: PromoCode | None = query.first()
-    return free_code
+def find_free(pool: str) -> Any:
+    return PromoCode.select().where(PromoCode.pool == pool, PromoCode.player_id == "")
+
+
+def find_free_code(pool: str, db: Database) -> Any:
+    query = find_free(pool).order_by(PromoCode.id)
+    return (query.for_update(skip_locked=True) if db.for_update else query).first()  # no waiting
 
 
 class PlayerCodes(Schema):
@@ -99,17 +99,26 @@ def describe_player(player: Player) -> dict[str, Any]:
 
 
 @hookimpl
-def export_player(player: Player) -> dict[str, Any]:
-    mine = PromoCode.select().where(PromoCode.player_id == player.key).order_by(PromoCode.id)
-    return {"promo_codes": mine.dicts()}
+def erase_player(player: Player, names: Sequence[str], pseudonym: str, new_key: str) -> int:
+    """A given code stays given; which event it was for is told by its grant."""
+    mine = (PromoCode.player_id << [player.key, new_key]) & (PromoCode.event_id != pseudonym)
+    changes = PromoCode.update(player_id=new_key, event_id=pseudonym)
+    return int(changes.where(mine).execute())
 
 
 @hookimpl
-def erase_player(player: Player, names: Sequence[str], pseudonym: str, new_key: str) -> int:
-    """A given code stays given; which event it was for is told by its grant."""
-    mine = PromoCode.player_id << [player.key, new_key]
-    changes = PromoCode.update(player_id=new_key, event_id=pseudonym)
-    return int(changes.where(mine & (PromoCode.event_id != pseudonym)).execute())
+def gauges(db: Database) -> list[Gauge]:
+    return [
+        Gauge("promo_codes_left", find_free(pool).count(), {"pool": pool}, "Codes nobody has.")
+        for pool in list_pools(db)
+    ]
+
+
+def list_pools(db: Database) -> Iterator[str]:
+    """One step along the index for each, however many codes it has."""
+    sql, pool = f"SELECT MIN(pool) FROM guerdon_promo_codes WHERE pool > {db.param}", ""
+    while pool := db.execute_sql(sql, (pool,)).fetchone()[0]:
+        yield pool
 
 
 @hookimpl

@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 import app
-from app import Event, Grant, Report, Schedule, hookimpl
+from app import Alert, Event, Grant, Report, Schedule, hookimpl
 
 NAME, PREFIX = "webhook", "whsec_"
 
@@ -65,6 +65,15 @@ def build_report(
     body = {"type": "event.settled", "timestamp": app.format_time(now), "data": data}
     key = app.join_key(event.source, event.type, event.id)
     return Report(NAME, "event.settled", key, app.dump_json(body).encode())
+
+
+@hookimpl
+def build_alert(alert: Alert, now: int) -> Report:
+    data = {name: getattr(alert, name) for name in ("name", "about", "summary")}
+    data["since"] = app.format_time(alert.since)
+    types = {"alert": "alert.fired", "recovered": "alert.recovered"}
+    body = {"type": types[alert.kind], "timestamp": app.format_time(now), "data": data}
+    return Report(NAME, alert.kind, alert.key, app.dump_json(body).encode())
 
 
 @hookimpl

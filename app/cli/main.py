@@ -20,6 +20,7 @@ from app.database.words import explain_cause, explain_database_error
 from app.doctor.pids import find_pid_file, prepare_pid_file
 from app.guerdon import Guerdon
 from app.interrupting import end_in_order
+from app.metrics.folder import remove_files_of_dead
 from app.porch.errors import ConfigError, GuerdonError
 from app.porch.types import Command
 from app.reporting.outbox import STOP_PATIENCE
@@ -40,6 +41,7 @@ WHEN_ASKED = {
     "draws": "app.cli.counters",
     "hooks": "app.cli.hooks",
     "init": "app.cli.scaffold",
+    "metrics": "app.cli.metrics",
     "plugin": "app.cli.scaffold",
     "parties": "app.cli.counters",
     "plugins": "app.cli.plugins",
@@ -60,6 +62,7 @@ NAMES = {
     "backup": "make",
     "doctor": "examine",
     "hooks": "show_hooks",
+    "metrics": "show_metrics",
     "plugins": "list_plugins",
     "reload": "reload_service",
     "restore-check": "check_restoring",
@@ -173,6 +176,7 @@ def serve(gunicorn_options: tuple[str, ...]) -> None:
     Its settings are those of gunicorn.conf.py beside the config, or Guerdon's own where there is none.
     """
     guerdon = open_configured()  # every fault at once, before gunicorn starts
+    remove_files_of_dead(guerdon.metrics_folder / "serve")
     own = guerdon.config.path.parent / "gunicorn.conf.py"
     settings = str(own) if own.exists() else "python:app.serving.settings"
     # gunicorn is imported first, and Ctrl-C would be a traceback: its config lets it through again.
@@ -193,6 +197,8 @@ def dispatch(patience: float) -> None:
     """Try waiting events and send reports, alone; Ctrl-C or SIGTERM finishes what is in hand."""
     guerdon = open_configured()
     guerdon.log_warnings()
+    remove_files_of_dead(guerdon.metrics_folder / "dispatch")
+    guerdon.start_measuring("dispatch")
     dispatcher = guerdon.dispatcher
 
     def stop(number: int, frame: Any) -> None:

@@ -13,6 +13,7 @@ from app.config.checking import StrictSchema, list_faults
 from app.config.reconciling import Reconcile, ReconcileSchema
 from app.config.references import place_database, read_tables
 from app.config.retention import Retention, RetentionSchema
+from app.config.watching import Alerts, AlertsSchema, Metrics, MetricsSchema
 from app.porch.errors import ConfigError
 
 SECTIONS: Mapping[str, type[sections.SectionSchema]] = {
@@ -27,6 +28,8 @@ SECTIONS: Mapping[str, type[sections.SectionSchema]] = {
     "network": sections.NetworkSchema,
     "reconcile": ReconcileSchema,
     "retention": RetentionSchema,
+    "metrics": MetricsSchema,
+    "alerts": AlertsSchema,
 }
 USUAL_DATABASE = "sqlite:///var/guerdon.db"  # in the studio's folder
 PLUGINS = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String()))
@@ -51,6 +54,8 @@ class Config:
     network: sections.Network
     reconcile: Reconcile
     retention: Retention
+    metrics: Metrics
+    alerts: Alerts
     plugins: Mapping[str, Mapping[str, Any]] = field(repr=False)  # they may hold secrets
     warnings: tuple[str, ...] = ()  # what works today and should be written otherwise
 

@@ -4,5 +4,6 @@ from app.database.act_models import ACTS
 from app.database.erasure_models import ERASURES
 from app.database.number_models import NUMBERS
 from app.database.reconciliation_models import RECONCILIATIONS
+from app.database.watching_models import WATCHING
 
-OPERATORS = (*ACTS, *ERASURES, *NUMBERS, *RECONCILIATIONS)
+OPERATORS = (*ACTS, *ERASURES, *NUMBERS, *RECONCILIATIONS, *WATCHING)

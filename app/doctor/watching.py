@@ -6,6 +6,7 @@ from typing import Any
 
 from app.doctor.findings import Finding, fail, say_ok, warn
 from app.guerdon import Guerdon
+from app.metrics.folder import find_files
 
 
 def check_dashboard(guerdon: Guerdon) -> Iterator[Finding]:
@@ -23,14 +24,14 @@ def check_dashboard(guerdon: Guerdon) -> Iterator[Finding]:
 
 
 def check_metrics(guerdon: Guerdon) -> Iterator[Finding]:
-    """Whether the folder of [metrics] can be written; nothing where none is set."""
-    metrics: Any = getattr(guerdon.config, "metrics", None)
-    folder = metrics.find_folder(guerdon.config.path) if metrics else None
-    if folder is None:
+    """Whether the folder in which processes count can be written."""
+    folder = guerdon.metrics_folder
+    if not guerdon.config.metrics.on:
+        yield say_ok("metrics", "nothing is counted: [metrics] on = false")
         return
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
+    if folder.is_dir() and not os.access(folder, os.W_OK):
         yield fail(
             "metrics", f"{folder} cannot be written", f"mkdir -p {folder}; chown guerdon {folder}"
         )
     else:
-        yield say_ok("metrics", f"{len(list(folder.glob('*.db')))} files in {folder}")
+        yield say_ok("metrics", f"{len(find_files(folder))} files in {folder}")

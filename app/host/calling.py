@@ -8,6 +8,7 @@ import functools
 import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pluggy
 from peewee import PeeweeException
 
+from app.metrics.families import PLUGIN_ERRORS
 from app.porch import hookspecs
 from app.porch.errors import GuerdonError, PluginFailed
 
@@ -83,7 +85,7 @@ class Calling:
     def register(self, plugin: Any, name: str) -> None:
         """Raises pluggy.PluginValidationError for a hook or an argument that there is not."""
         hooks = {
-            hook: watch(getattr(plugin, hook), name, self.witness, bool(options["wrapper"]))
+            hook: watch(getattr(plugin, hook), (name, hook), self.witness, bool(options["wrapper"]))
             for hook, options in self._read_hooks(plugin).items()
         }
         self.manager.register(StandIn(plugin, hooks), name)
@@ -168,11 +170,13 @@ class Calling:
 
 
 def watch(
-    function: Callable[..., Any], name: str, witness: Witness, is_wrapper: bool
+    function: Callable[..., Any], place: tuple[str, str], witness: Witness, is_wrapper: bool
 ) -> Callable[..., Any]:
-    """The function of a plugin of this name, its answers and errors noted."""
+    """A plugin's function, its answers and errors noted; `place`: the plugin's name, and the hook's."""
+    name, _ = place
 
     def note_error(error: Exception) -> None:
+        count_error(error, place)
         # Those around it meet the same error: who raised it noted it first.
         answers = witness.answers
         if answers is not None and not any(one.error is error for one in answers):
@@ -200,3 +204,12 @@ def watch(
     if not is_wrapper:
         return answer
     return wrap if inspect.isgeneratorfunction(function) else function  # pluggy refuses the latter
+
+
+def count_error(error: Exception, place: tuple[str, str]) -> None:
+    """Once, where it was raised, and not where it passes by; what Guerdon's own errors say is no fault."""
+    if isinstance(error, GuerdonError | PeeweeException) or hasattr(error, "counted_by_guerdon"):
+        return
+    with suppress(AttributeError):  # it is of slots: counted again by each wrapper around it
+        error.counted_by_guerdon = True  # type: ignore[attr-defined]
+    PLUGIN_ERRORS[place].inc()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import structlog
 
 from app.host.loading import Plugins
+from app.metrics.families import GRANTS
 from app.paying.granting import group_grants
 from app.porch.types import Event, Grant
 
@@ -20,6 +21,8 @@ class Announcer:
 
     def announce(self, events: Sequence[Event], grants: Sequence[Grant]) -> None:
         """Each event, with its own grants."""
+        for grant in grants:
+            GRANTS[grant.reward.kind, grant.rule].inc()
         groups = group_grants(grants)
         for event in events:
             mine = groups[id(event)]

@@ -1,11 +1,13 @@
 """Fetches the events of a delivery from whoever knows them, outside any transaction, and checks them."""
 
+import time
 from dataclasses import replace
 from typing import Any
 
 from app.config.sections import Players
 from app.host.loading import Plugins
-from app.porch.errors import NotReady
+from app.metrics.families import FETCH_SECONDS
+from app.porch.errors import NotReady, RefusedName
 from app.porch.types import Delivery, Event, Http
 
 
@@ -23,6 +25,18 @@ class Fetcher:
 
         Raises NotReady, RefusedName where nobody may be called so, and what a plugin raises.
         """
+        began, result = time.monotonic(), "failed"
+        try:
+            events = self._fetch(delivery)
+            result = "fetched"
+            return events
+        except NotReady as error:
+            result = "refused" if isinstance(error, RefusedName) else "not_ready"
+            raise
+        finally:
+            FETCH_SECONDS[delivery.source, result].observe(time.monotonic() - began)
+
+    def _fetch(self, delivery: Delivery) -> list[Event]:
         facts = {"http": self._http, "settings": self._plugins.settings}
         events = self._plugins.ask("fetch_events", delivery=delivery, **facts).value
         if not events:

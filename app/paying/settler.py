@@ -3,6 +3,7 @@
 A batch is one commit. What cannot be paid leaves it, and the rest is paid together.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -14,6 +15,7 @@ from app.database.error_kinds import ErrorKind, classify_error
 from app.database.opening import Database
 from app.failpoints import reach
 from app.host.loading import Plugins
+from app.metrics.families import COMMIT_SECONDS
 from app.paying.payer import Payer
 from app.paying.payments import (
     LOCKED,
@@ -108,7 +110,9 @@ class Settler:
         """One transaction. Events that somebody settled meanwhile are looked for, and the rest is paid."""
         for tries_left in reversed(range(DUPLICATE_TRIES)):
             try:
+                began = time.monotonic()
                 self._database.transact(partial(self._pay, payments, look_first))
+                COMMIT_SECONDS[()].observe(time.monotonic() - began)
                 break
             except NothingPaid:
                 break

@@ -26,11 +26,13 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from app.porch.types import (
+    Alert,
     Batch,
     Command,
     Delivery,
     Event,
     EventType,
+    Gauge,
     Grant,
     Http,
     ListedVote,
@@ -253,6 +255,28 @@ def send_report(report: Report, http: Http, settings: Settings, now: int) -> dic
     Raise DeliveryError for anything but success; NetworkFailed, which `http` raises, counts as one
     that may be tried again. It has 40 seconds: after that somebody else may send the same report.
     `now` is in ms since the epoch, UTC.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def build_alert(alert: Alert, settings: Settings, now: int) -> Report | None:
+    """Every half a minute while something is wrong, of the [alerts] reporter alone: the report of it.
+
+    It is `Report(NAME, alert.kind, alert.key, body)`, which send_report then sends as any other; what it
+    says of kind and key is not heeded. It is asked in a transaction: use neither database nor network.
+    `now` is in ms since the epoch, UTC.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def gauges(db: "Database", settings: Settings, now: int) -> Sequence[Gauge]:
+    """For /metrics and for alerts, no more than every few seconds: numbers worth watching, as stock left.
+
+    Never on the way of a vote; on a connection of its own, for reading. It has one second, and few
+    milliseconds are polite: count what is open, not what is done. Where it fails, or is late, its numbers
+    are missing and all else is there. `now` is in ms since the epoch, UTC.
     """
     raise NotImplementedError
 

@@ -108,6 +108,32 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Gauge:
+    """A number that a plugin shows of itself, as guerdon_plugin_NAME in /metrics; for the hook gauges.
+
+    Small letters, digits and _ make its name and those of its labels, which are the same for all of
+    one name. Labels come from your config, as a pool's name: never a nickname or an id.
+    """
+
+    name: str
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that is wrong with the service, or was: what build_alert tells a person of."""
+
+    kind: str  # "alert", or "recovered" when it is over
+    key: str  # of its report: there is one for each alert and window, for ever
+    name: str  # of the rule, as in deploy/prometheus-rules.yml: "GuerdonVoteWaits"
+    about: str  # what of: a reporter's, a source's or a pool's name; "": the whole service
+    summary: str  # one sentence
+    since: int  # ms since the epoch, UTC
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """When a report is sent again after a failure; all times in seconds.
 

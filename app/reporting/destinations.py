@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from app.host.loading import Plugins
+from app.metrics.families import REPORTER_PAUSED
 from app.porch.types import Schedule
 from app.reporting.circuit_breaker import Circuit, CircuitBreaker
 from app.reporting.concurrency_limit import ConcurrencyLimit
@@ -26,6 +27,7 @@ class Destination:
         self.schedule = schedule
         self.at_once = max(schedule.at_once or at_once, 1)
         self._log = log.bind(reporter=reporter)
+        self._paused = REPORTER_PAUSED[reporter]
         self._breaker = CircuitBreaker(ticks)
         self._limit = ConcurrencyLimit(self._count_allowed)
         self._pool = ThreadPoolExecutor(self.at_once, f"sending-{reporter}")
@@ -71,8 +73,10 @@ class Destination:
     def _count_end(self, is_down: bool, is_unsent: bool) -> None:
         if not (is_down or is_unsent):
             if self._breaker.note_success():
+                self._paused.set(0)
                 self._log.info("circuit closed")
         elif pause := self._breaker.note_failure(is_certain=is_unsent):
+            self._paused.set(1)
             self._log.warning("circuit open", seconds=pause)
             self._limit.wake()
 

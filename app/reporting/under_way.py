@@ -11,6 +11,7 @@ import structlog
 from app.database.clock import Clock
 from app.database.opening import Database
 from app.host.loading import Plugins
+from app.metrics.families import REPORT_SEND_SECONDS, REPORT_SENDS
 from app.porch.types import Http, Report
 from app.reporting import store
 from app.reporting.destinations import Destination, Destinations
@@ -115,6 +116,7 @@ class UnderWay:
                 self._plugins, self._http, report, self._now(), self._secrets,
                 partial(self._count_left, row),
             )  # fmt: skip
+            count_send(row.reporter, sent)
             self._recorder.record(self._plan_next_send(row, sent, destination))
         except Exception as error:
             told = log.bind(reporter=row.reporter, report=row.id)
@@ -141,3 +143,13 @@ class UnderWay:
         if 3 * spent > store.LEASE_LENGTH or self._now() > row.lease_until:
             return 0.0
         return float(store.LEASE_LENGTH - spent) / 1000
+
+
+def count_send(reporter: str, sent: Sent) -> None:
+    result = "delivered"
+    if sent.is_unsent or sent.is_late:
+        result = "unsent"
+    elif sent.reply is None:
+        result = "refused" if sent.is_permanent else "failed"
+    REPORT_SENDS[reporter, result].inc()
+    REPORT_SEND_SECONDS[reporter].observe(sent.latency / 1000)

@@ -13,7 +13,9 @@ from app.web.building import build_app
 try:
     config = Path(os.environ.get("GUERDON_CONFIG") or "config/guerdon.toml")
     load_environment(config)
-    app = build_app(open_guerdon(config))
+    guerdon = open_guerdon(config)
+    guerdon.start_measuring("serve")
+    app = build_app(guerdon)
 except ConfigError as error:
     # gunicorn prints this one as it is and stops, instead of starting workers again and again.
     raise AppImportError(f"Guerdon does not start:\n{error}") from None

@@ -1,5 +1,6 @@
 """/v1/events and /v1/reports, for game servers: what happened in, what the platforms said out."""
 
+import time
 from typing import Any
 
 import structlog
@@ -14,9 +15,10 @@ from app.guerdon import Guerdon
 from app.history.reports import describe_report_fully, find_report
 from app.history.states import EventState
 from app.history.timeline import summarize_event
+from app.metrics.families import DELIVERIES, DELIVERY_SECONDS
 from app.porch.errors import DatabaseUnavailable
 from app.porch.rounds import GAME_SERVER, list_game_events
-from app.porch.types import Delivery, OutcomeState
+from app.porch.types import Delivery, Outcome, OutcomeState
 from app.web import examples
 from app.web.answers import EventAnswer, ReportAnswer
 from app.web.game_schemas import GameSettle, GameStart, LevelUp
@@ -102,14 +104,17 @@ def take_event(type: str, body: dict[str, Any]) -> Response:
 
 
 def accept_event(guerdon: Guerdon, delivery: Delivery) -> None:
+    began = time.monotonic()
     try:
         guerdon.require_fit_database()
         outcome = guerdon.deliveries.accept(delivery)
-        if outcome.state != OutcomeState.UNAVAILABLE:
-            return
-        reason = outcome.reason
     except DatabaseUnavailable:
-        reason = "the database is not ready"
+        outcome = Outcome(OutcomeState.UNAVAILABLE, "the database is not ready")
+    DELIVERIES[GAME_SERVER, outcome.state].inc()
+    DELIVERY_SECONDS[GAME_SERVER].observe(time.monotonic() - began)
+    if outcome.state != OutcomeState.UNAVAILABLE:
+        return
+    reason = outcome.reason
     log.error("not stored", event_type=delivery.type, event_id=delivery.id, reason=reason)
     abort(503, message=f"not stored: {reason}", headers={"Retry-After": "5"})
 

@@ -1,6 +1,7 @@
 """POST /webhooks/<source>: bytes in, a short answer out; app/paying decides."""
 
 import math
+import time
 from collections import Counter
 
 import structlog
@@ -9,6 +10,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from app.failpoints import reach
 from app.guerdon import Guerdon
+from app.metrics.families import DELIVERIES, DELIVERY_SECONDS
 from app.paying.ledger import LONGEST, judge_text
 from app.porch.errors import BadDelivery, Crowded, DatabaseUnavailable
 from app.porch.types import Delivery, Outcome, OutcomeState
@@ -42,7 +44,10 @@ def receive(guerdon: Guerdon, source: str, request: Request) -> Response:
     request.max_content_length = LONGEST_BODY
     if isinstance(request, WholeRequest):
         request.limits = BODY_LIMITS
+    began = time.monotonic()
     outcome = take_delivery(guerdon, source, request)
+    DELIVERIES[source, outcome.state].inc()
+    DELIVERY_SECONDS[source].observe(time.monotonic() - began)
     try:
         reply = guerdon.plugins.hook.write_reply(
             source=source, outcome=outcome, settings=guerdon.plugins.settings

@@ -342,7 +342,8 @@ def test_the_shipped_config_is_valid_and_means_the_defaults(
 @pytest.fixture
 def whole(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """The shipped config with all that is there as a comment, as `# table = "users"`, switched on."""
-    for name in ("GUERDON_API_KEY", "GAMEMONITORING_TOKEN", "G123_APP_ID", "G123_APP_SECRET"):
+    for name in ("GUERDON_API_KEY", "GAMEMONITORING_TOKEN", "G123_APP_ID", "G123_APP_SECRET",
+                 "METRICS_KEY"):  # fmt: skip
         monkeypatch.setenv(name, "a secret of our own")
     monkeypatch.setenv("SUD_APP_SECRET", "a secret")
     monkeypatch.setenv("PROXY_PASSWORD", "a secret")

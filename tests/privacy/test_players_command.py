@@ -50,7 +50,7 @@ def test_it_works(full: Guerdon, run: Callable[..., Result], tmp_path: Path) -> 
     assert told["inbox"][-1]["event_id"] == "dead-3"
     assert told["attempts"]
     assert told["plugin items: items"] == [{"name": "gold", "quantity": 1}]
-    assert told["plugin promo_codes: promo_codes"][0]["code"].startswith("code-")
+    assert told["player"]["promo_codes"][0].startswith("code-")
     assert ALIKE not in json.dumps(told)
     assert "lease_token" not in json.dumps(told)
 
