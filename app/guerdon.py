@@ -21,6 +21,7 @@ from app.database.words import explain_database_error
 from app.dispatcher import Dispatcher
 from app.fitness.inspection import inspect_database
 from app.fitness.readiness import Readiness
+from app.history.listing import Lists
 from app.host.loading import Plugins
 from app.network.client import Http, list_unused_proxies
 from app.numbers.rolling import Roller
@@ -51,6 +52,7 @@ from app.reconciling.reconciler import Reconciler
 from app.reconciling.turns import Turns
 from app.reporting.outbox import Outbox
 from app.rules.rule import Rules
+from app.upkeep.acts import Acts
 
 log = structlog.get_logger()
 
@@ -87,8 +89,10 @@ class Guerdon:
         self.settler = Settler(database, plugins, self.programme, self._recipients, now)
         self.bookkeeping = Bookkeeping(database, self.programme, self.finder, drawn_by)
         self.showing = Showing(database, rules, self.finder)
+        self.lists = Lists(database, self.find_player)
         self.outbox = Outbox(database, plugins, http, now, secrets, config.outbox.at_once)
         self.inbox = Inbox(database, config.inbox, now)
+        self.acts = Acts(database, self.inbox, now)
         fetcher = Fetcher(plugins, http, config.players)
         announcer = Announcer(plugins)
         self.deliveries = Deliveries(
@@ -115,6 +119,7 @@ class Guerdon:
         organizers = [
             self.parties.fold,
             self.rankings.close_due,
+            self.acts.runner.serve,
             self._turns.begin_due,
             self.roller.roll,
         ]

@@ -1,5 +1,6 @@
 """What every command begins with: the Guerdon of a config, and a progress bar."""
 
+import getpass
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from app.porch.errors import GuerdonError
 
 CONFIG = "GUERDON_CONFIG"
 USUAL_CONFIG = "config/guerdon.toml"
+LONGEST_NAME = 64  # characters
 
 
 def enter_folder(
@@ -66,3 +68,16 @@ def show_progress(items: Sequence[Any]) -> Iterator[Any]:
     """The items, with a progress bar on standard error while it is a terminal."""
     with click.progressbar(items, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
         yield from bar
+
+
+def find_person(by: str | None) -> str:
+    """Who it is that does something: as told, or the user of the system, behind sudo too."""
+    try:
+        person = by if by is not None else os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        person = f"user {os.getuid()}"
+    if not 0 < len(person) <= LONGEST_NAME or not person.isprintable() or person != person.strip():
+        raise GuerdonError(
+            f"--by: who does it is told in 1 to {LONGEST_NAME} printable characters, no space at an end"
+        )
+    return person

@@ -11,19 +11,15 @@ import click
 from peewee import PeeweeException
 
 from app.cli.context import count, enter_folder, open_configured, show_progress
+from app.cli.events import events
 from app.cli.pids import find_pid_file, prepare_pid_file
-from app.cli.repay import repay
 from app.cli.reports import reports
 from app.cli.totals import import_totals
 from app.config.reading import find_folder
-from app.database.keys import make_event_key
 from app.database.words import explain_cause, explain_database_error
 from app.guerdon import Guerdon
-from app.history.states import EventState
-from app.history.timeline import describe_event, list_latest_events
 from app.interrupting import end_in_order
 from app.porch.errors import ConfigError, GuerdonError
-from app.porch.rounds import join_key
 from app.porch.types import Command
 from app.reporting.outbox import STOP_PATIENCE
 from app.rules.sentences import say_rule
@@ -32,6 +28,9 @@ from app.terminal import tell
 WSGI_APP = "app.serving.wsgi:app"
 # Commands that load the web, or what no other needs.
 WHEN_ASKED = {
+    "acts": "app.cli.replay",
+    "causes": "app.cli.replay",
+    "replay": "app.cli.replay",
     "playground": "app.cli.playground",
     "run": "app.cli.playground",
     "counters": "app.cli.counters",
@@ -199,66 +198,6 @@ def dispatch(patience: float) -> None:
 
 
 @main.group()
-def events() -> None:
-    """Look at events, and have waiting or dead ones tried again."""
-
-
-@events.command("list")
-@click.option(
-    "--state", type=click.Choice([state.value for state in EventState]), help="only these"
-)
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
-def list_events(state: str | None, limit: int) -> None:
-    """The latest events, those that wait first."""
-    guerdon = open_configured()
-    with guerdon.database.connection_context():
-        tell(*list_latest_events(state, limit))
-
-
-@events.command("show")
-@click.argument("type")
-@click.argument("id")
-def show_event(type: str, id: str) -> None:
-    """What became of one event, step by step."""
-    guerdon = open_configured()
-    with guerdon.database.connection_context():
-        event = describe_event(guerdon.sources, type, id)
-    if event is None:
-        raise GuerdonError(f"no event {type} {id} has come, or it was refused")
-    tell(f"{event['type']} {event['id']} from {event['source']}: {event['state']}")
-    for name in ("nickname", "server_id", "user_id", "last_error"):
-        if event[name]:
-            tell(f"  {name}: {event[name]}")
-    for verdict in event["verdicts"]:
-        paid = {0: "not paid", 1: "paid"}.get(verdict["paid"], f"paid {verdict['paid']} times")
-        tell(f'  rule "{verdict["rule"]}": {": ".join(filter(None, [paid, verdict.get("why")]))}')
-    for step in event["timeline"]:
-        tell(f"  {step['at']}  {step['what']}: {step['detail']}")
-
-
-@events.command("retry")
-@click.argument("type", required=False)
-@click.argument("id", required=False)
-@click.option("--dead", is_flag=True, help="all dead events")
-def retry_events(type: str | None, id: str | None, dead: bool) -> None:
-    """Have one event, or all dead ones, tried again at once."""
-    if dead == bool(type and id):
-        raise click.UsageError("name one event by TYPE and ID, or say --dead")
-    guerdon = open_configured()
-    keys = None
-    if type and id:
-        ids = {id, join_key(id)}  # as `show` finds it too
-        keys = [make_event_key(source, type, one) for source in guerdon.sources for one in ids]
-    count = guerdon.inbox.revive(keys, show_progress)
-    if not count and keys:
-        raise GuerdonError(f"no event {type} {id} waits or is dead")
-    tell(f"{count} will be tried again at once")
-
-
-events.add_command(repay)
-
-
-@main.group()
 def players() -> None:
     """Our own table of players; what they had voted elsewhere."""
 
@@ -274,4 +213,5 @@ def add_player(nickname: str) -> None:
 
 
 players.add_command(import_totals)
+main.add_command(events)
 main.add_command(reports)

@@ -1,17 +1,18 @@
 """guerdon events repay: pay what was settled with no grant, by today's rules, once."""
 
-import getpass
-import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import click
 
-from app.cli.context import count, open_configured, show_progress
+from app.cli.context import count, find_person, open_configured, show_progress
 from app.cli.reports import MOMENT, count_ms
 from app.guerdon import Guerdon
+from app.history.acts import begin_act, end_act
+from app.history.filters import EventFilter
 from app.history.timeline import describe_event, list_repayments
 from app.history.unpaid import cut_chunks, find_family, read_unpaid_rows
 from app.paying.repaying import Repaid, Repayer
@@ -20,7 +21,7 @@ from app.terminal import tell
 
 AT_ONCE = 50  # events in one transaction: votes that come meanwhile wait for some milliseconds
 PROBLEMS_SHOWN = 20
-LONGEST_NAME = 64  # characters
+REPAY = "repay events"
 
 
 @click.command("repay")
@@ -58,35 +59,43 @@ def repay(
         plan = make_plan(repayer, count_ms(since) or 0, count_ms(until), only_type)
         tell(*plan.describe())
         if plan.rows and (yes or click.confirm("Pay them?", abort=True)):
-            repay_all(repayer, plan.rows)
+            chosen = EventFilter(type=only_type or "", since=count_ms(since), until=count_ms(until))
+            with keep_act(guerdon, person, str(chosen), len(plan.rows)) as done:
+                repay_all(repayer, plan.rows, done)
+            if problems := done["problems"]:
+                raise GuerdonError(
+                    f"{count(problems, 'event')} could not be paid: run this again later"
+                )
     else:
-        repay_one(guerdon, repayer, str(type), str(id))
+        repay_one(guerdon, repayer, str(type), str(id), person)
 
 
-def find_person(by: str | None) -> str:
-    """Who it is that pays: as told, or the user of the system, behind sudo too."""
+@contextmanager
+def keep_act(guerdon: Guerdon, person: str, about: str, number: int) -> Iterator["Counter[str]"]:
+    """What is done within is kept as an act of this person: to how many, by the number in "repaid"."""
+    database, done = guerdon.database, Counter[str]()
+    act = begin_act(database, person, REPAY, about, number, guerdon.now())
+    error = "it was cut off"
     try:
-        person = by if by is not None else os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):  # a user without a name, as in some containers
-        person = f"user {os.getuid()}"
-    if not 0 < len(person) <= LONGEST_NAME or not person.isprintable() or person != person.strip():
-        raise GuerdonError(
-            f"--by: who pays is told in 1 to {LONGEST_NAME} printable characters, no space at an end"
-        )
-    return person
+        yield done
+        error = ""
+    finally:
+        end_act(database, act, done["repaid"], guerdon.now(), error)
 
 
-def repay_one(guerdon: Guerdon, repayer: Repayer, type: str, id: str) -> None:
+def repay_one(guerdon: Guerdon, repayer: Repayer, type: str, id: str, person: str) -> None:
     with guerdon.database.connection_context():
         family = find_family(guerdon.database, guerdon.sources, type, id)
         unpaid = read_unpaid_rows(guerdon.database, family) if family else []
         if not unpaid:
             raise GuerdonError(explain_refusal(guerdon, type, id, family))
-    repaid = [
-        one
-        for rows in cut_chunks([one.row for one in unpaid], AT_ONCE)
-        for one in repayer.repay(rows)
-    ]
+    with keep_act(guerdon, person, f"{type} {id}", len(unpaid)) as done:
+        repaid = [
+            one
+            for rows in cut_chunks([one.row for one in unpaid], AT_ONCE)
+            for one in repayer.repay(rows)
+        ]
+        done["repaid"] = sum(bool(one.grants) for one in repaid)
     if not repaid:
         raise GuerdonError(f"{type} {id}: somebody else has it repaid just now")
     for one in repaid:
@@ -147,19 +156,17 @@ def make_plan(repayer: Repayer, since: int, until: int | None, type: str | None)
     return plan
 
 
-def repay_all(repayer: Repayer, rows: Sequence[int]) -> None:
+def repay_all(repayer: Repayer, rows: Sequence[int], done: "Counter[str]") -> None:
     """Chunk by chunk: what is paid stays paid if this is interrupted, and the rest is paid when run again."""
-    repaid = problems = rewards = 0
+    rewards = 0
     for chunk in show_progress(list(cut_chunks(rows, AT_ONCE))):
         for one in repayer.repay(chunk):
-            repaid += bool(one.grants)
+            done["repaid"] += bool(one.grants)
             rewards += len(one.grants)
-            problems += bool(one.problem)
-            if one.problem and problems <= PROBLEMS_SHOWN:
+            done["problems"] += bool(one.problem)
+            if one.problem and done["problems"] <= PROBLEMS_SHOWN:
                 tell_problem(one)
-    tell(f"repaid {count(repaid, 'event')} with {count(rewards, 'reward')}")
-    if problems:
-        raise GuerdonError(f"{count(problems, 'event')} could not be paid: run this again later")
+    tell(f"repaid {count(done['repaid'], 'event')} with {count(rewards, 'reward')}")
 
 
 def tell_problem(one: Repaid) -> None:

@@ -4,19 +4,17 @@ from datetime import UTC, datetime
 
 import click
 
-from app.cli.context import open_configured, show_progress
-from app.database.states import REPORT_STATES
-from app.history.reports import (
-    describe_report_fully,
-    find_report,
-    list_dead_reports,
-    list_latest_reports,
-    require_revivable,
-    revive_reports,
-)
+from app.cli.context import find_person, open_configured
+from app.cli.following import have_done
+from app.cli.pages import LOOK_THROUGH, tell_page
+from app.history.filters import ReportFilter
+from app.history.listing import ListedReport
+from app.history.reports import describe_report_fully, find_report, require_revivable
+from app.history.states import ReportState
 from app.porch.errors import GuerdonError
 from app.porch.json import RawJson, dump_raw_json
 from app.porch.masking import mask_text
+from app.porch.text import format_time
 from app.terminal import tell
 
 MOMENT = click.DateTime(
@@ -36,14 +34,38 @@ def reports() -> None:
 
 
 @reports.command("list")
-@click.option("--state", type=click.Choice([state.value for state in REPORT_STATES]))
-@click.option("--reporter", help="only those of this one")
+@click.option("--state", type=click.Choice(list(ReportState)), help="only these")
+@click.option("--reporter", default="", help="only those of this one")
+@click.option("--kind", default="", help="only those of this kind")
+@click.option("--since", type=MOMENT, help="queued at this time or later, UTC")
+@click.option("--until", type=MOMENT, help="queued before this time, UTC")
+@click.option("--cause", default="", help="only those that `guerdon causes` shows under this name")
+@click.option("--before", help="the page after another: what that page said")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
-def list_reports(state: str | None, reporter: str | None, limit: int) -> None:
+@click.option("--json", "as_json", is_flag=True, help="as JSON, for a program")
+def list_reports(
+    state: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    before: str | None,
+    limit: int,
+    as_json: bool,
+    **said: str,
+) -> None:
     """The latest reports."""
-    guerdon = open_configured()
-    with guerdon.database.connection_context():
-        tell(*list_latest_reports(state, reporter, limit))
+    chosen = ReportFilter(
+        ReportState(state) if state else None, since=count_ms(since), until=count_ms(until), **said
+    )
+    page = open_configured().lists.list_reports(chosen, before, limit, LOOK_THROUGH)
+    tell_page("reports", page, as_json, map(write_report, page.rows))
+
+
+def write_report(one: ListedReport) -> str:
+    sends, error = f"{one.sends} send{'s' * (one.sends != 1)}", f"  {one.last_error}"
+    return (
+        f"{format_time(one.created_at)}  {one.id:>6}  {one.state:9}  {one.reporter} {one.kind}"
+        f"  {one.key}  {sends}{error if one.last_error else ''}"
+    )
 
 
 @reports.command("show")
@@ -82,24 +104,30 @@ def show_report(id: int) -> None:
 @click.option("--reporter", help="all dead reports of this one")
 @click.option("--since", type=MOMENT, help="only those queued at this time or later, UTC")
 @click.option("--until", type=MOMENT, help="only those queued before this time, UTC")
+@click.option("--by", metavar="NAME", help="who says so, kept with it; else your name here")
 def retry_reports(
-    id: int | None, reporter: str | None, since: datetime | None, until: datetime | None
+    id: int | None,
+    reporter: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    by: str | None,
 ) -> None:
     """Have one report, or all dead ones of a reporter, sent again at once, by the whole schedule."""
     if (id is None) == (reporter is None) or (id is not None and (since or until)):
         raise click.UsageError("name one report by ID, or --reporter with --since and --until")
+    person = find_person(by)
     guerdon = open_configured()
-    with guerdon.database.connection_context():
-        if id is not None:
+    if id is not None:
+        with guerdon.database.connection_context():
             require_revivable(id)
-            ids = [id]
-        else:
-            ids = list_dead_reports(str(reporter), count_ms(since), count_ms(until))
-            if not ids:
-                raise GuerdonError(
-                    f"no report of {reporter} is dead" + " in that time" * bool(since or until)
-                )
-        count = revive_reports(guerdon.database, ids, guerdon.now(), show_progress)
+        count = guerdon.acts.retry_report(id, person)
+    else:
+        dead, span = ReportState.DEAD, (count_ms(since), count_ms(until))
+        count = have_done(guerdon.acts, ReportFilter(dead, str(reporter), "", *span), person)
+        if not count:
+            raise GuerdonError(
+                f"no report of {reporter} is dead" + " in that time" * bool(since or until)
+            )
     tell(f"{count} will be sent again at once")
 
 

@@ -21,6 +21,7 @@ from peewee import (
     TextField,
 )
 
+from app.database.act_models import ACTS
 from app.database.columns import (
     KeyField,
     LastingAutoField,
@@ -281,7 +282,7 @@ class OwnName(Model):
 
 
 LEDGER = (Event, Grant, Repayment, Waiting, Attempt, Claim, Part, Report, Send, Turn, Heartbeat,
-          *COUNTERS, *NUMBERS, *RECONCILIATIONS)  # fmt: skip
+          *COUNTERS, *NUMBERS, *RECONCILIATIONS, *ACTS)  # fmt: skip
 OWN = (OwnPlayer, OwnName)  # where the studio has no table of players
 
 

@@ -67,6 +67,13 @@ class Causes:
     is_whole: bool
     left_out: int = 0
 
+    def describe(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "causes": [one.describe() for one in self.all], "read": self.read,
+            "is_whole": self.is_whole, "left_out": self.left_out,
+        }  # fmt: skip
+
 
 @dataclass(slots=True)
 class Gathering:

@@ -17,6 +17,7 @@ from app.history.pages import (
     Page,
     Stretch,
     list_open_ids,
+    read_number,
     read_stretch,
     walk_ids,
 )
@@ -263,15 +264,3 @@ def read_place(before: str | None) -> tuple[str, int]:
             f"before: {shorten(before)} is no place in this list: take `next` of a page"
         )
     return box, read_number(id)
-
-
-def read_number(before: str | None) -> int:
-    """The id before which a page begins."""
-    if before is None:
-        return HIGHEST
-    is_number = before.isascii() and before.isdigit() and len(before) <= 19
-    if not is_number or int(before) > HIGHEST:
-        raise BadFilter(
-            f"before: {shorten(before)} is no place in this list: take `next` of a page"
-        )
-    return int(before)

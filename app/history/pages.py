@@ -10,6 +10,8 @@ from typing import Any, Generic, TypeVar
 
 from app.database.opening import Database
 from app.database.windows import SLACK, find_first_row
+from app.history.qualifiers import BadFilter
+from app.porch.text import shorten
 
 Row = TypeVar("Row")
 LOOK_THROUGH = 20_000  # rows of a page; some 20 ms where a server has them in memory
@@ -157,3 +159,15 @@ def find_ends(
     if until is not None:
         high = min(high, find_first_row(database, until, table, time) + 2 * SLACK)
     return int(low), int(high)
+
+
+def read_number(before: str | None) -> int:
+    """The id before which a page begins."""
+    if before is None:
+        return HIGHEST
+    is_number = before.isascii() and before.isdigit() and len(before) <= 19
+    if not is_number or int(before) > HIGHEST:
+        raise BadFilter(
+            f"before: {shorten(before)} is no place in this list: take `next` of a page"
+        )
+    return int(before)

@@ -1,6 +1,7 @@
 """Reports to look at, and to have sent again by a person."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from app.database.chunks import run_in_chunks
@@ -109,19 +110,6 @@ def describe_result(send: Send) -> str:
     return f"failed: {send.error}" if result is SendResult.FAILED else f"delivered{answered}"
 
 
-def list_latest_reports(state: str | None, reporter: str | None, limit: int) -> Iterator[str]:
-    """A line for each of the latest reports."""
-    query = Report.select().order_by(Report.id.desc()).limit(limit)
-    if state:
-        query = query.where(Report.state == state)
-    if reporter:
-        query = query.where(Report.reporter == reporter)
-    for row in query:
-        when, sends = format_time(row.created_at), f"{row.sends} send{'s' * (row.sends != 1)}"
-        error = f"  {row.last_error}" if row.last_error else ""
-        yield f"{when}  {row.id:>6}  {row.state:9}  {row.reporter} {row.kind}  {row.key}  {sends}{error}"
-
-
 def list_dead_reports(
     reporter: str, since: int | None = None, until: int | None = None
 ) -> list[int]:
@@ -147,17 +135,24 @@ def revive_reports(
     Those that only wait for their next send are sent now, with what is left of theirs.
     """
 
-    def revive(some: Sequence[int]) -> int:
-        mine = Report.id << list(some)
-        # Of a ready one `lease_until` tells when `due_at` was written: that of its last lease is over.
-        at_once = {"due_at": now, "lease_until": now}
-        anew = {"sends_before": Report.sends, "waiting_since": now, "takes": 0, **at_once}
+    revive = partial(revive_rows, (BoxState.DEAD, BoxState.READY), now)
+    return run_in_chunks(database, ids, revive, progress)
+
+
+def revive_rows(states: Sequence[str], now: int, ids: Sequence[int]) -> int:
+    """Inside: as revive_reports, of those of these rows that are in one of `states`; how many there were."""
+    mine = Report.id << list(ids)
+    # Of a ready one `lease_until` tells when `due_at` was written: that of its last lease is over.
+    at_once = {"due_at": now, "lease_until": now}
+    anew = {"sends_before": Report.sends, "waiting_since": now, "takes": 0, **at_once}
+    changed = 0
+    if BoxState.DEAD in states:
         dead = mine & (Report.state == BoxState.DEAD)
         changed = Report.update(state=BoxState.READY, **anew).where(dead).execute()
+    if BoxState.READY in states:
         waiting = mine & (Report.state == BoxState.READY) & (Report.due_at != now)
-        return int(changed + Report.update(**at_once).where(waiting).execute())
-
-    return run_in_chunks(database, ids, revive, progress)
+        changed += Report.update(**at_once).where(waiting).execute()
+    return int(changed)
 
 
 def require_revivable(id: int) -> None:

@@ -10,7 +10,7 @@ from app.counting.occasions import SOURCE, Occasion
 from app.database.keys import make_event_key
 from app.database.leases import MAX_TAKES
 from app.database.models import Attempt, Event, Grant, Part, Repayment, Report, Waiting
-from app.database.states import ON_THEIR_WAY, AttemptKind, BoxState
+from app.database.states import AttemptKind, BoxState
 from app.history.reports import describe_report, list_report_steps, list_reports_of
 from app.history.states import EventState
 from app.porch.masking import mask_tokens
@@ -229,23 +229,3 @@ def make_grant_step(grant: Grant) -> dict[str, Any]:
 def find_next_try(waiting: Waiting) -> int:
     """When a waiting event is due, in ms; one that a person sent again is due since then."""
     return max(int(waiting.due_at), int(waiting.waiting_since))
-
-
-def list_latest_events(state: str | None, limit: int) -> list[str]:
-    """A line for each of the latest events; those that wait, or are dead, before the settled."""
-    lines = []
-    if state != EventState.SETTLED:
-        wanted = [BoxState.DEAD] if state == EventState.DEAD else [*ON_THEIR_WAY]
-        if state is None:
-            wanted.append(BoxState.DEAD)
-        rows = Waiting.select().where(Waiting.state << wanted).order_by(Waiting.id.desc())
-        for row in rows.limit(limit):
-            when = format_time(row.received_at)
-            lines.append(
-                f"{when}  {judge_waiting(row):8} {row.type}  {row.event_id}  {row.last_error}"
-            )
-    if state in (None, EventState.SETTLED):
-        for event in Event.select().order_by(Event.id.desc()).limit(limit):
-            when = format_time(event.settled_at)
-            lines.append(f"{when}  settled  {event.type}  {event.event_id}  {event.nickname}")
-    return lines[:limit]

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -238,28 +239,27 @@ class Inbox:
         progress: Callable[[Sequence[Any]], Iterable[Any]] = iter,
     ) -> int:
         """Make waiting or dead events due at once; all dead ones for None. How many there were."""
-        now = self._now()
         states = [BoxState.DEAD] if keys is None else [BoxState.DEAD, BoxState.READY]
         chosen = Waiting.state << states
         if keys is not None:
             chosen &= Waiting.ordered_key << keys
-
-        def revive(ids: Sequence[int]) -> int:
-            changeable = (Waiting.id << list(ids)) & (Waiting.state << states)
-            rows: Any = Waiting.select(Waiting.ordered_key).where(changeable).tuples()
-            told = {"at": now, "what": AttemptKind.RETRY_BY_HAND, "detail": ""}
-            found = [{"ordered_key": bytes(row[0]), **told} for row in rows]
-            if found:
-                Attempt.insert_many(found).execute()
-            anew = {"due_at": AT_ONCE, "lease_until": now, "waiting_since": now}
-            Waiting.update(state=BoxState.READY, takes=0, retries=0, **anew).where(
-                changeable
-            ).execute()
-            return len(found)
-
         all_ids: Any = Waiting.select(Waiting.id).where(chosen).order_by(Waiting.id).tuples()
         ids = self._database.read(lambda: [row[0] for row in all_ids])
+        revive = partial(self.revive_rows, states)
         return run_in_chunks(self._database, ids, revive, progress)
+
+    def revive_rows(self, states: Sequence[str], ids: Sequence[int]) -> int:
+        """Inside: make those of these rows that are in one of `states` due at once; how many there were."""
+        now = self._now()
+        changeable = (Waiting.id << list(ids)) & (Waiting.state << list(states))
+        rows: Any = Waiting.select(Waiting.ordered_key).where(changeable).tuples()
+        told = {"at": now, "what": AttemptKind.RETRY_BY_HAND, "detail": ""}
+        found = [{"ordered_key": bytes(row[0]), **told} for row in rows]
+        if found:
+            Attempt.insert_many(found).execute()
+        anew = {"due_at": AT_ONCE, "lease_until": now, "waiting_since": now}
+        Waiting.update(state=BoxState.READY, takes=0, retries=0, **anew).where(changeable).execute()
+        return len(found)
 
 
 def find_key(delivery: Delivery) -> bytes:
