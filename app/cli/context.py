@@ -78,6 +78,6 @@ def find_person(by: str | None) -> str:
         person = f"user {os.getuid()}"
     if not 0 < len(person) <= LONGEST_NAME or not person.isprintable() or person != person.strip():
         raise GuerdonError(
-            f"--by: who does it is told in 1 to {LONGEST_NAME} printable characters, no space at an end"
+            f"--by: who says so is told in 1 to {LONGEST_NAME} printable characters, no space at an end"
         )
     return person

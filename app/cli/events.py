@@ -26,7 +26,9 @@ def events() -> None:
 
 
 @events.command("list")
-@click.option("--state", type=click.Choice(list(EventState)), help="only these")
+@click.option(
+    "--state", type=click.Choice([state.value for state in EventState]), help="only these"
+)
 @click.option("--type", default="", help="only those of this type, as server.vote")
 @click.option("--source", default="", help="only those from this source")
 @click.option("--server", default="", help="only those of this server; settled ones")

@@ -34,7 +34,9 @@ def reports() -> None:
 
 
 @reports.command("list")
-@click.option("--state", type=click.Choice(list(ReportState)), help="only these")
+@click.option(
+    "--state", type=click.Choice([state.value for state in ReportState]), help="only these"
+)
 @click.option("--reporter", default="", help="only those of this one")
 @click.option("--kind", default="", help="only those of this kind")
 @click.option("--since", type=MOMENT, help="queued at this time or later, UTC")

@@ -55,7 +55,7 @@ class Runner:
         """Go on for a turn where there is something to do; to how many rows it was done."""
         if time.monotonic() < self._next_look:
             return 0
-        if self._find_first() is None:
+        if self.find_first() is None:
             self._next_look = time.monotonic() + LOOK_EVERY
             return 0
         return self.run_turn()
@@ -65,7 +65,7 @@ class Runner:
 
         Nothing where there is none, or another has it in hand.
         """
-        first = self._find_first()
+        first = self.find_first()
         if first is None:
             return 0
         lease = take_leases(
@@ -78,8 +78,8 @@ class Runner:
         reach("act: leased, after COMMIT")
         return self._go_on(lease)
 
-    def _find_first(self) -> int | None:
-        """Acts are done in the order in which they were planned."""
+    def find_first(self) -> int | None:
+        """The act that is gone on with next; None: all are over. They are done as they were planned."""
         unfinished = Act.select(Act.id).where(Act.state << ON_THEIR_WAY).order_by(Act.id).limit(1)
         rows: Any = unfinished.tuples()
         return next((row[0] for row in self._database.read(lambda: list(rows))), None)

@@ -175,7 +175,7 @@ def test_who_pays_has_a_name_that_can_be_shown(run: Run, name: str) -> None:
     result = run("server.vote", "v1", "--by", name)
 
     assert result.exit_code == 1
-    assert "--by: who pays is told in 1 to 64 printable characters" in result.stderr
+    assert "--by: who says so is told in 1 to 64 printable characters" in result.stderr
     assert "\x1b" not in result.stderr
 
 
