@@ -11,27 +11,26 @@ from functools import lru_cache
 CUT = "…"
 # Each of them is read once from its first letter to its last, whatever a stranger has put in.
 QUOTED = re.compile(r"\"[^\"]*+(?:\"|\Z)|“[^”]*+(?:”|\Z)|(?<!\w)'[^']*+(?:'(?!\w)|\Z)")
-WORD = re.compile(r"[\w.:/@+%-]++")
-HEX = re.compile(r"[0-9a-fA-F-]{8,}+")
+# Words with a digit in them, and what is hexadecimal without one.
+DIFFERS = re.compile(
+    r"(?<![\w.:/@+%-])(?:(?:[^\W\d]|[.:/@+%-])*+\d[\w.:/@+%-]*+|[a-fA-F-]{8,}+(?![\w.:/@+%-]))"
+)
 SAYS_MUCH = ("answered ", "HTTP ", "status ", "ret_code ")  # what a platform means by a number
 SHORT = re.compile(r"\d{1,6}")
 SEVERAL = re.compile(rf"{CUT}(?:[\s,;/]*+{CUT})+")
-DIGIT = re.compile(r"\d")
 
 
 @lru_cache(maxsize=4096)
 def make_fingerprint(error: str) -> str:
     """The error without what is of one event alone; "" stays ""."""
-    told = WORD.sub(cut_word, QUOTED.sub(CUT, error))
+    told = DIFFERS.sub(cut_word, QUOTED.sub(CUT, error))
     return " ".join(SEVERAL.sub(CUT, told).split())
 
 
 def cut_word(found: "re.Match[str]") -> str:
     word = found.group().rstrip(".:-/")
-    rest = found.group()[len(word) :]
-    if SHORT.fullmatch(word) and found.string.endswith(SAYS_MUCH, 0, found.start()):
-        return word + rest
-    return CUT + rest if DIGIT.search(word) or HEX.fullmatch(word) else word + rest
+    is_code = SHORT.fullmatch(word) and found.string.endswith(SAYS_MUCH, 0, found.start())
+    return (word if is_code else CUT) + found.group()[len(word) :]
 
 
 @lru_cache(maxsize=4096)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from app.database.opening import Database
-from app.database.windows import SLACK, find_first_row
+from app.database.windows import SLACK, find_ends, find_first_row
 from app.history.qualifiers import BadFilter
 from app.porch.text import shorten
 
@@ -132,7 +132,7 @@ def read_stretch(
 
     `span` is since when and until when (ms) they are; up to `most` ids are looked through.
     """
-    low, high = find_ends(database, table, time, span)
+    low, high = find_bounds(database, table, time, span)
     before = min(before, high + 1)
     begin = max(low, before - most)
     if begin >= before:
@@ -146,19 +146,19 @@ def read_stretch(
     return Stretch(rows, begin if begin > low else None, begin > low)
 
 
-def find_ends(
+def find_bounds(
     database: Database, table: str, time: str, span: tuple[int | None, int | None]
 ) -> tuple[int, int]:
     """The lowest and the highest id that a row of this span can have."""
     since, until = span
-    low, high = database.execute_sql(f"SELECT MIN(id), MAX(id) FROM {table}").fetchone()
-    if low is None:
+    low, high = find_ends(database, table)
+    if low is None or high is None:
         return 1, 0
     if since is not None:
         low = max(low, find_first_row(database, since, table, time))
     if until is not None:
         high = min(high, find_first_row(database, until, table, time) + 2 * SLACK)
-    return int(low), int(high)
+    return low, high
 
 
 def read_number(before: str | None) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 from app.counting.ledger_events import HAS_PARTS, rebuild_event
 from app.database.keys import make_event_key
 from app.database.opening import Database
+from app.database.windows import find_ends
 from app.porch.rounds import join_key
 from app.porch.types import Event
 
@@ -57,8 +58,10 @@ def list_unpaid_keys(database: Database, keys: Sequence[bytes]) -> set[bytes]:
 
 def list_windows(database: Database) -> list[int]:
     """The first ids of stretches of the ledger that one statement reads soon."""
-    lowest, highest = database.execute_sql("SELECT MIN(id), MAX(id) FROM guerdon_events").fetchone()
-    return [] if lowest is None else list(range(lowest, highest + 1, ROWS_AT_ONCE))
+    lowest, highest = find_ends(database, "guerdon_events")
+    if lowest is None or highest is None:
+        return []
+    return list(range(lowest, highest + 1, ROWS_AT_ONCE))
 
 
 def read_window(
