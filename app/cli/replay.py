@@ -6,7 +6,7 @@ from datetime import datetime
 import click
 
 from app.cli.context import count, find_person, open_configured
-from app.cli.following import follow_act
+from app.cli.following import do_plan
 from app.cli.pages import tell_page
 from app.cli.reports import MOMENT, count_ms
 from app.guerdon import Guerdon
@@ -87,7 +87,7 @@ def replay_chosen(
     tell_plan(plan, what)
     if not plan.count or not (yes or click.confirm("Try them again?", abort=True)):
         return
-    act = follow_act(acts, acts.start(plan.id).id)
+    act = do_plan(acts, plan.id)
     tell(f"act {act.id}: {count(act.done, what)} will be tried again at once")
     if act.done < act.number:
         tell(f"{count(act.number - act.done, what)} had moved on before it came to them")

@@ -179,7 +179,7 @@ def test_it_is_stopped_by_another_while_it_is_followed(guerdon: Guerdon, run: Ru
     following.send_signal(signal.SIGINT)
     _, said = following.communicate(timeout=60)
 
-    assert following.returncode == 1
+    assert following.returncode == 1, said
     assert f"act {held + 1} goes on where a dispatcher runs: `guerdon acts stop {held + 1}`" in said
     stopped = run("acts", "stop", str(held + 1))
     assert stopped.stdout == f"act {held + 1} is stopped: 0 of 3 are done\n"

@@ -102,7 +102,7 @@ def test_list_shows_each_report_and_takes_filters(shop: Guerdon, run: Run) -> No
     assert lines[1].endswith("1 send  the shop is shut")
     assert len(run("list", "--state", "dead").output.splitlines()) == 2
     assert run("list", "--reporter", "nobody").output == ""
-    assert len(run("list", "--limit", 1).output.splitlines()) == 1
+    assert len(run("list", "--limit", 1).stdout.splitlines()) == 1
 
 
 def test_show_tells_every_send_and_masks_tokens(shop: Guerdon, run: Run) -> None:
