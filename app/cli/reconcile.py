@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from app.cli.context import count, open_configured
-from app.cli.repay import find_person
+from app.cli.context import count, find_person, open_configured
 from app.cli.reports import MOMENT, count_ms
 from app.database.reconciliation_models import Reconciliation
 from app.guerdon import Guerdon
