@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.counting.player_index import make_player_index
+from app.counting.player_index import add_player_index
 from app.database.models import Grant
 from app.guerdon import Guerdon
 from app.history.causes import list_causes
@@ -75,7 +75,7 @@ def test_a_player_is_found_by_the_finder(guerdon: Guerdon, is_indexed: bool) -> 
     pile_settled(guerdon, 5, "nobodys")  # as Bob too, but who was paid is another
     if is_indexed:
         with guerdon.database.connection_context():
-            make_player_index(guerdon.database)
+            list(add_player_index(guerdon.database))
             guerdon.database.execute_sql(
                 "UPDATE guerdon_events SET player_id = (SELECT player_id FROM guerdon_grants LIMIT 1)"
                 f" WHERE event_id LIKE {guerdon.database.param}",
