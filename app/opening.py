@@ -49,6 +49,7 @@ def list_secrets(config: Config) -> list[Secret]:
     passwords = [Secret(text, "database") for text in (quoted, unquote(quoted))]
     ours = [
         *config.api.keys, *list_proxy_secrets(config.network), *config.rewards.draw_secrets,
+        *config.dashboard.secrets,
     ]  # fmt: skip
     return [*find_secrets(ours), *passwords]
 

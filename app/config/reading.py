@@ -10,6 +10,7 @@ from marshmallow import ValidationError, fields
 
 from app.config import sections
 from app.config.checking import StrictSchema, list_faults
+from app.config.dashboard import Dashboard, DashboardSchema
 from app.config.reconciling import Reconcile, ReconcileSchema
 from app.config.references import place_database, read_tables
 from app.config.retention import Retention, RetentionSchema
@@ -27,6 +28,7 @@ SECTIONS: Mapping[str, type[sections.SectionSchema]] = {
     "network": sections.NetworkSchema,
     "reconcile": ReconcileSchema,
     "retention": RetentionSchema,
+    "dashboard": DashboardSchema,
 }
 USUAL_DATABASE = "sqlite:///var/guerdon.db"  # in the studio's folder
 PLUGINS = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String()))
@@ -51,6 +53,7 @@ class Config:
     network: sections.Network
     reconcile: Reconcile
     retention: Retention
+    dashboard: Dashboard
     plugins: Mapping[str, Mapping[str, Any]] = field(repr=False)  # they may hold secrets
     warnings: tuple[str, ...] = ()  # what works today and should be written otherwise
 
