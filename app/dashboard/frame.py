@@ -13,7 +13,6 @@ from flask import Blueprint, Response, abort, current_app, g, redirect, request
 from flask_babel import gettext as _
 
 from app.config.dashboard import Role
-from app.dashboard.patience import limit_time
 from app.guerdon import Guerdon
 
 log = structlog.get_logger()
@@ -44,8 +43,7 @@ def look(path: str) -> Callable[[View], View]:
     def register(view: View) -> View:
         @wraps(view)
         def shown(**arguments: Any) -> Any:
-            database = get_guerdon().database
-            with database.connection_context(), limit_time(database):
+            with get_guerdon().database.limit_time():
                 return view(**arguments)
 
         screens.get(path, endpoint=view.__name__)(shown)

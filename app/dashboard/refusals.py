@@ -9,7 +9,7 @@ from flask_wtf.csrf import CSRFError
 from peewee import PeeweeException
 from werkzeug.exceptions import HTTPException
 
-from app.dashboard.patience import TookTooLong
+from app.database.patience import TookTooLong
 from app.porch.errors import DatabaseUnavailable, GuerdonError
 
 log = structlog.get_logger()
