@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from peewee import fn
-
-from app.database.models import Claim, Event, Report, Waiting
+from app.database.models import Event, Report, Waiting
+from app.database.opening import Database
 from app.database.states import ON_THEIR_WAY, BoxState
 from app.history.timeline import find_next_try, judge_waiting
+from app.numbers.open_counts import OpenCount, count_open
 
 OPEN = (*ON_THEIR_WAY, BoxState.DEAD)
 LOOKED_THROUGH = 250  # open events of a state in which a player is looked for
@@ -24,56 +24,31 @@ class Pile:
     oldest: int | None = None
 
 
-def count_events() -> Pile:
-    """Events that wait, and dead ones."""
-    rows: Any = (
-        Waiting.select(Waiting.state, fn.COUNT(Waiting.id))
-        .where(Waiting.state << OPEN)
-        .group_by(Waiting.state)
-        .tuples()
-    )
-    counts = dict(rows)
-    oldest = Waiting.select(fn.MIN(Waiting.received_at)).where(Waiting.state << ON_THEIR_WAY)
-    return make_pile(counts, oldest.scalar())
+@dataclass(frozen=True, slots=True)
+class Piles:
+    """All that is open: reports by their reporter."""
+
+    events: Pile
+    reports: dict[str, Pile]
+    claims: Pile
 
 
-def count_reports() -> dict[str, Pile]:
-    """Reports on their way and dead ones, by reporter."""
-    rows: Any = (
-        Report.select(Report.reporter, Report.state, fn.COUNT(Report.id))
-        .where(Report.state << OPEN)
-        .group_by(Report.reporter, Report.state)
-        .tuples()
-    )
-    counts: dict[str, dict[str, int]] = {}
-    for reporter, state, count in rows:
-        counts.setdefault(reporter, {})[state] = count
-    oldest: Any = (
-        Report.select(Report.reporter, fn.MIN(Report.created_at))
-        .where(Report.state << ON_THEIR_WAY)
-        .group_by(Report.reporter)
-        .tuples()
-    )
-    since = dict(oldest)
-    return {name: make_pile(counts[name], since.get(name)) for name in sorted(counts)}
+def count_piles(database: Database) -> Piles:
+    """What waits and what is dead now, on the connection of this thread."""
+    found = count_open(database)
+    reporters = sorted({one.of for one in found.reports})
+    reports = {
+        name: make_pile([one for one in found.reports if one.of == name]) for name in reporters
+    }
+    return Piles(make_pile(found.inbox), reports, make_pile(found.claims))
 
 
-def count_claims() -> Pile:
-    """Claims that no game server has given out yet."""
-    counts: Any = (
-        Claim.select(Claim.state, fn.COUNT(Claim.id))
-        .where(Claim.state << ON_THEIR_WAY)
-        .group_by(Claim.state)
-        .tuples()
-    )
-    first = Claim.select(fn.MIN(Claim.id)).where(Claim.state << ON_THEIR_WAY).scalar()
-    row = Claim.get_or_none(Claim.id == first) if first else None
-    return make_pile(dict(counts), row.created_at if row else None)
-
-
-def make_pile(counts: dict[str, int], oldest: int | None) -> Pile:
-    waiting = sum(counts.get(state, 0) for state in ON_THEIR_WAY)
-    return Pile(waiting, counts.get(BoxState.DEAD, 0), oldest)
+def make_pile(rows: Sequence[OpenCount]) -> Pile:
+    """Rows of all states as one; what is dead waits for nobody."""
+    waiting = [one for one in rows if one.state in ON_THEIR_WAY]
+    times = [one.oldest for one in waiting if one.oldest is not None]
+    dead = sum(one.number for one in rows if one.state == BoxState.DEAD)
+    return Pile(sum(one.number for one in waiting), dead, min(times, default=None))
 
 
 def list_events(most: int) -> list[dict[str, Any]]:

@@ -7,9 +7,7 @@ from peewee import PeeweeException
 
 from app.dashboard.frame import get_guerdon, look
 from app.dashboard.open_work import (
-    count_claims,
-    count_events,
-    count_reports,
+    count_piles,
     find_last_settled,
     list_dead_reports,
     list_events,
@@ -22,9 +20,10 @@ SHOWN = 15  # of each kind
 @look("/")
 def show_home() -> Any:
     """The first page: a person on call reads here what is stuck and why."""
+    piles = count_piles(get_guerdon().database)
     return render_template(
-        "home.html", fault=find_fault(), events=count_events(), reports=count_reports(),
-        claims=count_claims(), settled_at=find_last_settled(), stuck=list_events(SHOWN),
+        "home.html", fault=find_fault(), events=piles.events, reports=piles.reports,
+        claims=piles.claims, settled_at=find_last_settled(), stuck=list_events(SHOWN),
         dead_reports=list_dead_reports(SHOWN),
     )  # fmt: skip
 
