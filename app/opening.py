@@ -51,6 +51,7 @@ def list_secrets(config: Config) -> list[Secret]:
     ours = [
         *config.api.keys, *list_proxy_secrets(config.network), *config.rewards.draw_secrets,
         *config.metrics.keys,
+        *config.dashboard.secrets,
     ]  # fmt: skip
     return [*find_secrets(ours), *passwords]
 

@@ -38,6 +38,7 @@ WHEN_ASKED = {
     "playground": "app.cli.playground",
     "run": "app.cli.playground",
     "counters": "app.cli.counters",
+    "dashboard": "app.cli.dashboard",
     "draws": "app.cli.counters",
     "hooks": "app.cli.hooks",
     "init": "app.cli.scaffold",

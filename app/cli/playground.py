@@ -30,7 +30,7 @@ from app.playground.processes import (
     split_bind,
 )
 from app.playground.reloading import Reloading
-from app.playground.sections import SECRETS, write_config
+from app.playground.sections import DEMO_PASSWORD, DEMO_USER, SECRETS, write_config
 from app.playground.stage import Stage
 from app.porch.errors import ConfigError, GuerdonError
 from app.terminal import tell
@@ -42,13 +42,14 @@ WELCOME = """
 
   Service     {service}
   Reports     of levels and rounds: {playground}/game
+  Dashboard   {dashboard}, as {demo_user} with the password {demo_password}
   Programme   streaks, parties, rankings, with a clock to turn: {playground}/programme
   Players     {players}, and whom you add
   Database    {database}, the playground's own: nothing else is touched, nobody else is told
   Ask it      curl -H "Authorization: Bearer {key}" {service}/v1/players/Alice
   Commands    GUERDON_CONFIG={config} {guerdon} events list
 
-  Ctrl-C ends both.
+  Ctrl-C ends all.
 """
 
 
@@ -78,10 +79,11 @@ def playground() -> None:
     "--reload", "is_reloading", is_flag=True, help="take over what changes in plugins and config"
 )
 def run(is_reloading: bool) -> None:
-    """The service and the playground, with players to try; Ctrl-C ends both."""
+    """The service, the playground and the dashboard, with players to try; Ctrl-C ends all."""
     bind, service = prepare_environment()
-    require_free(bind, "GUERDON_PLAYGROUND_BIND")
-    require_free(os.environ["GUERDON_BIND"], "GUERDON_BIND")
+    for variable in ("GUERDON_PLAYGROUND_BIND", "GUERDON_BIND", "GUERDON_DASHBOARD_BIND"):
+        require_free(os.environ[variable], variable)
+    dashboard = format_address(os.environ["GUERDON_DASHBOARD_BIND"])
     load_environment(find_config())  # ours are set already
     yours, _ = read_config(find_config())  # its faults are told where the copy is opened
     database = make_database(yours.database.url)
@@ -91,20 +93,23 @@ def run(is_reloading: bool) -> None:
     welcome = WELCOME.format(
         playground=format_address(bind),
         service=service,
+        dashboard=dashboard,
+        demo_user=DEMO_USER,
+        demo_password=DEMO_PASSWORD,
         players=", ".join(DEMO_PLAYERS),
         database=shorten_path(database),
         config=shorten_path(config),
         guerdon=find_command(),
         key=key if key in SECRETS.values() else "$GUERDON_API_KEY",
     )
-    answering = [f"{service}/readyz", format_address(bind)]
+    answering = [f"{service}/readyz", format_address(bind), f"{dashboard}/healthz"]
     os.environ["GUERDON_CONFIG"] = str(config)
-    both = ["serve", "playground"]
+    all_three = ["serve", "playground", "dashboard"]
     if not is_reloading:
-        run_together(both, answering, welcome)
+        run_together(all_three, answering, welcome)
         return
     reloading = Reloading(yours, config, format_address(bind))
-    run_together(both, answering, welcome, reloading.look)
+    run_together(all_three, answering, welcome, reloading.look)
     reloading.stop()
 
 
@@ -151,10 +156,10 @@ def prepare_environment() -> tuple[str, str]:
     """
     bind = os.environ.setdefault("GUERDON_PLAYGROUND_BIND", "127.0.0.1:8001")
     service = os.environ.setdefault("GUERDON_BIND", "127.0.0.1:8000")
-    if not is_loopback(split_bind(bind)[0]):
-        raise GuerdonError(
-            "the playground is for this machine: GUERDON_PLAYGROUND_BIND is not loopback"
-        )
+    os.environ.setdefault("GUERDON_DASHBOARD_BIND", "127.0.0.1:8002")
+    for variable in ("GUERDON_PLAYGROUND_BIND", "GUERDON_DASHBOARD_BIND"):
+        if not is_loopback(split_bind(os.environ[variable])[0]):
+            raise GuerdonError(f"the playground is for this machine: {variable} is not loopback")
     missing = [name for name in SECRETS if not os.environ.get(name)]
     if missing and not is_loopback(split_bind(service)[0]):
         raise GuerdonError(f"GUERDON_BIND is not loopback: set {' and '.join(missing)} yourself")

@@ -10,6 +10,7 @@ from marshmallow import ValidationError, fields
 
 from app.config import sections
 from app.config.checking import StrictSchema, list_faults
+from app.config.dashboard import Dashboard, DashboardSchema
 from app.config.reconciling import Reconcile, ReconcileSchema
 from app.config.references import place_database, read_tables
 from app.config.retention import Retention, RetentionSchema
@@ -30,6 +31,7 @@ SECTIONS: Mapping[str, type[sections.SectionSchema]] = {
     "retention": RetentionSchema,
     "metrics": MetricsSchema,
     "alerts": AlertsSchema,
+    "dashboard": DashboardSchema,
 }
 USUAL_DATABASE = "sqlite:///var/guerdon.db"  # in the studio's folder
 PLUGINS = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String()))
@@ -56,6 +58,7 @@ class Config:
     retention: Retention
     metrics: Metrics
     alerts: Alerts
+    dashboard: Dashboard
     plugins: Mapping[str, Mapping[str, Any]] = field(repr=False)  # they may hold secrets
     warnings: tuple[str, ...] = ()  # what works today and should be written otherwise
 

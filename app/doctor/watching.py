@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from typing import Any
 
 from app.doctor.findings import Finding, fail, say_ok, warn
 from app.guerdon import Guerdon
@@ -10,10 +9,8 @@ from app.metrics.folder import find_files
 
 
 def check_dashboard(guerdon: Guerdon) -> Iterator[Finding]:
-    """Whether anybody may come in; nothing where this version has none."""
-    dashboard: Any = getattr(guerdon.config, "dashboard", None)
-    if dashboard is None:
-        return
+    """Whether anybody may come in."""
+    dashboard = guerdon.config.dashboard
     if not dashboard.is_open:
         yield say_ok("dashboard", "closed: [dashboard] names nobody who may come in")
     elif not dashboard.address.startswith("https://"):

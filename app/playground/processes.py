@@ -1,4 +1,4 @@
-"""Starts the service and the playground, and ends both when one of them does or somebody says so."""
+"""Starts service, playground and dashboard, and ends all when one of them does or somebody says so."""
 
 import ipaddress
 import signal

@@ -73,6 +73,7 @@ class Reloading:
                 tell("", f"not reloaded after {', '.join(names)}; what runs goes on:", *faults)
                 return
             children.hang_up("serve")
+            children.hang_up("dashboard")
             children.restart("playground")
             wait_for_answer(self._address)
             tell("", f"reloaded after {', '.join(names)}")

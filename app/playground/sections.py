@@ -19,6 +19,11 @@ SECRETS = {
     "GUERDON_API_KEY": "playground-api-key",
     "GAMEMONITORING_TOKEN": "playground-webhook-token",
 }
+DEMO_USER, DEMO_PASSWORD = "demo", "demo-on-this-machine"
+DEMO_HASH = (
+    "scrypt:32768:8:1$B6vPZkvPcktP0WlQ$45417e9b8a465c285c0fb9c469b3ffe05123"
+    "9c99da98883ef7703fc4e221f43ce4e014a0e8a3cdfab8e8c31719427c9e695af766cdce864a15c7ff6ec0803fbe"
+)
 QUICK: dict[str, dict[str, Any]] = {  # seconds; usually 60, 60, 60, which is long to look at
     "g123": {"timeout": 2},
     "sud": {"timeout": 2, "retry_delays": [3, 6, 12]},
@@ -35,6 +40,11 @@ def build_sections(address: str) -> dict[str, dict[str, Any]]:
         "g123": {"host": address, **app},
         "sud": {"report_url": address + sud.PATH, "unsigned": False, **app},
     }
+
+
+def make_demo_user() -> dict[str, str]:
+    """Who may do everything in the dashboard of `guerdon run`."""
+    return {"name": DEMO_USER, "password": DEMO_HASH, "role": "act"}
 
 
 def refer(variable: str) -> dict[str, str]:
@@ -72,6 +82,7 @@ def divert(tables: dict[str, Any], address: str, database: Path) -> dict[str, An
         "dispatcher": {**as_table(tables.get("dispatcher")), "in_workers": True},
         "players": own_players,
         "reconcile": {**as_table(tables.get("reconcile")), "patience": "0 seconds"},
+        "dashboard": {"users": [make_demo_user()]},
         "plugins": divert_plugins(as_table(tables.get("plugins")), address, is_own),
     }
 

@@ -14,7 +14,9 @@ from typing import Any
 from gunicorn.errors import HaltServer
 
 WSGI_APP = "app.serving.wsgi:app"
-NAMES = (WSGI_APP, "wsgi:app")  # the same, by a shorter name where the folder is Guerdon's own
+DASHBOARD_APP = "app.serving.dashboard_wsgi:app"
+# The last is the first, by a shorter name where the folder is Guerdon's own.
+NAMES = (WSGI_APP, DASHBOARD_APP, "wsgi:app")
 CHECK_PATIENCE = 60  # seconds for the checks before a reload
 START_PATIENCE = 30  # seconds for the new workers to serve
 PAUSE = 0.1  # seconds

@@ -348,8 +348,10 @@ def whole(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SUD_APP_SECRET", "a secret")
     monkeypatch.setenv("PROXY_PASSWORD", "a secret")
     monkeypatch.setenv("DRAW_SECRET", "a secret")
+    monkeypatch.setenv("DASHBOARD_KEY", "a key of at least 32 characters!")
+    monkeypatch.setenv("OIDC_SECRET", "a secret")
     monkeypatch.setenv("WEBHOOK_SECRET", "whsec_c2VjcmV0")
-    return write(re.sub(r"(?m)^# (?=\[plugins\.|\w+ = )", "", SHIPPED_CONFIG.read_text()))
+    return write(re.sub(r"(?m)^# (?=\[plugins\.|[\w.]+ = )", "", SHIPPED_CONFIG.read_text()))
 
 
 def test_the_shipped_config_documents_every_setting(whole: Path) -> None:

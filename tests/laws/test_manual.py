@@ -54,6 +54,7 @@ class Reader:
             "PATH": f"{tools}:{os.environ['PATH']}",
             "GUERDON_BIND": f"127.0.0.1:{find_free_port()}",
             "GUERDON_PLAYGROUND_BIND": f"127.0.0.1:{find_free_port()}",
+            "GUERDON_DASHBOARD_BIND": f"127.0.0.1:{find_free_port()}",
             "GUERDON_PLAYGROUND_DATABASE": str(folder / "playground.db"),
             **environment,
         }
@@ -93,7 +94,7 @@ class Reader:
                 shlex.split(command), cwd=self._place, env=self._environment, stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
-        Running(self._process, "", "", self._log).wait_until_welcome()
+        Running(self._process, "", "", "", self._log).wait_until_welcome()
 
     def end(self) -> None:
         if self._process is not None:

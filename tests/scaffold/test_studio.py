@@ -160,6 +160,7 @@ def test_guerdon_run_knows_its_plugins_and_its_secrets(studio: Path) -> None:
         env=os.environ | {
             "GUERDON_BIND": f"127.0.0.1:{find_free_port()}",
             "GUERDON_PLAYGROUND_BIND": f"127.0.0.1:{find_free_port()}",
+            "GUERDON_DASHBOARD_BIND": f"127.0.0.1:{find_free_port()}",
         },
     )  # fmt: skip
     try:

@@ -39,11 +39,12 @@ class Running:
     process: subprocess.Popen[bytes]
     service: str
     playground: str
+    dashboard: str
     log: Path
 
     def wait_until_welcome(self) -> None:
         deadline = time.monotonic() + PATIENCE
-        while "Ctrl-C ends both" not in self.log.read_text():
+        while "Ctrl-C ends all" not in self.log.read_text():
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)
@@ -67,8 +68,8 @@ def run_guerdon(directory: Path, *options: str, **environment: str) -> Iterator[
     config = directory / "config" / "guerdon.toml"
     text = re.sub(r"(?m)^retry_delays = .*$", "retry_delays = [2, 2]", config.read_text())
     config.write_text(text)
-    ports = find_free_port(), find_free_port()
-    service, playground = (f"http://127.0.0.1:{port}" for port in ports)
+    ports = find_free_port(), find_free_port(), find_free_port()
+    service, playground, dashboard = (f"http://127.0.0.1:{port}" for port in ports)
     names = ("GUERDON_", "GAMEMONITORING_", "WEB_CONCURRENCY", "GUNICORN_")
     env = {name: value for name, value in os.environ.items() if not name.startswith(names)} | {
         "TMPDIR": str(directory),
@@ -76,6 +77,7 @@ def run_guerdon(directory: Path, *options: str, **environment: str) -> Iterator[
         "GUERDON_PLAYGROUND_DATABASE": f"{directory}/playground.db",
         "GUERDON_BIND": f"127.0.0.1:{ports[0]}",
         "GUERDON_PLAYGROUND_BIND": f"127.0.0.1:{ports[1]}",
+        "GUERDON_DASHBOARD_BIND": f"127.0.0.1:{ports[2]}",
         **environment,
     }
     log = directory / "log"
@@ -85,7 +87,7 @@ def run_guerdon(directory: Path, *options: str, **environment: str) -> Iterator[
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
     try:
-        yield Running(process, service, playground, log)
+        yield Running(process, service, playground, dashboard, log)
     finally:
         with suppress(ProcessLookupError):  # it ended by itself
             os.killpg(process.pid, signal.SIGKILL)

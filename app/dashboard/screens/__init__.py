@@ -1,0 +1,1 @@
+"""The screens: a file for each, its template of the same name."""

@@ -1,0 +1,58 @@
+"""How gunicorn hosts the dashboard: one process with threads, apart from the workers that pay.
+
+One, so that what it counts in memory, as tries to sign in, is exact; with threads, since a page that the
+database keeps waiting, or a password that is checked, must not stop the others.
+"""
+
+import logging
+import os
+import signal
+from typing import Any
+
+from app.serving.logger import JsonLogger
+from app.serving.reloading import DASHBOARD_APP, reload_carefully
+
+bind = os.environ.get("GUERDON_DASHBOARD_BIND", "127.0.0.1:8002")
+wsgi_app = DASHBOARD_APP
+worker_class = "gthread"
+workers = 1
+threads = 8
+logger_class = JsonLogger
+preload_app = False
+timeout = 60  # seconds without a sign of life before the worker is started anew
+graceful_timeout = 10  # seconds for the requests in hand when told to stop
+keepalive = 5  # seconds
+limit_request_line = 8190  # a name of 255 letters is long when it is written for an address
+control_socket_disable = True
+
+# Whom [dashboard] proxies names is believed by the app, and nobody by gunicorn.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
+
+
+def on_starting(server: Any) -> None:
+    """SIGHUP is heard only where the dashboard would start anew."""
+    reload_carefully(server)
+
+
+def when_ready(server: Any) -> None:
+    """`guerdon dashboard` has held Ctrl-C back while gunicorn was imported: here it is heard."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """A worker ends as it is told, whenever that is."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def post_worker_init(worker: Any) -> None:
+    """From here on secrets are known, and hidden in gunicorn's lines too."""
+    worker.log.format_by(logging.getLogger().handlers[0].formatter)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """The worker ends: so do its connections."""
+    guerdon = getattr(getattr(worker, "wsgi", None), "extensions", {}).get("guerdon")
+    if guerdon is not None:
+        guerdon.close()
