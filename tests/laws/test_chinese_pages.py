@@ -35,10 +35,17 @@ def count_names(page: str) -> Counter[str]:
     return Counter(" ".join(span.split()) for span in spans)
 
 
+def strip_anchor(link: str) -> str:
+    """The anchors of a Chinese page are Chinese headings."""
+    path, hash_sign, _anchor = link.partition("#")
+    is_translated = not path or any(Path(path).name in {one.name for one in pair} for pair in PAIRS)
+    return path + hash_sign if is_translated else link
+
+
 def list_links(page: str) -> list[str]:
     """Where links lead, but for those between the languages; a Chinese page may be linked instead."""
     found = re.findall(r"\]\(([^)]+)\)", BLOCK.sub("", page))
-    return sorted(link.replace(".zh-CN.md", ".md") for link in found)
+    return sorted(link.replace(".zh-CN.md", ".md") for link in map(strip_anchor, found))
 
 
 def test_it_works() -> None:
