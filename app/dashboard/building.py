@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, current_app, g, request, url_for
-from flask_babel import Babel, get_locale
 from flask_wtf.csrf import CSRFProtect
 
 from app.dashboard.frame import answer_part, get_guerdon, is_part, may_act, screens
 from app.dashboard.gate import SignedApp, meet, set_headers, set_up_cookie
+from app.dashboard.language import language
 from app.dashboard.metrics import metrics
 from app.dashboard.navigation import NAVIGATION
 from app.dashboard.oidc import add_provider
@@ -19,6 +19,7 @@ from app.dashboard.refusals import add_refusals
 from app.dashboard.signing_in import limiter, signing
 from app.dashboard.words import add_words
 from app.guerdon import Guerdon
+from app.languages import add_languages
 
 SCREENS = ("home", "events", "reports", "players", "rules", "boards", "finding", "about")
 LONGEST_FORM = 1 << 16  # bytes
@@ -41,11 +42,12 @@ def build_dashboard(guerdon: Guerdon) -> Flask:
     app.before_request(meet)  # before tokens are looked at: who has no session is told so
     CSRFProtect(app)
     limiter.init_app(app)
-    Babel(app)
+    add_languages(app)
     add_words(app)
     add_refusals(app)
     app.register_blueprint(screens)
     app.register_blueprint(signing)
+    app.register_blueprint(language)
     app.register_blueprint(metrics)
     if guerdon.config.dashboard.oidc is not None:
         add_provider(app, guerdon.config.dashboard.oidc)
@@ -71,7 +73,6 @@ def describe_frame() -> dict[str, Any]:
         "frame": "part.html" if is_part() else "layout.html",
         "navigation": NAVIGATION,
         "asset": find_asset,
-        "get_locale": get_locale,
         "sources": get_guerdon().sources,
         "now": get_guerdon().now(),
         "ways": {"password": bool(users), "oidc": "oidc" in current_app.blueprints},

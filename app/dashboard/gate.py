@@ -15,6 +15,7 @@ from app.porch.errors import DatabaseUnavailable
 SAFE = ("GET", "HEAD", "OPTIONS")
 FOR_STRANGERS = (
     "static",
+    "language.choose",
     "signing.tell_alive",
     "metrics.show_metrics",
 )  # that asks for a key itself
