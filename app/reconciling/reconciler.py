@@ -90,7 +90,9 @@ class Reconciler:
             newest = self._now() - self._config.patience * 1000
             found = compare_list(self._database, listing, newest)
             found.unknown = list(find_unknown(self._database, row.source, listing))
-        healed = self._heal(found.missing) if row.heals else 0
+        # Without its time it may be of before the ledger began: whoever paid then has paid it.
+        timed = [one for one in found.missing if one.occurred_at is not None]
+        healed = self._heal(timed) if row.heals else 0
         # The one place that knows who has healed what: a row of the audit belongs here.
         result = Result(self.results.end(row, listing, found, healed), found)
         tell_result(result)

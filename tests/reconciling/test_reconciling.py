@@ -315,3 +315,17 @@ def test_a_vote_that_is_delivered_while_it_is_reconciled_is_paid_once(
     assert books().events == sorted(["old", *ids])
     assert (books().grants, books().gold["Bob"], books().waiting) == (41, "4100.00", {})
     assert count(reconcile(guerdon)) == {"listed": 40}
+
+
+@on_sqlite
+def test_a_vote_without_a_time_is_shown_and_never_healed(
+    guerdon: Guerdon, site: VoteSite, clock: Clock, books: Read, vote_api: VoteApi
+) -> None:
+    """It may be of before the ledger began, and whoever paid then has paid it."""
+    site.add("untimed", clock.now - 1000 * HOUR, created_at=None)
+
+    row = reconcile(guerdon, heal=True)
+    serve(guerdon)
+
+    assert count(row) == {"listed": 1, "missing": 1}
+    assert books().events == ["old"]
