@@ -98,6 +98,11 @@ class Keeper:
         )
         return rows
 
+    @property
+    def _held(self) -> str:
+        """Rows stay as they were read until our COMMIT: a person may have a dead report sent just then."""
+        return " FOR UPDATE" if self._database.family == "mysql" else ""
+
     def _strip(self) -> int | None:
         add_mark(self._database, PLACE, "{}")
         before = read_mark(self._database, PLACE) or "{}"
@@ -134,7 +139,7 @@ class Keeper:
         """Inside: of settled events the facts that rules ask stay, and nothing of how they waited."""
         sql = (
             "SELECT id, source, type, settled_at, data, ordered_key FROM guerdon_events"
-            f" WHERE id IN ({join_ids(ids)}) AND {OLD['events'][2]}"
+            f" WHERE id IN ({join_ids(ids)}) AND {OLD['events'][2]}{self._held}"
         )
         rows = self._database.execute_sql(sql).fetchall()
         mark, types = self._database.param, Counter[str]()
@@ -163,6 +168,7 @@ class Keeper:
         """Inside: of reports that are over, neither what was said nor what was answered stays."""
         sql = (
             f"SELECT id FROM guerdon_reports WHERE id IN ({join_ids(ids)}) AND {OLD['reports'][2]}"
+            f"{self._held}"
         )
         listed = join_ids(row[0] for row in self._database.execute_sql(sql).fetchall())
         if not listed:

@@ -1,6 +1,7 @@
 """[retention]: old rows lose their data, nothing is paid or counted wrongly by it, and it says up to when."""
 
 import json
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,11 +12,12 @@ from click.testing import CliRunner
 from app.cli.main import main
 from app.database.models import LEDGER, Event, Report, bind_models
 from app.guerdon import Guerdon
-from app.history.reports import require_revivable
+from app.history.reports import require_revivable, revive_rows
 from app.opening import open_guerdon
 from app.porch.errors import BadReport, GuerdonError
 from tests.privacy.conftest import NAME, REPORTERS, RULES, fill, read_scene, vote
 from tests.world.books import serve_once
+from tests.world.piles import pile_reports
 
 KEEP = '[retention]\ndata = "30 days"\n'
 MORE_RULES = (
@@ -144,3 +146,35 @@ def test_what_has_lost_its_data_is_not_repaid_and_not_sent(kept: Guerdon) -> Non
 def test_off_by_default(full: Guerdon) -> None:
     assert full.keeper.is_off
     assert full.keeper.strip_due() == 0
+
+
+@pytest.mark.on_servers
+def test_a_dead_report_that_is_sent_again_just_then_keeps_its_body(
+    kept: Guerdon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes second waits, and finds what the first has done."""
+    with kept.database.connection_context():
+        Report.delete().execute()  # behind a young one nothing is looked at
+    pile_reports(kept, 3)
+    ask, threads = kept.database.execute_sql, []
+    mine = Report.reporter == "studio"
+
+    def revive() -> None:
+        with kept.database.connection_context():
+            ids = [row[0] for row in Report.select(Report.id).where(mine).tuples()]
+            kept.database.transact(lambda is_retry: revive_rows(("dead",), kept.now(), ids))
+
+    def ask_and_meet(sql: str, params: Any = None) -> Any:
+        if sql.startswith("UPDATE guerdon_reports SET body") and not threads:
+            threads.append(threading.Thread(target=revive))
+            threads[0].start()
+            threads[0].join(0.5)
+        return ask(sql, params)
+
+    monkeypatch.setattr(kept.database, "execute_sql", ask_and_meet)
+    strip(kept)
+    threads[0].join()
+
+    with kept.database.connection_context():
+        rows = [(row.state, bytes(row.body)) for row in Report.select().where(mine)]
+    assert rows == [("dead", b"")] * 3  # it was too late for them
