@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,6 +19,7 @@ log = structlog.get_logger()
 
 POLL = 1.0  # seconds between looks at an empty box
 AT_ONCE = 16  # events tried at the same time
+REST = 10  # times as long as it took to fail an organizer rests, so that the inbox has its turns
 
 
 class Dispatcher:
@@ -39,6 +41,7 @@ class Dispatcher:
         `stopping` is set once nothing more is to be begun, for whoever has to know it too.
         """
         self._organizers = organizers
+        self._rests_until: dict[int, float] = {}  # by the organizer's place; monotonic
         self._inbox = inbox
         self._deliveries = deliveries
         self._outbox = outbox
@@ -98,8 +101,10 @@ class Dispatcher:
     def serve_once(self, pool: ThreadPoolExecutor) -> bool:
         """Try waiting events that are due once; True if there may be more."""
         self._require_fit_database()
-        self._organize()
-        lease = self._inbox.take_due(AT_ONCE)
+        failed = self._organize()
+        lease = self._inbox.take_due(AT_ONCE)  # where the database is away, this says so
+        now = time.monotonic()
+        self._rests_until |= {place: now + REST * took for place, took in failed.items()}
         tries = [pool.submit(self._retry, id_, lease.token) for id_ in lease.ids]
         for one in tries:
             error = one.exception()
@@ -107,18 +112,29 @@ class Dispatcher:
                 log.error("retry failed", exc_info=error)  # its lease runs out, and it comes again
         return len(lease.ids) == AT_ONCE
 
-    def _organize(self) -> None:
-        """Pay what is due by itself; where that fails, what waits in the inbox is still tried."""
-        for organize in self._organizers:
+    def _organize(self) -> dict[int, float]:
+        """Pay what is due by itself; where that fails, what waits in the inbox is still tried.
+
+        Which organizers failed, by their places, and how many seconds that took.
+        """
+        failed: dict[int, float] = {}
+        for place, organize in enumerate(self._organizers):
+            began = time.monotonic()
             if self._stopping.is_set():
-                return
+                break
+            if began < self._rests_until.get(place, 0.0):
+                continue
             try:
                 if organize():
                     self._outbox.nudge()
-            except DatabaseUnavailable:
-                raise
             except Exception as error:
+                failed[place] = time.monotonic() - began
+                # A statement that takes too long is told as the database's absence, too.
+                if isinstance(error, DatabaseUnavailable):
+                    log.warning("not organized, and tried again", reason=str(error))
+                    break
                 log.error("not organized, and tried again", exc_info=error)
+        return failed
 
     def _retry(self, id: int, lease_token: str) -> None:
         if self._deliveries.retry(id, lease_token).state == OutcomeState.SETTLED:
