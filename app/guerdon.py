@@ -91,7 +91,6 @@ class Guerdon:
         self._http = http
         bind_models(database, [*LEDGER, *OWN, *plugins.models])
         self.readiness = Readiness(database, config.database.durable)
-        self.watch = Watch(database, plugins, self.metrics_folder, self.require_ready, now)
         self.finder = PlayerFinder(database, config.players)
         unknown = config.players.unknown
         self._recipients = Recipients(database, plugins, self.finder, unknown, now)
@@ -99,24 +98,31 @@ class Guerdon:
         self.programme = Programme(rules, *drawn_by[:1])
         self.settler = Settler(database, plugins, self.programme, self._recipients, now)
         self.bookkeeping = Bookkeeping(database, self.programme, self.finder, drawn_by)
-        self.showing = Showing(database, rules, self.finder)
-        self.lists = Lists(database, self.find_player)
         self.outbox = Outbox(database, plugins, http, now, secrets, config.outbox.at_once)
         self.inbox = Inbox(database, config.inbox, now)
-        self.acts = Acts(database, self.inbox, now)
         fetcher = Fetcher(plugins, http, config.players)
         announcer = Announcer(plugins)
         self.erased = ErasedNames(database, self.finder.fold)
         self.deliveries = Deliveries(
             database, fetcher, self.settler, self.inbox, announcer, unknown, self.erased
         )
-        self.reconciler = Reconciler(database, plugins, http, config.reconcile, now)
-        self._turns = Turns(self.reconciler, config.reconcile, now)
+        self._open_for_operators()
         self.dispatcher = self._make_dispatcher(announcer)
         self._is_fit = False
         self._inspected_at = 0.0
         self._faults: list[str] = []
         self._lock = threading.Lock()
+
+    def _open_for_operators(self) -> None:
+        """What is looked at and done by whoever runs the service, beside the way of a vote."""
+        database, plugins, now = self.database, self.plugins, self.now
+        self.watch = Watch(database, plugins, self.metrics_folder, self.require_ready, now)
+        self.showing = Showing(database, self.rules, self.finder)
+        self.lists = Lists(database, self.find_player)
+        self.acts = Acts(database, self.inbox, now)
+        settings = self.config.reconcile
+        self.reconciler = Reconciler(database, plugins, self._http, settings, now, self.erased)
+        self._turns = Turns(self.reconciler, settings, now)
 
     def _make_dispatcher(self, announcer: Announcer) -> Dispatcher:
         """What serves the boxes, puts parties and rankings into them, and counts for operators."""

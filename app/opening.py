@@ -13,7 +13,7 @@ from app.config.reading import Config, read_config
 from app.config.sections import Network
 from app.database.asking_time import ask_time
 from app.database.clock import Clock, make_clock
-from app.database.opening import open_database
+from app.database.opening import Database, open_database
 from app.failpoints import FOLDER, list_crash_faults
 from app.guerdon import Guerdon
 from app.host.loading import load_plugins
@@ -94,6 +94,10 @@ def open_guerdon(
     secrets = [*list_secrets(config), *find_secrets(plugins.settings)]
     set_up_logs(secrets)
     http = http or open_network(config.network)
-    ask = partial(ask_time, database) if database.family == "mysql" else None
-    clock = Clock(ask=ask) if now is None else make_clock(now)
+    clock = make_clock(now) if now else open_clock(database)
     return Guerdon(config, plugins, rules, database, clock, http, secrets)
+
+
+def open_clock(database: Database) -> Clock:
+    """The database server's, which all hosts share; this host's where there is no server."""
+    return Clock(ask=partial(ask_time, database) if database.family == "mysql" else None)

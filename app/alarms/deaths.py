@@ -5,6 +5,7 @@ from typing import Any
 
 from app.database.opening import Database
 from app.database.states import BoxState
+from app.database.windows import find_ends
 
 USUAL_VOTES = 10  # of a source in the same hours a week before: silence is strange then
 HOURS = 2 * 3_600_000  # ms
@@ -47,9 +48,8 @@ def is_silence_strange(database: Database, source: str, now: int) -> bool:
 
 def find_first_id(database: Database, time: int) -> int:
     """The id from which on events were settled at this time (ms) or later, found by halving the ids."""
-    low, high = (
-        one or 0 for one in ask(database, "SELECT MIN(id), MAX(id) + 1 FROM guerdon_events")[0]
-    )
+    lowest, highest = database.read(lambda: find_ends(database, "guerdon_events"))
+    low, high = (0, 0) if lowest is None or highest is None else (lowest, highest + 1)
     mark = database.param
     sql = f"SELECT id, settled_at FROM guerdon_events WHERE id >= {mark} ORDER BY id LIMIT 1"
     read: Callable[[int], Any] = lambda id_: ask(database, sql, id_)[0]  # noqa: E731

@@ -19,6 +19,7 @@ from app.counting.state import KINDS, State
 from app.counting.trial_occasions import TrialOccasions
 from app.counting.verdicts import Verdict
 from app.database.opening import Database
+from app.database.windows import list_windows
 from app.porch.types import Reward
 
 ROWS_AT_ONCE = 2000
@@ -71,7 +72,7 @@ class Trial:
     ) -> None:  # fmt: skip
         """Decide about every event; `hear` is told of each that a rule pays."""
         occasions = TrialOccasions(database, self.programme)
-        for first in progress(list_windows(database)):
+        for first in progress(list_windows(database, "guerdon_events", ROWS_AT_ONCE)):
             for settled in read_window(database, first):
                 if self.until is None or settled.settled_at < self.until:
                     for one, verdict in self._decide(settled, occasions):
@@ -125,11 +126,6 @@ class Trial:
             result.by_day[day] = result.by_day.get(day, 0) + verdict.paid
             result.players.add(hash(settled.happened.player))
             result.add_gifts(gift.reward for gift in verdict.gifts)
-
-
-def list_windows(database: Database) -> list[int]:
-    low, high = database.execute_sql("SELECT MIN(id), MAX(id) FROM guerdon_events").fetchone()
-    return [] if low is None else list(range(low, high + 1, ROWS_AT_ONCE))
 
 
 def read_window(database: Database, first: int) -> Iterator[Settled]:

@@ -7,12 +7,14 @@ from flask.sessions import NullSession, SecureCookieSessionInterface, SessionMix
 from flask_babel import gettext as _
 from peewee import PeeweeException
 
+from app.dashboard.addresses import is_own_path
 from app.dashboard.frame import get_guerdon, is_part
 from app.dashboard.keys import find_key
 from app.dashboard.people import SESSION_LASTS, find_visitor
 from app.porch.errors import DatabaseUnavailable
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+OTHERS = ("cross-site", "same-site")  # a neighbour of our name is no page of ours
 FOR_STRANGERS = (
     "static",
     "language.choose",
@@ -85,7 +87,7 @@ def set_up_cookie(app: Flask, address: str) -> None:
 def meet() -> Any:
     """Before every request: refuse what another site sends, and ask strangers who they are."""
     g.person = None
-    if request.method not in SAFE and request.headers.get("Sec-Fetch-Site") == "cross-site":
+    if request.method not in SAFE and request.headers.get("Sec-Fetch-Site") in OTHERS:
         abort(403, description=_("Another site sent this: nothing was done."))
     if request.endpoint in FOR_STRANGERS:
         return None
@@ -103,6 +105,8 @@ def bounce() -> str | None:
     is_link = headers.get("Sec-Fetch-Site") == "cross-site" and request.method == "GET"
     if not is_link or headers.get("Sec-Fetch-Mode") != "navigate":
         return None
+    if not is_own_path(request.full_path):
+        return None  # what browsers would take for another's address
     return render_template("bounce.html", address=request.full_path)
 
 

@@ -7,9 +7,10 @@ from flask import Blueprint, Flask, abort, current_app, redirect, request, sessi
 from flask_babel import gettext as _
 
 from app.config.dashboard import Oidc
+from app.dashboard.addresses import is_own_path
 from app.dashboard.frame import get_guerdon
 from app.dashboard.people import Way, sign_in
-from app.dashboard.signing_in import BY_ADDRESS, find_next, is_own_path, limiter
+from app.dashboard.signing_in import BY_ADDRESS, find_next, limiter
 from app.porch.errors import ConfigError
 
 log = structlog.get_logger()

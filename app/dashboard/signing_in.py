@@ -2,12 +2,12 @@
 
 import hashlib
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from flask import Blueprint, g, redirect, render_template, request, session, url_for
 from flask_limiter import Limiter
 
+from app.dashboard.addresses import is_own_path
 from app.dashboard.frame import get_guerdon
 from app.dashboard.people import Way, check_password, find_address, sign_in
 
@@ -28,13 +28,6 @@ def find_asked_name() -> str:
 
 # Exact, since the dashboard is one process.
 limiter = Limiter(find_asking_address, storage_uri="memory://", headers_enabled=False)
-
-
-def is_own_path(path: str) -> bool:
-    """Whether an address leads to a page of ours: a link to sign in must lead nowhere else."""
-    parts = urlsplit(path)
-    is_plain = path.isprintable() and "\\" not in path and not path.startswith("//")
-    return path.startswith("/") and is_plain and not parts.scheme and not parts.netloc
 
 
 def find_next() -> str:

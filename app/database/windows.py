@@ -25,6 +25,12 @@ def find_first_row(
     return max(1, int(low) - SLACK)
 
 
+def list_windows(database: Database, table: str, rows: int) -> range:
+    """Where windows of so many ids begin, from a table's first row to its last."""
+    low, high = find_ends(database, table)
+    return range(0) if low is None or high is None else range(low, high + 1, rows)
+
+
 def find_ends(database: Database, table: str) -> tuple[int | None, int | None]:
     """The lowest and the highest id of a table; None where it is empty.
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.counting.ledger_events import HAS_PARTS, rebuild_event
+from app.database import windows
 from app.database.keys import make_event_key
 from app.database.opening import Database
-from app.database.windows import find_ends
 from app.porch.rounds import join_key
 from app.porch.types import Event
 
@@ -68,10 +68,7 @@ def list_unpaid_keys(database: Database, keys: Sequence[bytes]) -> set[bytes]:
 
 def list_windows(database: Database) -> list[int]:
     """The first ids of stretches of the ledger that one statement reads soon."""
-    lowest, highest = find_ends(database, "guerdon_events")
-    if lowest is None or highest is None:
-        return []
-    return list(range(lowest, highest + 1, ROWS_AT_ONCE))
+    return list(windows.list_windows(database, "guerdon_events", ROWS_AT_ONCE))
 
 
 def read_window(

@@ -13,13 +13,18 @@ PERSONS = frozenset((
     "accountid", "account", "login", "voter", "winner", "leader", "owner", "recipient",
 ))  # fmt: skip
 OF_PERSONS = frozenset(("id", "name"))  # within an object that stands under one of those
+# Whom a delivery is for is told by one of these, the first that is there; an owner or a login is another's.
+FOR_WHOM = (
+    ("nickname", "nick", "playername", "username", "player"),
+    ("uid", "userid", "playerid", "openid", "user"),
+)
 
 Find = Callable[[str], str | None]
 
 
 def is_person_key(key: str, of_person: bool = False) -> bool:
     """Whether what stands under this key is what a person is called, or a list of such."""
-    plain = re.sub("[^a-z]", "", key.casefold())
+    plain = make_plain(key)
     names = PERSONS | OF_PERSONS if of_person else PERSONS
     return plain in names or plain.removesuffix("s") in names
 
@@ -50,6 +55,27 @@ def replace_member(value: Any, find: Find, is_named: bool, is_his: bool) -> Any:
         return replace_persons(value, find, is_named)
     found = find_scalar(value, find) if is_named or (is_his and isinstance(value, str)) else None
     return value if found is None else found
+
+
+def find_addressee(data: Any) -> str | None:
+    """Whom a delivery's data say that it is for, a nickname before an id; None where they name nobody.
+
+    What stands at the top counts before what stands in objects below it.
+    """
+    if not isinstance(data, Mapping):
+        return None
+    plain = {make_plain(key): value for key, value in data.items()}
+    named = (find_scalar(plain.get(one), str) for keys in FOR_WHOM for one in keys)
+    below = (
+        find_addressee(value)
+        for key, value in plain.items()
+        if key not in PERSONS or any(key in keys for keys in FOR_WHOM)
+    )
+    return next(filter(None, (*named, *below)), None)
+
+
+def make_plain(key: str) -> str:
+    return re.sub("[^a-z]", "", key.casefold())
 
 
 def find_scalar(value: Any, find: Find) -> str | None:

@@ -75,7 +75,7 @@ def cancel(
             continue
         note(one)
         if one.box == "delivery":
-            is_ended = bool(rewriter.drop_waiting([one.id])["inbox"])
+            is_ended = bool(rewriter.drop_waiting([one.id], ON_THEIR_WAY)["inbox"])
         else:
             is_ended = bool(end_row(Report if one.box == "report" else Claim, one.id, now))
         count += is_ended

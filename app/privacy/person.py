@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from app.porch.names import clean_name, fold_name, list_forms
-from app.porch.persons import replace_persons
+from app.porch.persons import find_addressee, replace_persons
 from app.porch.rounds import join_key
 from app.porch.text import escape_text, shorten
 
@@ -129,6 +129,13 @@ class Person:
     def is_part_of(self, id: str) -> bool:
         """Whether a part of an id, between colons, is what he is called."""
         return any(self.find(part) for part in id.split(":"))
+
+    def is_addressee(self, event_id: str, data: Any) -> bool:
+        """Whether a delivery is for him: as its data say, or else its id, where that has parts."""
+        addressee = find_addressee(data)
+        if addressee is not None:
+            return self.find(addressee) is not None
+        return ":" in event_id and self.is_part_of(event_id)
 
     def is_named_in(self, value: Any) -> bool:
         """Whether JSON that may be anybody's names him as a person."""

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from app.config.retention import Retention
@@ -17,6 +18,7 @@ from app.counting.marks import add_mark, read_mark
 from app.counting.occasions import SOURCE
 from app.database.opening import Database
 from app.database.states import BoxState
+from app.database.windows import list_windows
 from app.failpoints import reach
 from app.privacy.searching import join_ids
 from app.rules.rule import Rules
@@ -82,8 +84,7 @@ class Keeper:
                 continue
             counts[name] = 0
             mark = self._database.param
-            ends = self._ask(f"SELECT MIN(id), MAX(id) FROM {table}")[0]
-            windows = range(ends[0], ends[1] + 1, WINDOW) if ends[0] is not None else ()
+            windows = self._database.read(partial(list_windows, self._database, table, WINDOW))
             for first in progress(windows):
                 sql = (
                     f"SELECT COUNT(*) FROM {table} WHERE id >= {int(first)} AND id < {int(first) + WINDOW}"

@@ -5,7 +5,7 @@ What is a player's own loses its texts; what is others' has his name replaced wh
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from app.counting.kept_facts import reduce_data
@@ -117,9 +117,15 @@ class Rewriter:
             self._change(table, id, {column: self._person.replace_quoted(text)})
         return Counter(mentions=len(ids))
 
-    def drop_waiting(self, ids: Sequence[int]) -> Counts:
-        """Deliveries that never were settled, and the tries of them: sent again, each is a new one."""
-        rows = self._ask("guerdon_inbox", ("id", "ordered_key"), ids)
+    def drop_waiting(
+        self, ids: Sequence[int], states: Collection[str] = (BoxState.DEAD,)
+    ) -> Counts:
+        """Deliveries that never were settled, and the tries of them: sent again, each is a new one.
+
+        One that is not in one of `states` any more stays: whoever had it tried again is not overruled.
+        """
+        held = self._ask("guerdon_inbox", ("id", "ordered_key", "state"), ids)
+        rows = [row for row in held if row[2] in states]
         self._by_key("DELETE FROM guerdon_attempts WHERE ", [bytes(row[1]) for row in rows])
         if rows:
             self._run(f"DELETE FROM guerdon_inbox WHERE id IN ({join_ids(row[0] for row in rows)})")

@@ -11,6 +11,7 @@ from typing import Any
 from app.counting.occasions import SOURCE
 from app.database.opening import Database
 from app.database.states import BoxState
+from app.database.windows import find_ends
 from app.privacy.person import Person
 
 ROWS_AT_ONCE = 2000
@@ -71,9 +72,10 @@ class Search:
         return found
 
     def _list_windows(self, table: str, after: int) -> list[int]:
-        sql = f"SELECT MIN(id), MAX(id) FROM {table} WHERE id > {int(after)}"
-        low, high = self._database.read(lambda: self._database.execute_sql(sql).fetchone())
-        return [] if low is None else list(range(int(low), int(high) + 1, ROWS_AT_ONCE))
+        low, high = self._database.read(lambda: find_ends(self._database, table))
+        if low is None or high is None:
+            return []
+        return list(range(max(low, after + 1), high + 1, ROWS_AT_ONCE))
 
     def _read_window(
         self, table: str, columns: Sequence[str], first: int, after: int
@@ -169,10 +171,13 @@ class Search:
                     found.told_inbox.append(id)
 
     def _is_waiting(self, event_id: str, data: str, error: str) -> bool:
-        """Whether a delivery is his: by its data or id, or because it is he who is not known."""
+        """Whether a delivery is his: by its data or id, or because it is he who is not known.
+
+        One that only names him, as whoever owns the server, is another's: he loses nothing by this.
+        """
         said = json.loads(data)
         is_round = isinstance(said, dict) and "report_msg" in said
-        if not is_round and (self._person.is_part_of(event_id) or self._person.is_named_in(said)):
+        if not is_round and self._person.is_addressee(event_id, said):
             return True
         return any(f"called {one}" in error for one in self._person.quoted)
 

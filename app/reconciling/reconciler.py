@@ -11,8 +11,9 @@ from app.database.opening import Database
 from app.database.reconciliation_models import Reconciliation
 from app.failpoints import reach
 from app.host.loading import Plugins
+from app.paying.erased import ErasedNames
 from app.paying.parking import park_missing
-from app.porch.types import Http, ListedVote
+from app.porch.types import Event, Http, ListedVote
 from app.reconciling.comparing import Comparison, compare_list, find_unknown
 from app.reconciling.knowing import find_beginning, list_servers
 from app.reconciling.listing import Listing, read_list
@@ -42,8 +43,10 @@ class Reconciler:
         http: Http,
         config: Reconcile,
         now: Callable[[], int],
+        erased: ErasedNames,
     ) -> None:
         """`now` gives ms since the epoch."""
+        self._erased = erased
         self.results = Results(database, now)
         self._database = database
         self._plugins = plugins
@@ -89,6 +92,7 @@ class Reconciler:
             reach("reconciling: listed")
             newest = self._now() - self._config.patience * 1000
             found = compare_list(self._database, listing, newest)
+            found.missing = self._leave_out_erased(found.missing)
             found.unknown = list(find_unknown(self._database, row.source, listing))
         # Without its time it may be of before the ledger began: whoever paid then has paid it.
         timed = [one for one in found.missing if one.occurred_at is not None]
@@ -108,6 +112,18 @@ class Reconciler:
     def _read(self, source: str, since: int, servers: Sequence[str]) -> Listing:
         named = sorted({*servers, *list_servers(self._database, source)})
         return read_list(self._plugins, self._http, source, since, named, lambda: self._is_stopping)
+
+    def _leave_out_erased(self, missing: list[ListedVote]) -> list[ListedVote]:
+        """What a player did before he was erased is nobody's any more, where the list says that it is his."""
+        left = self._erased.leave_out(
+            [
+                Event(one.delivery.source, one.delivery.type, one.delivery.id, one.server_id,
+                      one.nickname, occurred_at=one.occurred_at)
+                for one in missing
+            ]
+        )  # fmt: skip
+        names = {(event.type, event.id) for event in left}
+        return [one for one in missing if (one.delivery.type, one.delivery.id) in names]
 
     def _heal(self, missing: list[ListedVote]) -> int:
         """How many were put into the inbox; whoever is delivered meanwhile is not among them."""

@@ -9,11 +9,12 @@ import pytest
 from flask import Flask
 
 from app.config.dashboard import Role
+from app.dashboard.addresses import is_own_path
 from app.dashboard.building import build_dashboard
 from app.dashboard.gate import HEADERS
 from app.dashboard.keys import change_key
 from app.dashboard.people import SESSION_LASTS
-from app.dashboard.signing_in import is_own_path, limiter
+from app.dashboard.signing_in import limiter
 from app.database.models import Waiting
 from app.database.states import BoxState
 from app.guerdon import Guerdon
@@ -93,8 +94,9 @@ def test_nothing_is_done_for_a_stranger_nor_without_a_token(
 
     assert client.post(path, data=fields).status_code == 400
     assert client.post(path, data={**fields, "csrf_token": "x"}).status_code == 400
-    other = {"Sec-Fetch-Site": "cross-site"}
-    assert send(client, "/", path, fields, headers=other).status_code == 403
+    for site in ("cross-site", "same-site"):
+        other = {"Sec-Fetch-Site": site}
+        assert send(client, "/", path, fields, headers=other).status_code == 403
 
     assert count_dead(guerdon) == 2
     assert client.get("/").status_code == 200
@@ -262,6 +264,10 @@ def test_a_link_from_elsewhere_is_asked_again_with_the_cookie(client: Any) -> No
 
     assert answer.status_code == 200
     assert 'content="0; url=/event?type=server.vote&amp;id=v1%22%3E"' in answer.text
+    for path in ("/%5Cevil.example/", "/%09/evil.example", "/%5C%5Cevil.example"):
+        answer = client.get(path, headers=link)
+        assert (answer.status_code, "refresh" in answer.text) == (302, False)
+        assert answer.location.startswith("/sign-in?")
 
 
 def test_one_is_led_back_to_pages_of_ours_alone(client: Any) -> None:
@@ -271,12 +277,14 @@ def test_one_is_led_back_to_pages_of_ours_alone(client: Any) -> None:
         "https://evil.example",
         "/\\evil.example",
         "javascript:x",
+        "//[x",
+        "/\\[x",
         "",
         "/a\r\nb",
     ]
 
     assert [is_own_path(path) for path in good] == [True] * 3
-    assert [is_own_path(path) for path in bad] == [False] * 6
+    assert [is_own_path(path) for path in bad] == [False] * 8
     answer = send(client, "/sign-in", "/sign-in?next=//evil.example",
                   {"name": "anna", "password": PASSWORD})  # fmt: skip
     assert answer.location == "/"

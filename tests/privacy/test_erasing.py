@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.database.models import Event, OwnPlayer
+from app.database.keys import make_event_key
+from app.database.models import Event, OwnPlayer, Waiting
 from app.guerdon import Guerdon
 from app.porch.errors import GuerdonError
 from app.porch.types import Delivery, Outcome, OutcomeState
@@ -90,6 +91,47 @@ def test_others_keep_what_they_have(full: Guerdon) -> None:
     assert grants
     assert "dead-2" not in waiting, "it was his own delivery"
     assert waiting["dead-1"].startswith(f'"{ALIKE}"')
+
+
+def test_what_only_names_him_is_another_s_and_is_not_dropped(full: Guerdon) -> None:
+    """The id of a vote is no name, and who owns a server casts no vote of another's."""
+    add_player(full, "4711")
+    for id, data in (
+        ("4711", {"time": 1}),
+        ("dead-4", {"nickname": ALIKE, "owner": "4711", "user": 4711}),
+        ("dead-5", {"nickname": "4711", "user": "u-gold"}),
+        ("dead-6", {"vote": {"user_id": 4711}}),
+        ("x:4711", {"time": 1}),
+    ):
+        delivery = Delivery("vote_sites", "server.vote", id, data=data)
+        full.inbox.keep(delivery, Outcome(OutcomeState.WAITING, "the vote API does not answer"))
+    with full.database.connection_context():
+        Waiting.update(state="dead").where(Waiting.state == "ready").execute()
+
+    pseudonym, _ = erase(full, "4711")
+
+    with full.database.connection_context():
+        left = {row.event_id: json.loads(row.data) for row in Waiting.select()}
+    assert left["4711"] == {"time": 1}
+    assert left["dead-4"] == {"nickname": ALIKE, "owner": pseudonym, "user": pseudonym}
+    assert not {"dead-5", "dead-6", "x:4711"} & set(left)
+
+
+def test_what_somebody_has_tried_again_meanwhile_is_not_dropped(full: Guerdon) -> None:
+    park(full, "dead-9", NAME, "the vote API does not answer")
+    with full.database.connection_context():
+        Waiting.update(state="dead").where(Waiting.event_id == "dead-9").execute()
+    eraser = full.make_eraser()
+    plan = eraser.plan(NAME)
+    assert full.acts.retry_event(
+        [make_event_key("vote_sites", "server.vote", "dead-9")], "dead-9", "a test"
+    )
+
+    with pytest.raises(GuerdonError, match="dead-9 waits to be paid"):
+        eraser.run(plan, "a test")
+
+    with full.database.connection_context():
+        assert Waiting.get(Waiting.event_id == "dead-9").state == "ready"
 
 
 def test_a_letter_for_a_name(full: Guerdon) -> None:

@@ -134,6 +134,24 @@ def test_what_is_kept_of_a_vote_may_be_stripped_and_its_name_erased(
     assert count(reconcile(guerdon, heal=True)) == {"listed": 1}
 
 
+@on_sqlite
+def test_what_an_erased_player_did_before_is_not_missing(
+    guerdon: Guerdon, site: VoteSite, clock: Clock, books: Read
+) -> None:
+    """It is answered as known and gets no row, so it would be missing for ever; what comes later is new."""
+    site.add("lost", clock.now - HOUR)
+    eraser = guerdon.make_eraser()
+    eraser.run(eraser.plan("Bob"), "a test", cancels=True)
+    guerdon.erased.forget()
+
+    assert reconcile(guerdon, heal=True).missing == 0
+
+    site.add("later", clock.now + HOUR)
+    clock.advance(7200)
+    assert count(reconcile(guerdon, heal=True)) == {"listed": 2, "missing": 1, "healed": 1}
+    assert books().waiting == {"later": ""}
+
+
 def fail_with(status: int, body: Any) -> Callable[[Any, int], bool]:
     def fail(handler: Any, page: int) -> bool:
         if page > 1:
