@@ -19,6 +19,7 @@ from app.porch.types import Event
 
 KEY = "erasure key"
 FRESH = 5.0  # seconds
+SLACK = 100  # erasures: one with a lower id may be committed later
 
 
 class Erased(NamedTuple):
@@ -67,6 +68,7 @@ class ErasedNames:
         self._hasher = Hasher(b"", fold)
         self._known: dict[str, Erased] = {}
         self._read_at = float("-inf")
+        self._read_to = 0  # the id of the last erasure that we know
 
     def forget(self) -> None:
         """Read the list again before the next event."""
@@ -86,13 +88,11 @@ class ErasedNames:
         return [event if event.earns else self._mask(event) for event in left]
 
     def _read(self) -> None:
-        columns = (Erasure.names, Erasure.pseudonym, Erasure.begun_at)
-        rows: Any = Erasure.select(*columns).tuples()
-        self._known = {
-            name: Erased(pseudonym, begun_at)
-            for names, pseudonym, begun_at in rows
-            for name in json.loads(names)
-        }
+        columns = (Erasure.id, Erasure.names, Erasure.pseudonym, Erasure.begun_at)
+        rows: Any = Erasure.select(*columns).where(Erasure.id > self._read_to - SLACK)
+        for id, names, pseudonym, begun_at in rows.order_by(Erasure.id).tuples():
+            self._read_to = max(self._read_to, id)
+            self._known |= dict.fromkeys(json.loads(names), Erased(pseudonym, begun_at))
         if self._known:
             self._hasher = read_hasher(self._database, self._fold)
 

@@ -86,11 +86,12 @@ def find_rows(
         table, of, time = "guerdon_reports", "reporter", "created_at"
         wanted = want_reports(database, chosen)
     where = wanted.among("state", states)
+    has_body = "" if isinstance(chosen, EventFilter) else " AND stripped_at IS NULL"
     sql = (
-        f"SELECT id, {time}, {of}, '', '', '', last_error FROM {table} WHERE {where}"
+        f"SELECT id, {time}, {of}, '', '', '', last_error FROM {table} WHERE {where}{has_body}"
         f" LIMIT {MOST_ROWS + 1}"
     )
-    rows: Sequence[Any] = database.execute_sql(sql, where.params).fetchall()
+    rows: Sequence[Any] = database.execute_sql(sql, wanted.params).fetchall()
     found = [(row[0], row[1], row[6]) for row in rows if is_of_cause(chosen.cause, row)]
     return sorted(found), len(rows) <= MOST_ROWS
 
@@ -111,11 +112,14 @@ def make_plan(
     times = [time for _, time, _ in rows]
     oldest, ceiling = min(times, default=None), rows[-1][0] if rows else None
     what = RETRY_EVENTS if isinstance(chosen, EventFilter) else RETRY_REPORTS
-    more = {"number": len(rows), "oldest": oldest, "ceiling": ceiling, "started_at": None}
+    # It is of no row, and cannot be started, until all that it is of are kept.
+    more = {"number": 0, "oldest": oldest, "ceiling": ceiling, "started_at": None}
     id = database.transact(
         lambda is_retry: write_act(person, what, str(chosen), now, reason, state=PLANNED, **more)
     )
     keep_rows(database, id, [row[0] for row in rows])
+    whole = Act.update(number=len(rows)).where(Act.id == id)
+    database.transact(lambda is_retry: whole.execute())
     reasons = Counter(make_fingerprint(error) for _, _, error in rows)
     return Plan(
         id, what, str(chosen), len(rows), oldest, max(times, default=None), ceiling,

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from peewee import PeeweeException
 
 from app.database.act_models import Act, ActChunk
 from app.database.chunks import ROWS_AT_ONCE
@@ -213,6 +214,22 @@ def test_a_plan_is_started_once_and_in_time(guerdon: Guerdon, clock: Clock) -> N
         assert ActChunk.select().count() == 1
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_plan_whose_rows_are_not_all_kept_cannot_be_started(guerdon: Guerdon) -> None:
+    pile_events(guerdon, 5)
+    with guerdon.database.connection_context():
+        guerdon.database.execute_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON guerdon_act_chunks BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+    with pytest.raises(PeeweeException):
+        guerdon.acts.plan_act(DEAD, "alice")
+
+    with guerdon.database.connection_context():
+        [kept] = Act.select()
+    with pytest.raises(GuerdonError, match="is of no row"):
+        guerdon.acts.start(kept.id)
+
+
 def test_acts_wait_for_one_another(guerdon: Guerdon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "TURN", 0)
     pile_events(guerdon, 2 * ROWS_AT_ONCE)
@@ -263,6 +280,9 @@ def test_reports_are_sent_again_by_reporter_cause_and_limit(guerdon: Guerdon) ->
         assert [row.key for row in ready.order_by(Report.id)] == ["r0", "r1", "r2"]
     waiting = guerdon.acts.plan_act(ReportFilter(ReportState.WAITING, "studio"), "alice")
     assert waiting.count == 4
+    pile_reports(guerdon, 2, "v", stripped_at=1)  # and so without a body
+    dead = ReportFilter(ReportState.DEAD, "studio")
+    assert guerdon.acts.plan_act(dead, "alice").count == 3
 
 
 def test_what_is_over_is_not_tried_again(guerdon: Guerdon) -> None:
