@@ -27,8 +27,8 @@ def dashboard(context: click.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     guerdon = open_configured()  # every fault at once, before gunicorn starts
-    if not guerdon.config.dashboard.is_open:
-        raise GuerdonError(f"{guerdon.config.path}: {CLOSED}")
+    if not guerdon.config.dashboard.is_open:  # /metrics is there all the same
+        tell(f"{guerdon.config.path}: {CLOSED}", err=True)
     # gunicorn is imported first, and Ctrl-C would be a traceback: its config lets it through again.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     gunicorn = [sys.executable, "-P", "-m", "app.serving", "-c", SETTINGS, WSGI_APP]

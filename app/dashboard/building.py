@@ -66,7 +66,7 @@ def close_connection(guerdon: Guerdon) -> None:
 
 def describe_frame() -> dict[str, Any]:
     """What every template knows."""
-    users = get_guerdon().config.dashboard.users
+    settings = get_guerdon().config.dashboard
     return {
         "person": g.get("person"),
         "may_act": "person" in g and may_act(),
@@ -75,7 +75,11 @@ def describe_frame() -> dict[str, Any]:
         "asset": find_asset,
         "sources": get_guerdon().sources,
         "now": get_guerdon().now(),
-        "ways": {"password": bool(users), "oidc": "oidc" in current_app.blueprints},
+        "ways": {
+            "password": bool(settings.users),
+            "oidc": "oidc" in current_app.blueprints,
+            "closed": not settings.is_open,
+        },
         "here": request.full_path.removesuffix("?"),
     }
 

@@ -207,8 +207,11 @@ class MariaDB(Transactions, Patient, Pooled, SessionMySQL):  # type: ignore[misc
 
     def begin_long_statements(self) -> None:
         """This thread's connection may wait and work for long, until it is dropped."""
+        from app.database.yielding import YieldingCursor  # noqa: PLC0415  (it needs PyMySQL)
+
         self.connect(reuse_if_open=True)
         self.connection()._read_timeout = MIGRATION_TIMEOUT
+        self.connection().cursorclass = YieldingCursor
         self.execute_sql(f"SET SESSION lock_wait_timeout = {MIGRATION_TIMEOUT}")
 
     def is_in_transaction(self) -> bool:

@@ -87,14 +87,25 @@ def test_hup_begins_anew_and_sessions_go_on(scene: Scene) -> None:
 
 
 @SQLITE
-def test_it_is_closed_until_somebody_may_come_in(
-    write_config: Callable[..., Path], database_url: str
-) -> None:
-    done = run(write_config())
+def test_it_is_closed_until_somebody_may_come_in(open_service: Callable[..., Guerdon]) -> None:
+    """It says so, and to whom it is started for too: a unit that ended would be started for ever."""
+    dashboard = Dashboard(open_service().config.path)
+    dashboard.start()
+    try:
+        stranger = Session(dashboard.url)
+        for path in ("/", "/sign-in", "/rules", "/event?type=server.vote&id=v1"):
+            page = stranger.read(path)
+            assert page.url.startswith(f"{dashboard.url}/sign-in")
+            assert "The dashboard is closed" in page.text
+            assert "<form" not in page.text
+        assert stranger.http.post(f"{dashboard.url}/sign-in", timeout=30).status_code == 400
+        assert stranger.read("/metrics").status_code == 200
+    finally:
+        assert dashboard.stop() == 0
 
-    assert done.returncode == 1
-    assert "closed until [dashboard] names who may come in" in done.stderr
-    assert "Traceback" not in done.stderr
+    log = dashboard.log.read_text()
+    assert "closed until [dashboard] names who may come in" in log
+    assert "Traceback" not in log
 
 
 @SQLITE

@@ -90,18 +90,17 @@ def test_on_old_tables_a_command_says_migrate(open_service: Callable[..., Guerdo
     """A column that came later, and a table."""
     guerdon = open_service()
     config = guerdon.config.path
-    assert run(config, "events", "list").exit_code == 0
-    for change, lacking in (
-        ("ALTER TABLE guerdon_events DROP COLUMN earns", "earns"),
-        ("DROP TABLE guerdon_inbox", "guerdon_inbox"),
+    shows, lists = ("show", "server.vote", "v1"), ("list", "--state", "dead")
+    assert run(config, "events", *lists).exit_code == 0
+    for change, lacking, words in (
+        ("ALTER TABLE guerdon_events DROP COLUMN earns", "earns", shows),
+        ("DROP TABLE guerdon_inbox", "guerdon_inbox", lists),
     ):
         with guerdon.database.connection_context():
             guerdon.database.execute_sql(change)
         guerdon.database.close_all()
 
-        result = run(
-            config, "events", "list", "--state", "settled" if lacking == "earns" else "dead"
-        )
+        result = run(config, "events", *words)
 
         assert result.exit_code == 1
         assert result.stderr.startswith("the database failed: the tables are not up to date (")

@@ -1,6 +1,7 @@
 """The lock that migrations take turns by: nobody waits for one that has ended."""
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,9 @@ from structlog.testing import capture_logs
 from app.database import migrating, opening
 from app.database.clock import Clock
 from app.database.migrating import MigrationLock, hold_lock, make_lock, wait_for_lock
+from app.database.opening import open_database
 from app.guerdon import Guerdon
+from app.testing.deliveries import post_vote
 from app.testing.waiting import wait_until
 
 WAITING = "SELECT 1 FROM information_schema.processlist WHERE state LIKE '%%metadata lock%%'"
@@ -90,3 +93,34 @@ def test_a_table_that_is_held_up_is_waited_for(
 
     assert done.is_set()
     assert [one["event"] for one in logs] == ["waiting for another migration to end"][patient:]
+
+
+@pytest.mark.on_servers
+def test_votes_are_paid_while_a_change_waits_for_who_reads_the_table(
+    guerdon: Guerdon, database_url: str, vote_api: Any
+) -> None:
+    """As a dump does. A change that just waited would have every vote behind it wait too, and fail."""
+    changes = "ALTER TABLE guerdon_events ADD COLUMN probe INTEGER"
+
+    def change() -> None:
+        with database.connection_context():
+            database.begin_long_statements()
+            database.execute_sql(changes)
+            database.drop_connection()
+
+    database, other, paid = open_database(database_url), open_database(database_url), []
+    waiting = threading.Thread(target=change)
+    with other.connection_context():
+        other.begin()
+        other.execute_sql("SELECT COUNT(*) FROM guerdon_events").fetchall()
+        waiting.start()
+        wait_until(lambda: guerdon.database.execute_sql(WAITING).fetchone())
+        for number in range(8):
+            paid.append(post_vote(guerdon, f"v{number}").status_code)
+            time.sleep(0.5)  # it waits twice meanwhile
+        assert waiting.is_alive()
+        other.rollback()
+    waiting.join()
+
+    assert paid == [204] * 8
+    guerdon.database.execute_sql("SELECT probe FROM guerdon_events").fetchall()

@@ -18,7 +18,6 @@ import pytest
 import requests
 
 from app.backups.notes import read_note
-from app.cli.main import WHEN_ASKED
 from app.config.reading import read_config
 from app.testing.deliveries import make_delivery
 from app.testing.ports import find_free_port
@@ -124,6 +123,7 @@ def start(studio: Path, places: dict[str, str]) -> Iterator[Callable[..., Servic
 
     yield start_one
     for one in started:
+        one.told.close()
         if one.process.poll() is None:
             one.end()
 
@@ -207,7 +207,6 @@ def test_the_dispatcher_runs_alone(
     assert service.end() == 0
 
 
-@pytest.mark.skipif("dashboard" not in WHEN_ASKED, reason="there is no dashboard yet")
 def test_the_dashboard_says_when_it_is_ready(
     studio: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

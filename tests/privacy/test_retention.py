@@ -1,9 +1,13 @@
 """[retention]: old rows lose their data, nothing is paid or counted wrongly by it, and it says up to when."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +15,7 @@ from click.testing import CliRunner
 
 from app.cli.main import main
 from app.database.models import LEDGER, Event, Report, bind_models
+from app.failpoints import POINTS, VARIABLE
 from app.guerdon import Guerdon
 from app.history.reports import require_revivable, revive_rows
 from app.opening import open_guerdon
@@ -18,7 +23,9 @@ from app.porch.errors import BadReport, GuerdonError
 from tests.privacy.conftest import NAME, REPORTERS, RULES, fill, read_scene, vote
 from tests.world.books import serve_once
 from tests.world.piles import pile_reports
+from tests.world.servers import ROOT
 
+RETENTION_POINTS = tuple(point for point in POINTS if point.startswith("retention: "))
 KEEP = '[retention]\ndata = "30 days"\n'
 MORE_RULES = (
     RULES
@@ -86,6 +93,24 @@ def test_it_works(kept: Guerdon) -> None:
     assert reports
     assert {bytes(one.body) for one in reports} == {b""}
     assert (sends, waits) == (0, 0)
+
+
+@pytest.mark.parametrize("point", RETENTION_POINTS)
+def test_a_kill_loses_and_repeats_nothing(kept: Guerdon, tmp_path: Path, point: str) -> None:
+    """Killed at its first commit and at its second; what is left is done by the next."""
+    scene, due = read_scene(kept), kept.keeper.count_old()
+    points = tmp_path / "points"
+    points.mkdir()
+    kept.database.close_all()
+    command = [sys.executable, "-m", "tests.world.stripping_alone", str(kept.config.path)]
+    for _ in range(2):
+        (points / point).touch()
+        env = os.environ | {VARIABLE: str(points)}
+        done = subprocess.run([*command, str(kept.now())], cwd=ROOT, env=env, check=False)
+        assert done.returncode == -9
+
+    assert strip(kept) == sum(due.values())
+    assert read_scene(kept) == scene
 
 
 def test_two_at_once_strip_each_row_once(kept: Guerdon) -> None:

@@ -20,6 +20,8 @@ from app.testing.vote_api import VoteApi, answer, answer_vote
 from app.testing.waiting import wait_until
 from tests.model.oracle import ask, is_over, judge
 from tests.numbers.test_rolling import NUMBERED_POINTS
+from tests.privacy.test_erasing_killed import ERASING_POINTS
+from tests.privacy.test_retention import RETENTION_POINTS
 from tests.stories.test_bulk_retry import ACT_POINTS
 from tests.stories.test_counted_crashes import COUNTED_POINTS
 from tests.stories.test_reconciled_crashes import RECONCILED_POINTS
@@ -233,5 +235,8 @@ def test_each_point_lies_on_a_way_and_each_call_names_a_point() -> None:
 
     assert called == Counter(POINTS)  # each in one place
     ways = {point for points in WAYS.values() for point in points}
-    others = {*COUNTED_POINTS, *RECONCILED_POINTS, *NUMBERED_POINTS, *ACT_POINTS}
+    others = {
+        *COUNTED_POINTS, *RECONCILED_POINTS, *NUMBERED_POINTS, *ACT_POINTS, *ERASING_POINTS,
+        *RETENTION_POINTS,
+    }  # fmt: skip
     assert ways | others == set(POINTS)
