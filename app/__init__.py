@@ -17,15 +17,18 @@ if TYPE_CHECKING:
     from app.guerdon import Guerdon
     from app.paying.claims import queue_claims
     from app.paying.players import add_to_players, read_from_players
+    from app.porch.addresses import is_from
     from app.porch.errors import (
         BadDelivery,
         BadSignature,
         DeliveryError,
         GuerdonError,
         NetworkFailed,
+        NeverPayable,
         NotReady,
     )
     from app.porch.fields import (
+        ColumnName,
         HttpAddress,
         PlainText,
         ReferableString,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
         read_retry_after,
     )
     from app.porch.json import dump_json, read_float
+    from app.porch.listeners import Connection, Listener
     from app.porch.lists import follow_lists
     from app.porch.masking import cut_text, mask_tokens
     from app.porch.names import PatternField
@@ -51,7 +55,15 @@ if TYPE_CHECKING:
         list_game_events,
         read_game_delivery,
     )
-    from app.porch.signatures import check_token, is_fresh, is_signature, sign_lines
+    from app.porch.signatures import (
+        check_hmac,
+        check_token,
+        find_named,
+        is_fresh,
+        is_signature,
+        sign_lines,
+    )
+    from app.porch.taking import take, take_id, take_text
     from app.porch.text import escape_text, format_time, shorten
     from app.porch.types import (
         Alert,
@@ -79,7 +91,9 @@ __all__ = [
     "BadDelivery",
     "BadSignature",
     "Batch",
+    "ColumnName",
     "Command",
+    "Connection",
     "Database",
     "Delivery",
     "DeliveryError",
@@ -92,7 +106,9 @@ __all__ = [
     "HttpAddress",
     "HttpAnswer",
     "ListedVote",
+    "Listener",
     "NetworkFailed",
+    "NeverPayable",
     "NotReady",
     "Outcome",
     "OutcomeState",
@@ -111,6 +127,7 @@ __all__ = [
     "Settings",
     "add_column",
     "add_to_players",
+    "check_hmac",
     "check_token",
     "create_app",
     "cut_text",
@@ -119,10 +136,12 @@ __all__ = [
     "escape_text",
     "explain_refusal",
     "fetch_json",
+    "find_named",
     "follow_lists",
     "format_time",
     "hookimpl",
     "is_fresh",
+    "is_from",
     "is_signature",
     "join_key",
     "list_game_events",
@@ -138,6 +157,9 @@ __all__ = [
     "run_in_chunks",
     "shorten",
     "sign_lines",
+    "take",
+    "take_id",
+    "take_text",
     "upsert_rows",
 ]
 
@@ -156,6 +178,9 @@ PLACES = (
     "app.porch.http",
     "app.porch.lists",
     "app.porch.signatures",
+    "app.porch.addresses",
+    "app.porch.taking",
+    "app.porch.listeners",
     "app.porch.masking",
     "app.database.opening",
     "app.database.chunks",
