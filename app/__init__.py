@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     )
     from app.porch.json import dump_json, read_float
     from app.porch.listeners import Connection, Listener
-    from app.porch.lists import follow_lists
+    from app.porch.lists import follow_lists, poll_list
     from app.porch.masking import cut_text, mask_tokens
     from app.porch.names import PatternField
     from app.porch.rounds import (
@@ -80,6 +80,7 @@ if TYPE_CHECKING:
         Outcome,
         OutcomeState,
         Player,
+        Polled,
         Report,
         Reward,
         Schedule,
@@ -115,6 +116,7 @@ __all__ = [
     "PatternField",
     "PlainText",
     "Player",
+    "Polled",
     "ReferableString",
     "Report",
     "Request",
@@ -146,6 +148,7 @@ __all__ = [
     "join_key",
     "list_game_events",
     "mask_tokens",
+    "poll_list",
     "queue_claims",
     "read_body",
     "read_float",

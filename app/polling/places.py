@@ -34,18 +34,19 @@ class Overtaken(GuerdonError):
 
 @dataclass(frozen=True)
 class Polled:
-    """What a poll brought: deliveries, the new place as JSON, and seconds until the next."""
+    """What a poll brought: deliveries, the new place as JSON, seconds until the next, and what failed."""
 
     deliveries: Sequence[Delivery]
     place: str
     pause: float
+    fault: str
 
 
 def read_polled(answer: Any) -> Polled:
     """What a plugin's poll_source returned, checked; raises TypeError or ValueError for what it may not."""
-    if not isinstance(answer, tuple) or len(answer) != 3:
+    if not isinstance(answer, tuple) or len(answer) not in (3, 4):
         raise TypeError("poll_source must return (deliveries, place, seconds until the next)")
-    deliveries, place, pause = answer
+    deliveries, place, pause, fault = (*answer, "")[:4]
     for one in deliveries:
         check_delivery(one)
     text = dump_json(place)
@@ -54,7 +55,7 @@ def read_polled(answer: Any) -> Polled:
     if not isinstance(pause, int | float) or not math.isfinite(pause):
         raise TypeError("poll_source must return the seconds until the next poll")
     wanted = [one for one in deliveries if not (one.is_test or one.ignored)]
-    return Polled(wanted, text, min(max(pause, SHORTEST), LONGEST))
+    return Polled(wanted, text, min(max(pause, SHORTEST), LONGEST), str(fault)[:LONGEST_REASON])
 
 
 class Places:
@@ -79,7 +80,12 @@ class Places:
             new += self._transact(partial(self._park, some[:AT_ONCE], now))
             some = some[AT_ONCE:]
         due_at = now + int(polled.pause * 1000)
-        changes = {"place": polled.place, "due_at": due_at, "polled_at": now, "reason": ""}
+        changes = {
+            "place": polled.place,
+            "due_at": due_at,
+            "polled_at": now,
+            "reason": polled.fault,
+        }
 
         def end(is_retry: bool) -> int:
             count = self._park(some, now, is_retry)

@@ -102,6 +102,8 @@ class Poller:
         if polled is None:  # it has nothing to ask, as with no site configured
             self._places.note_failure(row, "", self._now() + int(LONGEST_AGAIN * 1000), self._now())
             return 0
+        if polled.fault:
+            log.warning("not polled whole", source=source, reason=polled.fault)
         new = self._places.keep(row, polled, self._now())
         if new:
             log.info("polled", source=source, new=new)

@@ -39,6 +39,7 @@ from app.porch.types import (
     ListedVote,
     Outcome,
     Player,
+    Polled,
     Report,
     Reward,
     Schedule,
@@ -170,17 +171,16 @@ def fetch_events(delivery: Delivery, http: Http, settings: Settings) -> list[Eve
 
 
 @hookspec
-def poll_source(
-    place: Any, http: Http, settings: Settings, now: int
-) -> tuple[Sequence[Delivery], Any, float] | None:
+def poll_source(place: Any, http: Http, settings: Settings, now: int) -> Polled | None:
     """Outside: ask your site what is new; by the dispatcher, on one host at a time.
 
     `place` is where the last poll has got to, as you returned it: any JSON, None at first. Return the
     deliveries since then, the new place, and in how many seconds to ask again. They wait in the inbox as if
     they had just come, and fetch_events is asked for each; the new place is kept with them, in one commit.
-    One that came before is passed over, so it may be told again. Raise NotReady(reason, retry_in=None) where
-    the site gives no usable answer: the place stays, and it is asked again. `now` is in ms since the
-    epoch, UTC.
+    One that came before is passed over, so it may be told again. A fourth value, a text, says what of it
+    failed, as one of several sites: it is told to whoever looks after the service. Raise
+    NotReady(reason, retry_in=None) where the site gives no usable answer: the place stays, and it is asked
+    again. `now` is in ms since the epoch, UTC.
     """
     raise NotImplementedError
 

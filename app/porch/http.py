@@ -1,5 +1,6 @@
 """What a plugin does with HTTP: reads the body of a request, fetches JSON, reads a platform's reply."""
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.porch.errors import BadDelivery, DeliveryError, NetworkFailed, NotReady
 from app.porch.json import is_deep, read_float, read_json
+from app.porch.text import is_unicode
 from app.porch.types import Http, HttpAnswer
 
 if TYPE_CHECKING:
@@ -46,7 +48,15 @@ def read_json_object(
         raise BadDelivery("the body is not a JSON object")
     if is_deep(body):
         raise BadDelivery("the body is nested too deeply")
+    if b"\\ud" in raw.lower() and not is_unicode(
+        write_out(body)
+    ):  # half a letter, which no text has
+        raise BadDelivery("the body is not valid Unicode")
     return body
+
+
+def write_out(body: dict[str, Any]) -> str:
+    return json.dumps(body, ensure_ascii=False, default=str)
 
 
 def fetch_json(http: Http, url: str, limit: int) -> Any:

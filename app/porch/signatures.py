@@ -61,19 +61,19 @@ def check_hmac(
     """The name of the secret whose HMAC over these bytes is `given`, in "hex" or "base64".
 
     `signed` are the bytes as they came, of app.read_body, with what the site puts around them; `given` is
-    the signature alone, without a "sha256=" before it. Every secret is tried, in constant time.
-    Raises BadSignature where it is none's.
+    the signature alone, in small letters, without a "sha256=" before it. Every secret is tried, in constant
+    time. Raises BadSignature where it is none's.
     """
-    shown = given.strip().encode()
-    shown = shown.lower() if form == "hex" else shown
-    found = ""
+    shown, found = given.encode("utf-8", "surrogatepass"), ""
     for secret in secrets:
         mac = hmac.digest(secret.reveal().encode(), signed, digest)
         expected = mac.hex().encode() if form == "hex" else base64.b64encode(mac)
         if hmac.compare_digest(expected, shown):
             found = secret.name
     if not found:
-        raise BadSignature("the signature is missing or wrong: is this site's secret configured?")
+        raise BadSignature(
+            "the signature is missing or wrong: is the secret it is made with configured?"
+        )
     return found
 
 

@@ -48,6 +48,10 @@ class ListedVote:
     occurred_at: int | None = None  # ms since the epoch, UTC
 
 
+# What poll_source returns: deliveries, the place, seconds until the next poll, and perhaps what failed.
+Polled = tuple[Sequence[Delivery], Any, float] | tuple[Sequence[Delivery], Any, float, str]
+
+
 @dataclass(frozen=True, slots=True)
 class EventType:
     """What a source knows beforehand of the events of one type that it brings; for event_types.

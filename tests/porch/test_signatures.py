@@ -153,9 +153,8 @@ def test_an_hmac_over_the_body_is_found_among_several_secrets() -> None:
     based = base64.b64encode(hmac.digest(b"old-secret", body, "sha1")).decode()
 
     assert check_hmac(body, hexed, [old, new]) == "new"
-    assert check_hmac(body, hexed.upper(), [old, new]) == "new"
     assert check_hmac(body, based, [old, new], "sha1", "base64") == "old"
-    for shown in ("", hexed[:-1], hexed + "0", "\u00e9", based):
+    for shown in ("", hexed[:-1], hexed + "0", hexed.upper(), f" {hexed}", "\u00e9", based):
         with pytest.raises(BadSignature):
             check_hmac(body, shown, [old, new])
     with pytest.raises(BadSignature):
