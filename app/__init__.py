@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from app.porch.hookspecs import hookimpl
     from app.porch.http import (
         fetch_json,
+        find_host,
+        make_url,
         read_body,
         read_json_object,
         read_reply,
@@ -138,6 +140,7 @@ __all__ = [
     "escape_text",
     "explain_refusal",
     "fetch_json",
+    "find_host",
     "find_named",
     "follow_lists",
     "format_time",
@@ -147,6 +150,7 @@ __all__ = [
     "is_signature",
     "join_key",
     "list_game_events",
+    "make_url",
     "mask_tokens",
     "poll_list",
     "queue_claims",

@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 from marshmallow import Schema, fields, validate
 
@@ -53,8 +52,7 @@ def event_types(settings: app.Settings) -> dict[str, EventType]:
 
 def ask(site: Mapping[str, Any], **query: str) -> str:
     """The address of a question to a site's API."""
-    told = urlencode({**query, "key": site["key"].reveal()})
-    return f"{site['url'].rstrip('/')}/api/?{told}"
+    return app.make_url(site["url"], "/api/", **query, key=site["key"].reveal())
 
 
 @hookimpl
@@ -95,7 +93,7 @@ def read_vote(name: str, site: Mapping[str, Any], entry: Any) -> tuple[int, Deli
     who = steamid or nickname.casefold()
     if not who:
         raise BadDelivery("it has no name")
-    host = urlsplit(site["url"]).hostname
+    host = app.find_host(site["url"])
     data = {"site": name, "server": site["server"], "at": at}
     data |= {"nickname": nickname, "steamid": steamid}
     return at, Delivery(NAME, VOTE, f"{host} {site['server']} {at} {who}"[:255], data=data)

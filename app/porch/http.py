@@ -5,6 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
 
 from app.porch.errors import BadDelivery, DeliveryError, NetworkFailed, NotReady
 from app.porch.json import is_deep, read_float, read_json
@@ -57,6 +58,17 @@ def read_json_object(
 
 def write_out(body: dict[str, Any]) -> str:
     return json.dumps(body, ensure_ascii=False, default=str)
+
+
+def make_url(base: str, path: str = "", **query: str) -> str:
+    """An address below another one, with a query, percent-encoded."""
+    asked = f"?{urlencode(query)}" if query else ""
+    return f"{base.rstrip('/')}{path}{asked}"
+
+
+def find_host(url: str) -> str:
+    """The host of an address, in small letters, without port."""
+    return urlsplit(url).hostname or ""
 
 
 def fetch_json(http: Http, url: str, limit: int) -> Any:
