@@ -2,14 +2,17 @@
 
 import re
 import socket
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 
 from app.testing.waiting import wait_until
 from tests.dashboard.conftest import Scene
+from tests.dashboard.screens import SCREENS
 from tests.world.running_dashboards import PASSWORD, Session, find_token
 
 HEAD = b"POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -124,6 +127,28 @@ def test_a_form_in_chunks_is_read(scene: Scene) -> None:
                             headers={"Content-Type": "application/x-www-form-urlencoded"},
                             allow_redirects=False, timeout=30)  # fmt: skip
     assert done.status_code == 303
+
+
+def test_acts_that_wait_for_a_lock_leave_threads_for_pages(scene: Scene) -> None:
+    person, ledger = Session(scene.dashboard.url), scene.ledger
+    person.sign_in("anna")
+    token = find_token(person.read(page := SCREENS["stuck event"](ledger)).text)
+    fields = {"type": ledger.type, "id": ledger.stuck, "csrf_token": token}
+
+    def act(_: int) -> int:
+        return person.http.post(f"{scene.dashboard.url}/event/retry", fields, allow_redirects=False,
+                                timeout=30).status_code  # fmt: skip
+
+    holder = sqlite3.connect(scene.config.parent / "guerdon.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor(12) as people:
+        answers = [people.submit(act, number) for number in range(12)]
+        wait_until(lambda: sum(one.done() for one in answers) == 10)
+        assert person.http.get(f"{scene.dashboard.url}{page}", timeout=SOON).status_code == 200
+        holder.execute("ROLLBACK")
+        holder.close()
+
+    assert sorted(one.result() for one in answers) == [303, 303] + [503] * 10
 
 
 def test_it_ends_in_order_whoever_is_connected(
