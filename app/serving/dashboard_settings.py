@@ -12,6 +12,7 @@ from typing import Any
 from app.serving.logger import JsonLogger
 from app.serving.reloading import DASHBOARD_APP, reload_carefully
 from app.serving.waiting_room import WaitingRoomWorker
+from app.web.refusals import Refusals
 
 bind = os.environ.get("GUERDON_DASHBOARD_BIND", "127.0.0.1:8002")
 wsgi_app = DASHBOARD_APP
@@ -49,7 +50,8 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """From here on secrets are known, and hidden in gunicorn's lines too."""
+    """From here on secrets are known, and hidden in gunicorn's lines too; a flood has few of them."""
+    worker.log.refusals = Refusals()
     worker.log.format_by(logging.getLogger().handlers[0].formatter)
 
 

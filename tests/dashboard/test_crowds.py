@@ -129,6 +129,19 @@ def test_a_form_in_chunks_is_read(scene: Scene) -> None:
     assert done.status_code == 303
 
 
+def test_a_flood_of_what_is_no_http_is_few_short_lines(
+    scene: Scene, connect: Callable[..., socket.socket]
+) -> None:
+    before = len(scene.dashboard.log.read_text())
+    for _ in range(100):
+        client = connect(b"GET /" + b"a\x1b" * 3000 + b" HTTP/1.1\r\n\r\n")
+        assert client.recv(12) == b"HTTP/1.1 400"
+
+    told = scene.dashboard.log.read_text()[before:].splitlines()
+    assert 0 < len(told) < 60  # some a second, and it may take some
+    assert max(map(len, told)) < 600
+
+
 def test_acts_that_wait_for_a_lock_leave_threads_for_pages(scene: Scene) -> None:
     person, ledger = Session(scene.dashboard.url), scene.ledger
     person.sign_in("anna")

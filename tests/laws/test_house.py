@@ -185,7 +185,7 @@ def test_the_core_never_names_a_plugin(path: Path) -> None:
 # gunicorn's worker reads requests off sockets, and its answers have a Date; sources connect to ports.
 SPEAK_SOCKETS = (
     "app.network.resolving", "app.serving.request", "app.serving.worker", "app.listening.clients",
-    "app.listening.ports", "app.porch.addresses",
+    "app.listening.ports", "app.porch.addresses", "app.serving.waiting_room",
 )  # fmt: skip
 CLOCKS_READ = {"app.database.clock": ["time.time_ns"], "app.serving.hooks": ["time.time"]}
 
