@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         read_retry_after,
     )
     from app.porch.json import dump_json, read_float
-    from app.porch.listeners import Connection, Listener
+    from app.porch.listeners import Connection, Listener, receive_until
     from app.porch.lists import follow_lists, poll_list
     from app.porch.masking import cut_text, mask_tokens
     from app.porch.names import PatternField
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         list_game_events,
         read_game_delivery,
     )
+    from app.porch.rsa import RsaKeyField, decrypt_rsa, write_rsa_key
     from app.porch.signatures import (
         check_hmac,
         check_token,
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
         is_signature,
         sign_lines,
     )
-    from app.porch.taking import take, take_id, take_text
+    from app.porch.taking import make_id, read_time, take, take_id, take_text
     from app.porch.text import escape_text, format_time, shorten
     from app.porch.types import (
         Alert,
@@ -87,6 +88,14 @@ if TYPE_CHECKING:
         Reward,
         Schedule,
         Settings,
+    )
+    from app.porch.vote_packets import (
+        is_frame,
+        is_whole_packet,
+        read_frame,
+        read_lines,
+        read_text,
+        write_status,
     )
 
 __all__ = [
@@ -125,6 +134,7 @@ __all__ = [
     "Response",
     "Reward",
     "RewardName",
+    "RsaKeyField",
     "Schedule",
     "Secret",
     "SecretField",
@@ -135,6 +145,7 @@ __all__ = [
     "check_token",
     "create_app",
     "cut_text",
+    "decrypt_rsa",
     "describe_game_events",
     "dump_json",
     "escape_text",
@@ -145,22 +156,30 @@ __all__ = [
     "follow_lists",
     "format_time",
     "hookimpl",
+    "is_frame",
     "is_fresh",
     "is_from",
     "is_signature",
+    "is_whole_packet",
     "join_key",
     "list_game_events",
+    "make_id",
     "make_url",
     "mask_tokens",
     "poll_list",
     "queue_claims",
     "read_body",
     "read_float",
+    "read_frame",
     "read_from_players",
     "read_game_delivery",
     "read_json_object",
+    "read_lines",
     "read_reply",
     "read_retry_after",
+    "read_text",
+    "read_time",
+    "receive_until",
     "run_in_chunks",
     "shorten",
     "sign_lines",
@@ -168,6 +187,8 @@ __all__ = [
     "take_id",
     "take_text",
     "upsert_rows",
+    "write_rsa_key",
+    "write_status",
 ]
 
 # Where these names are from, what loads least first. A name is looked for when somebody asks for it: the
@@ -188,6 +209,8 @@ PLACES = (
     "app.porch.addresses",
     "app.porch.taking",
     "app.porch.listeners",
+    "app.porch.rsa",
+    "app.porch.vote_packets",
     "app.porch.masking",
     "app.database.opening",
     "app.database.chunks",
