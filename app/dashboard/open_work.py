@@ -1,11 +1,11 @@
-"""What is not done yet, counted and listed by the indexes of open rows: what is done is never counted."""
+"""What is not done yet, counted and found by the indexes of open rows: what is done is never counted."""
 
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.database.models import Event, Report, Waiting
+from app.database.models import Event, Waiting
 from app.database.opening import Database
 from app.database.states import ON_THEIR_WAY, BoxState
 from app.history.timeline import find_next_try, judge_waiting
@@ -51,16 +51,6 @@ def make_pile(rows: Sequence[OpenCount]) -> Pile:
     return Pile(sum(one.number for one in waiting), dead, min(times, default=None))
 
 
-def list_events(most: int) -> list[dict[str, Any]]:
-    """Dead events, the latest first, and those that wait, the next that is tried first."""
-    dead = Waiting.select().where(Waiting.state == BoxState.DEAD).order_by(Waiting.due_at.desc())
-    rows = list(dead.limit(most))
-    for state in ON_THEIR_WAY:
-        due = Waiting.select().where(Waiting.state == state).order_by(Waiting.due_at)
-        rows.extend(due.limit(most))
-    return [describe_waiting(row) for row in rows]
-
-
 def describe_waiting(row: Waiting) -> dict[str, Any]:
     """An open event as a line of a table."""
     is_dead = row.state == BoxState.DEAD
@@ -69,12 +59,6 @@ def describe_waiting(row: Waiting) -> dict[str, Any]:
         "state": judge_waiting(row), "since": row.received_at, "attempts": row.attempts,
         "next": None if is_dead else find_next_try(row),
     }  # fmt: skip
-
-
-def list_dead_reports(most: int) -> list[Report]:
-    """The dead reports that were queued last, of each reporter's."""
-    query = Report.select().where(Report.state == BoxState.DEAD).order_by(Report.id.desc())
-    return list(query.limit(most))
 
 
 def find_last_settled() -> int | None:
