@@ -106,11 +106,9 @@ def read_limit(text: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and 0 < int(text) <= MOST_ROWS):
+        most = f"{MOST_ROWS:,}"
         raise GuerdonError(
-            _(
-                "At most: write a whole number from 1 to %(most)s, or nothing.",
-                most=f"{MOST_ROWS:,}",
-            )
+            _("At most: write a whole number from 1 to %(most)s, or nothing.", most=most)
         )
     return int(text)
 
