@@ -1,7 +1,7 @@
 """What is not done yet, counted and found by the indexes of open rows: what is done is never counted."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,12 @@ from app.database.models import Event, Waiting
 from app.database.opening import Database
 from app.database.states import ON_THEIR_WAY, BoxState
 from app.history.timeline import find_next_try, judge_waiting
-from app.numbers.open_counts import OpenCount, count_open
+from app.metrics import families
+from app.metrics.families import Family
+from app.watching.looking import SHOWN, look_at_boxes
 
 OPEN = (*ON_THEIR_WAY, BoxState.DEAD)
+WAITING, LEASED, DEAD = (SHOWN[state] for state in OPEN)
 LOOKED_THROUGH = 250  # open events of a state in which a player is looked for
 
 
@@ -35,20 +38,25 @@ class Piles:
 
 def count_piles(database: Database) -> Piles:
     """What waits and what is dead now, on the connection of this thread."""
-    found = count_open(database)
-    reporters = sorted({one.of for one in found.reports})
-    reports = {
-        name: make_pile([one for one in found.reports if one.of == name]) for name in reporters
-    }
-    return Piles(make_pile(found.inbox), reports, make_pile(found.claims))
+    seen: dict[str, dict[tuple[str, ...], int]] = {}
+    for one in look_at_boxes(database, ()):
+        seen.setdefault(one.family.name, {})[one.values] = round(one.number)
+    reporters = sorted({reporter for reporter, _ in seen.get(families.REPORTS.name, {})})
+    return Piles(
+        make_pile(seen, families.INBOX, families.INBOX_OLDEST),
+        {one: make_pile(seen, families.REPORTS, families.REPORTS_OLDEST, one) for one in reporters},
+        make_pile(seen, families.CLAIMS, families.CLAIMS_OLDEST),
+    )
 
 
-def make_pile(rows: Sequence[OpenCount]) -> Pile:
+def make_pile(
+    seen: Mapping[str, Mapping[tuple[str, ...], int]], counted: Family, oldest: Family, *of: str
+) -> Pile:
     """Rows of all states as one; what is dead waits for nobody."""
-    waiting = [one for one in rows if one.state in ON_THEIR_WAY]
-    times = [one.oldest for one in waiting if one.oldest is not None]
-    dead = sum(one.number for one in rows if one.state == BoxState.DEAD)
-    return Pile(sum(one.number for one in waiting), dead, min(times, default=None))
+    numbers = seen.get(counted.name, {})
+    since = seen.get(oldest.name, {}).get(of)
+    waiting = sum(numbers.get((*of, state), 0) for state in (WAITING, LEASED))
+    return Pile(waiting, numbers.get((*of, DEAD), 0), since * 1000 if since else None)
 
 
 def describe_waiting(row: Waiting) -> dict[str, Any]:

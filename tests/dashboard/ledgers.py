@@ -8,7 +8,7 @@ from app.database.keys import make_event_key
 from app.database.models import Attempt, Claim, Event, Grant, Report, Send, Waiting
 from app.database.states import AttemptKind, BoxState
 from app.guerdon import Guerdon
-from app.history.acts import write_act
+from app.history.acts import BEGUN, write_act
 from app.history.filters import EventFilter, ReportFilter
 from app.history.states import EventState, ReportState
 from app.testing.players import add_player
@@ -90,15 +90,15 @@ class Writer:
         return Ledger(player, first, type, stuck[0], reports[0], reports[-1], *acts)
 
     def _act(self, type: str, reporter: str, why: str) -> list[int]:
-        """One that is over, a plan of anna's, and one that is half done and goes no further."""
+        """One that is over, a plan of anna's, and one that is half done, and not ours."""
         about = str(EventFilter(EventState.DEAD, type))
-        times = {"oldest": self._now - 60 * MINUTE, "ceiling": 3, "lease_until": 1 << 42}
+        times = {"oldest": self._now - 60 * MINUTE, "ceiling": 3}
         over = write_act(why[:200], why[:32], why, self._now, why[:500], number=3, done=2,
                          error=why[:500], ended_at=self._now, **times)  # fmt: skip
         acts = self._guerdon.acts
         plan = acts.plan_act(ReportFilter(ReportState.DEAD, reporter), "anna", why[:500]).id
         running = write_act(why[:200], RETRY_EVENTS, about, self._now, why[:500], number=1000, done=390,
-                            state=BoxState.LEASED, place=2, **times)  # fmt: skip
+                            state=BEGUN, place=2, **times)  # fmt: skip
         return [over, plan, running]
 
     def _settle(self, id: str, type: str, player: str, key: str, kind: str, rule: str) -> int:

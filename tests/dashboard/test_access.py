@@ -48,6 +48,7 @@ def send(client: Any, page: str, path: str, fields: dict[str, str], **more: Any)
 
 
 def sign_in(client: Any, name: str = "anna", password: str = PASSWORD) -> Any:
+    client.delete_cookie("guerdon")
     return send(client, "/sign-in", "/sign-in", {"name": name, "password": password})
 
 

@@ -93,10 +93,10 @@ def plan_act() -> Any:
     if box not in BOXES.values():
         abort(404)
     chosen = parse_filter(box, said.get("filter", ""))
-    plan = get_guerdon().acts.plan_act(
-        chosen, g.person.name, said.get("reason", "").strip(), read_limit(said.get("limit", ""))
-    )
-    cut = None if plan.is_whole else 1
+    limit = read_limit(said.get("limit", ""))
+    reason = said.get("reason", "").strip()
+    plan = get_guerdon().acts.plan_act(chosen, g.person.name, reason, limit)
+    cut = None if plan.is_whole and plan.count != limit else 1
     return go_to(url_for("screens.show_act", id=plan.id, cut=cut))
 
 
