@@ -42,6 +42,9 @@ def test_it_works(client: Any, guerdon: Guerdon) -> None:
     assert "1970-01-01 00:00:01" in rows[0]
     assert "2 h ago" in rows[2]
     assert "no try yet" in rows[2]
+    cards = page.split("Trouble by cause</h2>")[0]
+    assert "the oldest for 2 h" in cards
+    assert cards.count("the oldest for") == 1  # what is dead waits for nobody
     assert ["Retry these" in row for row in rows] == [True, True, False]  # its turn comes anyway
 
 

@@ -1,4 +1,4 @@
-"""What a person sees of a plan before he says yes: rows from its first to its last, and why they are stuck."""
+"""What a person sees of a plan before he says yes: rows from the first to the last, and what stops them."""
 
 from app.guerdon import Guerdon
 from app.history.filters import EventFilter, ReportFilter
