@@ -5,6 +5,9 @@ from flask_babel import lazy_gettext as _l
 
 NAVIGATION: tuple[tuple[str, LazyString], ...] = (
     ("screens.show_home", _l("Now")),
+    ("screens.show_events", _l("Events")),
+    ("screens.show_reports", _l("Reports")),
     ("screens.show_rules", _l("Rules")),
     ("screens.show_boards", _l("Leaderboards")),
+    ("screens.show_acts", _l("Acts")),
 )

@@ -16,6 +16,7 @@ from app.host.loading import Plugins
 from app.metrics import families
 from app.metrics.exposition import Sample, list_samples, read_counted, write_text
 from app.metrics.families import Family
+from app.metrics.folder import ALL, GAUGES
 from app.porch.errors import DatabaseUnavailable
 from app.watching.label_values import list_reporters
 from app.watching.looking import LastSettled, look_at_boxes
@@ -99,9 +100,15 @@ class Watch:
         kinds = [one.family for one in families.MEASURED]
         return list(list_samples(self._read_counted(), kinds))
 
-    def _read_counted(self) -> list[Any]:
+    def list_paused_reporters(self) -> list[str]:
+        """Those whose reports some process of this host sends to nobody now, for nobody was there."""
+        family = families.REPORTER_PAUSED.family
+        samples = list_samples(self._read_counted(GAUGES), [family])
+        return sorted({one.values[0] for one in samples if one.number})
+
+    def _read_counted(self, files: str = ALL) -> list[Any]:
         try:
-            return read_counted(self._folder)
+            return read_counted(self._folder, files)
         except (OSError, ValueError) as error:
             log.warning("counts not read", folder=str(self._folder), reason=str(error))
             return []

@@ -8,7 +8,11 @@ from app.database.keys import make_event_key
 from app.database.models import Attempt, Claim, Event, Grant, Report, Send, Waiting
 from app.database.states import AttemptKind, BoxState
 from app.guerdon import Guerdon
+from app.history.acts import BEGUN, write_act
+from app.history.filters import EventFilter, ReportFilter
+from app.history.states import EventState, ReportState
 from app.testing.players import add_player
+from app.upkeep.planning import RETRY_EVENTS
 
 MINUTE = 60_000  # ms
 ATTACK = "<script>window.pwned=1</script><img src=x onerror=window.pwned=1>'\"--><b>{{7*7}}</b>%n\\"
@@ -27,6 +31,9 @@ class Ledger:
     stuck: str
     report: int
     dead_report: int
+    act: int
+    plan: int
+    running: int
 
 
 def write_small(guerdon: Guerdon) -> Ledger:
@@ -79,7 +86,20 @@ class Writer:
                 takes=0, created_at=self._now - MINUTE, done_at=self._now if state == "done" else None,
             ).execute()  # fmt: skip
         first = number_id(event, 0)
-        return Ledger(player, first, type, stuck[0], reports[0], reports[-1])
+        acts = self._act(type, reporter, why)
+        return Ledger(player, first, type, stuck[0], reports[0], reports[-1], *acts)
+
+    def _act(self, type: str, reporter: str, why: str) -> list[int]:
+        """One that is over, a plan of anna's, and one that is half done, and not ours."""
+        about = str(EventFilter(EventState.DEAD, type))
+        times = {"oldest": self._now - 60 * MINUTE, "ceiling": 3}
+        over = write_act(why[:200], why[:32], why, self._now, why[:500], number=3, done=2,
+                         error=why[:500], ended_at=self._now, **times)  # fmt: skip
+        acts = self._guerdon.acts
+        plan = acts.plan_act(ReportFilter(ReportState.DEAD, reporter), "anna", why[:500]).id
+        running = write_act(why[:200], RETRY_EVENTS, about, self._now, why[:500], number=1000, done=390,
+                            state=BEGUN, place=2, **times)  # fmt: skip
+        return [over, plan, running]
 
     def _settle(self, id: str, type: str, player: str, key: str, kind: str, rule: str) -> int:
         at = self._now - 3 * MINUTE

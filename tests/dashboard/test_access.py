@@ -38,7 +38,7 @@ proxies = ["10.1.0.0/16"]
 user_header = "Remote-User"
 header_users = [{ name = "anna", role = "act" }, { name = "luke", role = "look" }]
 """
-ACTS = ("/event/retry", "/report/retry", "/sign-out")
+ACTS = ("/event/retry", "/report/retry", "/acts/plan", "/act/start", "/act/stop", "/sign-out")
 
 
 def send(client: Any, page: str, path: str, fields: dict[str, str], **more: Any) -> Any:
@@ -48,6 +48,7 @@ def send(client: Any, page: str, path: str, fields: dict[str, str], **more: Any)
 
 
 def sign_in(client: Any, name: str = "anna", password: str = PASSWORD) -> Any:
+    client.delete_cookie("guerdon")
     return send(client, "/sign-in", "/sign-in", {"name": name, "password": password})
 
 

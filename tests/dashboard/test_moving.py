@@ -154,7 +154,7 @@ def test_without_javascript_the_same_is_done(looking: Looking, scene: Scene, bro
         looking.press("main form button")
         looking.find("[name=q]").send_keys("v102")
         looking.press(".find button")
-        looking.press(".act button")
+        looking.press(".head .act button")
 
         assert looking.find(".done").text == "It is tried again at once."
         assert "waiting" in looking.find("h1").text
