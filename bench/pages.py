@@ -73,12 +73,12 @@ def show_questions(questions: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, 
 
 
 def show_visits(visits: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    heads = ["page", "first ms", "median ms", "at the database", "statements", ""]
+    heads = ["page", "median ms", "most ms", "at the database", "statements", ""]
     print(draw_row(heads), "|---" * len(heads) + "|", sep="\n")
     for page, one in visits:
         notes = [] if one["status"] == 200 else [f"status {one['status']}"]
         notes += ["more than wanted"] if one["database"] > WANTED else []
-        facts = [one[name] for name in ("first", "total", "database", "statements")]
+        facts = [one[name] for name in ("total", "most", "database", "statements")]
         print(draw_row([page[:90], *facts, ", ".join(notes)]), flush=True)
         yield page, one
 

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import unescape
 from statistics import median
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +26,8 @@ from tests.world.running_dashboards import PASSWORD
 
 FETCHES = ("fetchone", "fetchall", "fetchmany")
 TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
-Visit = dict[str, Any]  # ms of the first one; medians of all its time and of the database's; statements, status
+PLOT = re.compile(r'data-plot="([^"]+)"')
+Visit = dict[str, Any]  # medians of ms in all and at the database, the most, statements, status
 
 
 class TimedCursor:
@@ -84,7 +86,10 @@ def visit_all(side: Guerdon, rounds: int) -> Iterator[tuple[str, Visit]]:
     assert found
     who = {"name": "anna", "password": PASSWORD, "csrf_token": found[1]}
     assert client.post("/sign-in", data=who).status_code == 303
-    for address in list_addresses(app, side):
+    addresses = dict.fromkeys(list_addresses(app, side))
+    for address in list(addresses):  # and the numbers of the plots that are on them
+        addresses |= dict.fromkeys(map(unescape, PLOT.findall(client.get(address).text)))
+    for address in addresses:
         yield address, visit(client, side, address, rounds)
 
 
@@ -97,7 +102,7 @@ def visit(client: Any, side: Guerdon, address: str, rounds: int) -> Visit:
         visits.append((time.monotonic() - began, clock.seconds))
     total, database = (round(median(one) * 1000, 1) for one in zip(*visits, strict=True))
     return {
-        "first": round(visits[0][0] * 1000, 1), "total": total, "database": database,
+        "most": round(max(visits)[0] * 1000, 1), "total": total, "database": database,
         "statements": clock.statements, "status": answer.status_code,
     }  # fmt: skip
 

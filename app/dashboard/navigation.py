@@ -7,4 +7,6 @@ NAVIGATION: tuple[tuple[str, LazyString], ...] = (
     ("screens.show_home", _l("Now")),
     ("screens.show_rules", _l("Rules")),
     ("screens.show_boards", _l("Leaderboards")),
+    ("screens.show_plots", _l("Plots")),
+    ("screens.show_stocks", _l("Stocks")),
 )

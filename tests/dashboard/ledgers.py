@@ -8,6 +8,7 @@ from app.database.keys import make_event_key
 from app.database.models import Attempt, Claim, Event, Grant, Report, Send, Waiting
 from app.database.states import AttemptKind, BoxState
 from app.guerdon import Guerdon
+from app.numbers.sampling import Sampler
 from app.testing.players import add_player
 
 MINUTE = 60_000  # ms
@@ -78,8 +79,19 @@ class Writer:
                 payload=json.dumps({"give": why, "to": player}), state=state, lease_token="", lease_until=0,
                 takes=0, created_at=self._now - MINUTE, done_at=self._now if state == "done" else None,
             ).execute()  # fmt: skip
+        self._add_codes(kind)
         first = number_id(event, 0)
         return Ledger(player, first, type, stuck[0], reports[0], reports[-1])
+
+    def _add_codes(self, pool: str) -> None:
+        """Three promo codes nobody has, where there is a table of them; and a sample of what waits."""
+        database = self._guerdon.database
+        if "guerdon_promo_codes" in database.get_tables():
+            columns, mark = "pool, code, player_id, event_type, event_id", database.param
+            sql = f"INSERT INTO guerdon_promo_codes ({columns}) VALUES ({mark}, {mark}, '', '', '')"
+            for code in range(3):
+                database.execute_sql(sql, (pool, f"{pool}{code}"))
+        Sampler(database).sample(self._now)
 
     def _settle(self, id: str, type: str, player: str, key: str, kind: str, rule: str) -> int:
         at = self._now - 3 * MINUTE
