@@ -89,6 +89,8 @@ def visit_all(side: Guerdon, rounds: int) -> Iterator[tuple[str, Visit]]:
     addresses = dict.fromkeys(list_addresses(app, side))
     for address in list(addresses):  # and the numbers of the plots that are on them
         addresses |= dict.fromkeys(map(unescape, PLOT.findall(client.get(address).text)))
+    if boards := app.extensions.get("kept boards"):
+        boards.wait()  # counted in the background, so that pages show what is kept
     for address in addresses:
         yield address, visit(client, side, address, rounds)
 

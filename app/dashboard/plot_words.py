@@ -109,7 +109,7 @@ GROUPS: Mapping[str, tuple[LazyString, tuple[PlotWords, ...]]] = {
         ),
         PlotWords(
             PlotName.REPORTS_AGE, _l("Age of reports"),
-            _l("Seconds that the oldest report of a reporter has waited: the most of each hour or day."), MOST,
+            _l("Seconds that the oldest report of each has waited: the most of each hour or day."), MOST,
         ),
         PlotWords(
             PlotName.REPORTS_WAITING, _l("Reports that wait"),

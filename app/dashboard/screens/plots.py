@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from app.dashboard.frame import get_guerdon, look
 from app.dashboard.plot_words import GROUPS, PLOTS, WINDOWS, PlotWords, Window
 from app.database.patience import TookTooLong
-from app.numbers.plots import OTHERS, Points, read_series
+from app.numbers.plots import OTHERS, PlotName, Points, read_plots
 from app.porch.text import escape_text
 
 LONGEST_NAME = 80  # characters
@@ -32,7 +32,7 @@ def show_plots() -> Any:
     group, window = request.args.get("group", "votes"), read_window()
     if group not in GROUPS:
         abort(404)
-    plots = [sum_up(words, window) for words in GROUPS[group][1]]
+    plots = sum_up(GROUPS[group][1], window)
     return render_template(
         "plots.html", group=group, groups=GROUPS, plots=plots, windows=WINDOWS, window=window,
         by_day=WINDOWS[window].step == WINDOWS["year"].step,
@@ -45,7 +45,7 @@ def show_series(name: str) -> Any:
     window = read_window()
     if name not in PLOTS:
         abort(404)
-    points = read_points(PLOTS[name], WINDOWS[window])
+    points = read_points([PLOTS[name]], WINDOWS[window])[PLOTS[name].name]
     times, *columns = points.points
     series = [
         {"name": name_series(one), "values": values}
@@ -61,26 +61,34 @@ def read_window() -> str:
     return window
 
 
-def read_points(words: PlotWords, window: Window) -> Points:
+def read_points(plots: Sequence[PlotWords], window: Window) -> dict[PlotName, Points]:
     """Until now; the last point is of an hour, or a day, that is not over."""
     guerdon = get_guerdon()
     now = guerdon.now()
+    names = [one.name for one in plots]
     with guerdon.database.limit_time():
-        return read_series(guerdon.database, words.name, now - window.length, now + 1, window.step)
+        return read_plots(guerdon.database, names, now - window.length, now + 1, window.step)
 
 
-def sum_up(words: PlotWords, window: str) -> Sums:
-    """What a plot shows, for who sees no picture; where the database is too slow, nothing."""
-    address = url_for("screens.show_series", name=words.slug, window=window)
+def sum_up(plots: Sequence[PlotWords], window: str) -> list[Sums]:
+    """What plots show, for who sees no picture; where the database is too slow, nothing."""
     try:
-        points = read_points(words, WINDOWS[window])
+        points = read_points(plots, WINDOWS[window])
     except TookTooLong:
-        return Sums(words, address, (), True)
-    rows = [
+        points = {}
+    addresses = [url_for("screens.show_series", name=one.slug, window=window) for one in plots]
+    return [
+        Sums(words, address, list_sums(points[words.name]) if points else (), not points)
+        for words, address in zip(plots, addresses, strict=True)
+    ]
+
+
+def list_sums(points: Points) -> list[tuple[Any, ...]]:
+    """Of each series its name, the whole, the most and the last."""
+    return [
         (name_series(name), *map(shorten, (whole, find_most(values), values[-1])))
         for name, whole, values in zip(points.names, points.totals, points.points[1:], strict=True)
     ]
-    return Sums(words, address, rows, False)
 
 
 def find_most(values: Sequence[float | None]) -> float | None:

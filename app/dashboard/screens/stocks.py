@@ -7,10 +7,9 @@ from flask import render_template
 
 from app.dashboard.frame import get_guerdon, look
 from app.database.models import Claim
-from app.database.states import ON_THEIR_WAY
 from app.metrics.exposition import Sample
 from app.metrics.families import PLUGIN_PREFIX
-from app.numbers.open_counts import OpenCount, count_open
+from app.numbers.open_counts import OpenCount, count_claims
 
 OLDEST = 15  # claims that are shown
 
@@ -20,10 +19,10 @@ def show_stocks() -> Any:
     """What plugins say is left, claims by server and state, and the claims that wait longest."""
     guerdon = get_guerdon()
     sight = guerdon.watch.look()
+    servers = list_servers(count_claims(guerdon.database))
     return render_template(
         "stocks.html", gauges=list(list_gauges(sight.samples)), is_whole=sight.has_all_gauges,
-        few=guerdon.config.alerts.promo_codes, servers=list_servers(count_open(guerdon.database).claims),
-        oldest=list_oldest(),
+        few=guerdon.config.alerts.promo_codes, servers=servers, oldest=list_oldest(servers),
     )  # fmt: skip
 
 
@@ -48,7 +47,14 @@ def list_servers(counts: Sequence[OpenCount]) -> list[dict[str, Any]]:
     return sorted(servers.values(), key=lambda row: (row["oldest"], row["server"]))
 
 
-def list_oldest() -> list[Claim]:
-    """The claims that wait longest: their ids are in the order in which they were made."""
-    query = Claim.select().where(Claim.state << list(ON_THEIR_WAY)).order_by(Claim.id)
-    return list(query.limit(OLDEST))
+def list_oldest(servers: Sequence[dict[str, Any]]) -> list[Claim]:
+    """The claims that wait longest: ids are in the order in which they were made.
+
+    So many are of no more than so many servers, those whose oldest is oldest; of each an index knows them.
+    """
+    found: list[Claim] = []
+    for one in servers[:OLDEST]:
+        for state in one["states"]:
+            his = (Claim.server_id == one["server"]) & (Claim.state == state)
+            found.extend(Claim.select().where(his).order_by(Claim.id).limit(OLDEST))
+    return sorted(found, key=lambda row: int(row.id))[:OLDEST]
