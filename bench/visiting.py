@@ -80,7 +80,6 @@ class DatabaseClock:
 def visit_all(side: Guerdon, rounds: int) -> Iterator[tuple[str, Visit]]:
     """Each page by its address, with the median of some visits."""
     app = build_dashboard(side.inside)
-    app.testing = True
     client = app.test_client()
     found = TOKEN.search(client.get("/sign-in").text)
     assert found
