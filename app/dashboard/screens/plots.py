@@ -86,7 +86,10 @@ def sum_up(plots: Sequence[PlotWords], window: str) -> list[Sums]:
 def list_sums(points: Points) -> list[tuple[Any, ...]]:
     """Of each series its name, the whole, the most and the last."""
     return [
-        (name_series(name), *map(shorten, (whole, find_most(values), values[-1])))
+        (
+            name_series(name),
+            *(shorten(one, points.unit) for one in (whole, find_most(values), values[-1])),
+        )
         for name, whole, values in zip(points.names, points.totals, points.points[1:], strict=True)
     ]
 
@@ -95,9 +98,12 @@ def find_most(values: Sequence[float | None]) -> float | None:
     return max((one for one in values if one is not None), default=None)
 
 
-def shorten(value: float | None) -> float | None:
-    """Without a fraction that is none, or that nobody reads."""
-    return None if value is None else int(value) if value == int(value) else round(value, 3)
+def shorten(value: float | None, unit: str) -> float | None:
+    """Without a fraction that is none, or that nobody reads, as of many seconds."""
+    if value is None:
+        return None
+    is_whole = value == int(value) or (unit == "seconds" and abs(value) >= 100)
+    return round(value) if is_whole else round(value, 3)
 
 
 def name_series(name: str) -> str:

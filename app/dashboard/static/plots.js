@@ -6,6 +6,7 @@
   const DASHES = [[], [7, 4], [2, 3]];  // what tells series of one colour apart
   const number = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
   const WHOLE = Array.from({ length: 15 }, (_, power) => [1, 2, 5].map((one) => one * 10 ** power)).flat();
+  const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
   const isDays = (data) => data.step > 0 && data.step % DAY === 0;
 
   function colour(name) {
@@ -106,7 +107,8 @@
       },
       axes: [
         { ...axis, values: (_, ticks) => writeTicks(data, ticks) },
-        { ...axis, size: 70, values: (_, values) => values.map(number), ...(isWhole(data) ? { incrs: WHOLE } : {}) },
+        { ...axis, size: 70, values: (_, ticks) => ticks.map((tick) => (tick < 1e5 ? number(tick) : short.format(tick))),
+          ...(isWhole(data) ? { incrs: WHOLE } : {}) },
       ],
       hooks: { setCursor: [(plot) => point(figure, data, rows, plot.cursor.idx)] },
       series: [{}, ...data.series.map((one, series) => ({
