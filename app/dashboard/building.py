@@ -23,7 +23,7 @@ from app.languages import add_languages
 
 SCREENS = (
     "home", "events", "reports", "players", "rules", "boards", "finding", "about",
-    "lists", "acts",
+    "lists", "acts", "plots", "stocks",
 )  # fmt: skip
 LONGEST_FORM = 1 << 16  # bytes
 

@@ -10,4 +10,6 @@ NAVIGATION: tuple[tuple[str, LazyString], ...] = (
     ("screens.show_rules", _l("Rules")),
     ("screens.show_boards", _l("Leaderboards")),
     ("screens.show_acts", _l("Acts")),
+    ("screens.show_plots", _l("Plots")),
+    ("screens.show_stocks", _l("Stocks")),
 )

@@ -29,6 +29,7 @@ plugins = "{root}/plugins"
 tokens = ["a token of the tests"]
 [plugins.gold]
 [plugins.items]
+[plugins.promo_codes]
 """
 REWARDS = """
 [[budgets]]
@@ -44,6 +45,7 @@ give = [{ reward = "gold", amount = "100.00" }]
 name = "vote party"
 on = "server.vote"
 party = { every = 50 }
+limit = { all = "40 per day" }
 give = [{ reward = "item", item = "cake", quantity = 1 }]
 """
 

@@ -11,6 +11,7 @@ from app.guerdon import Guerdon
 from app.history.acts import BEGUN, write_act
 from app.history.filters import EventFilter, ReportFilter
 from app.history.states import EventState, ReportState
+from app.numbers.sampling import Sampler
 from app.testing.players import add_player
 from app.upkeep.planning import RETRY_EVENTS
 
@@ -85,6 +86,7 @@ class Writer:
                 payload=json.dumps({"give": why, "to": player}), state=state, lease_token="", lease_until=0,
                 takes=0, created_at=self._now - MINUTE, done_at=self._now if state == "done" else None,
             ).execute()  # fmt: skip
+        self._add_codes(kind)
         first = number_id(event, 0)
         acts = self._act(type, reporter, why)
         return Ledger(player, first, type, stuck[0], reports[0], reports[-1], *acts)
@@ -100,6 +102,16 @@ class Writer:
         running = write_act(why[:200], RETRY_EVENTS, about, self._now, why[:500], number=1000, done=390,
                             state=BEGUN, place=2, **times)  # fmt: skip
         return [over, plan, running]
+
+    def _add_codes(self, pool: str) -> None:
+        """Three promo codes nobody has, where there is a table of them; and a sample of what waits."""
+        database = self._guerdon.database
+        if "guerdon_promo_codes" in database.get_tables():
+            columns, mark = "pool, code, player_id, event_type, event_id", database.param
+            sql = f"INSERT INTO guerdon_promo_codes ({columns}) VALUES ({mark}, {mark}, '', '', '')"
+            for code in range(3):
+                database.execute_sql(sql, (pool, f"{pool}{code}"))
+        Sampler(database).sample(self._now)
 
     def _settle(self, id: str, type: str, player: str, key: str, kind: str, rule: str) -> int:
         at = self._now - 3 * MINUTE
