@@ -7,4 +7,7 @@ NAVIGATION: tuple[tuple[str, LazyString], ...] = (
     ("screens.show_home", _l("Now")),
     ("screens.show_rules", _l("Rules")),
     ("screens.show_boards", _l("Leaderboards")),
+    ("screens.show_reconciliation", _l("Reconciliation")),
+    ("screens.show_alarms", _l("Alarms")),
+    ("screens.show_doctor", _l("Doctor")),
 )

@@ -146,9 +146,7 @@ def end_act(
     database.transact(lambda is_retry: close_acts(Act.id == id, done, now, error, number))
 
 
-def close_acts(
-    which: Any, done: int, now: int, error: str = "", number: int | None = None
-) -> None:
+def close_acts(which: Any, done: int, now: int, error: str = "", number: int | None = None) -> None:
     """Inside: end_act for all that were begun of `which`, a condition on acts."""
     state = BoxState.DEAD if error else BoxState.DONE
     changes: dict[str, Any] = {

@@ -140,9 +140,7 @@ class Rewriter:
 
         One that is not in one of `states` any more stays: whoever had it tried again is not overruled.
         """
-        held = self._ask(
-            "guerdon_inbox", ("id", "ordered_key", "state", "type", "event_id"), ids
-        )
+        held = self._ask("guerdon_inbox", ("id", "ordered_key", "state", "type", "event_id"), ids)
         rows = [row for row in held if row[2] in states]
         for _, _, _, type, event_id in rows:
             self._rename_acts(type, event_id, self._person.replace_id(event_id))

@@ -101,8 +101,8 @@ class Results:
         changes = Reconciliation.update(
             state=ReconciliationState.NOT_KNOWN, reason=reason, ended_at=self._now()
         )
-        mine = (Reconciliation.id == row.id) & (Reconciliation.holder == row.holder)
-        running = mine & (Reconciliation.state == ReconciliationState.RUNNING)
+        ours = (Reconciliation.holder == row.holder) & (Reconciliation.id == row.id)
+        running = ours & (Reconciliation.state == ReconciliationState.RUNNING)
         self._database.transact(lambda is_retry: changes.where(running).execute())
 
 

@@ -21,6 +21,11 @@ SCREENS: dict[str, Callable[[Ledger], str]] = {
     "leaderboards": lambda ledger: write_address("/leaderboards", unit="ever"),
     "find": lambda ledger: write_address("/find", q=f"{ledger.stuck[:200]}-"),
     "about": lambda ledger: "/about",
+    "reconciliation": lambda ledger: "/reconciliation",
+    "comparison": lambda ledger: write_address("/reconciliation/comparison", id=ledger.comparison),
+    "alarms": lambda ledger: "/alarms",
+    "doctor": lambda ledger: "/doctor",
+    "erasing": lambda ledger: write_address("/player/erase", name=ledger.player),
     "nothing": lambda ledger: write_address("/event", type="none", id=ledger.stuck),
 }
 
