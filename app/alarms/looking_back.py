@@ -12,6 +12,12 @@ def list_told(most: int = 25) -> list[Report]:
     return list(Report.select().where(ours).order_by(Report.id.desc()).limit(most))
 
 
+def find_about(report: Report) -> str:
+    """What an alarm was about that a report told of, by its key; "" where that is the whole system."""
+    parts = str(report.key).split("/", 3 if report.kind == KIND else 2)
+    return parts[-1] if len(parts) > 2 else ""
+
+
 def find_last_look() -> int | None:
     """Inside a connection: when (ms) some process last judged what is wrong; None if none did."""
     row = DutyRow.get_or_none(DutyRow.name == DUTY)

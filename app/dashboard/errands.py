@@ -95,7 +95,7 @@ class Errands:
         try:
             errand.result = work(errand)
         except (DatabaseUnavailable, GuerdonError) as error:
-            errand.error = str(error)
+            errand.error = str(error) or "it was cut off"
         except PeeweeException as error:
             errand.error = f"the database does not answer: {explain_database_error(error)}"
         except Exception as error:

@@ -83,7 +83,7 @@ class Writer:
                 takes=0, created_at=self._now - MINUTE, done_at=self._now if state == "done" else None,
             ).execute()  # fmt: skip
         first = number_id(event, 0)
-        comparison = self._compare(type, event, player, why)
+        comparison = self._compare(type, event, rule, why)
         self._alarm(kind, reporter, why)
         return Ledger(player, first, type, stuck[0], reports[0], reports[-1], comparison)
 

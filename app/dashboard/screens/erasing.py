@@ -108,13 +108,13 @@ def erase_player() -> Any:
     plan = planning.result if planning else None
     if plan is None:
         raise GuerdonError(_("There is no plan of the last minutes: plan again, and look at it."))
-    eraser = guerdon.make_eraser()
+    eraser, errands = guerdon.make_eraser(), get_errands()
     eraser.require_nothing_open(plan, cancels)
 
     def work(errand: Errand) -> dict[str, Any]:
         counts = eraser.run(plan, person, cancels, errand.follow)
-        get_errands().forget(f"plan {name}")
+        errands.forget(f"plan {name}")
         return {"counts": counts, "pseudonym": plan.known.person.pseudonym}
 
-    get_errands().begin(f"erase {name}", work)
+    errands.begin(f"erase {name}", work)
     return go_to(url_for("screens.show_erasure", name=name))
