@@ -4,6 +4,7 @@ It is kept in this process alone. What must be known for ever is kept by what is
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,7 @@ class Errands:
         self._guerdon = guerdon
         self._lock = threading.Lock()
         self._errands: dict[str, Errand] = {}
+        self._threads: list[threading.Thread] = []
 
     def find(self, name: str) -> Errand | None:
         """The last one of this name; None where there is none, or it was long ago."""
@@ -78,8 +80,21 @@ class Errands:
             self._errands.pop(name, None)
             errand = self._errands[name] = Errand(name, self._guerdon.now())
             self._forget_old()
-        threading.Thread(target=self._run, args=(errand, work), name=name, daemon=True).start()
+            thread = threading.Thread(target=self._run, args=(errand, work), name=name, daemon=True)
+            self._threads = [one for one in self._threads if one.is_alive()] + [thread]
+            thread.start()
         return errand
+
+    def stop(self, seconds: float) -> bool:
+        """Wait for what is being done, but not for long; whether all of it has ended.
+
+        While it has not, connections must stay open; to be killed then harms nothing that is done here.
+        """
+        self._guerdon.reconciler.stop()
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def forget(self, name: str) -> None:
         """Of what is not to be shown any more."""
