@@ -41,14 +41,6 @@ def run(tmp_path: Path) -> Run:
     return run_one
 
 
-def test_one_is_not_many() -> None:
-    assert [say(number, "event") for number in (0, 1, 2000)] == [
-        "0 events",
-        "1 event",
-        "2,000 events",
-    ]
-
-
 def test_it_works(open_service: Open, run: Run, tmp_path: Path) -> None:
     guerdon, copy = open_service(), tmp_path / "copy"
 
@@ -245,3 +237,11 @@ def test_what_the_url_says_is_written_for_the_client() -> None:
         kept = path
     assert not kept.parent.exists()
     assert is_mysqls("/bin/echo")  # a program that says nothing of MariaDB
+
+
+def test_one_is_not_many() -> None:
+    assert [say(number, "event") for number in (0, 1, 2000)] == [
+        "0 events",
+        "1 event",
+        "2,000 events",
+    ]

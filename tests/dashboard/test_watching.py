@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 
-from app.dashboard.screens import doctor
 from app.database.models import Report
 from app.database.watching_models import AlarmRow
-from app.doctor.findings import Finding, fail, say_ok
 from app.guerdon import Guerdon
 from app.testing.clock import Clock
-from app.testing.waiting import wait_until
+from app.testing.vote_api import VoteApi, answer
+from app.testing.waiting import PATIENCE, wait_until
 from tests.dashboard.ledgers import write_small
 from tests.dashboard.test_access import sign_in
 from tests.world.running_dashboards import USERS
@@ -46,35 +45,41 @@ def test_it_works(client: Any, guerdon: Guerdon, clock: Clock) -> None:
 
 
 def test_what_hangs_does_not_hang_the_page(
-    client: Any, guerdon: Guerdon, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    client: Any, guerdon: Guerdon, vote_api: VoteApi, clock: Clock
 ) -> None:
     """It is looked at once for all who look, and what was found before is shown meanwhile."""
-    began, go_on, looks = threading.Event(), threading.Event(), []
+    began, go_on, asked = threading.Event(), threading.Event(), []
 
-    def examine(guerdon: Guerdon) -> list[Finding]:
-        looks.append(1)
+    def hang(handler: Any) -> None:
+        asked.append(handler.path)
         began.set()
-        assert go_on.wait(30)
-        return [say_ok("clock", "is right"), fail("room", "is <none>", "buy some")]
+        assert go_on.wait(PATIENCE)
+        answer(handler, 200, {})
 
-    monkeypatch.setattr(doctor, "list_findings", examine)
+    def read(**headers: str) -> str:
+        return str(client.get("/doctor", headers=headers).text)
+
+    vote_api.behave = hang
     sign_in(client)
-    assert "It is being looked at." in client.get("/doctor").text
-    assert "It is being looked at." in client.get("/doctor").text
-    assert began.wait(30)
+    assert "It is being looked at." in read()
+    assert began.wait(PATIENCE)
+    assert "It is being looked at." in read()
+    assert len(asked) == 1
     go_on.set()
-    wait_until(lambda: "1 fault" in client.get("/doctor", headers={"Part": "live"}).text)
-    page = client.get("/doctor").text
+    wait_until(lambda: "host of gamemonitoring" in read(Part="live"))
+    page = read()
+    assert "What to do:" in page
+    assert page.index(">warning<") < page.index(">well<")
 
-    assert len(looks) == 1
-    assert "is &lt;none&gt;" in page
-    assert page.index("buy some") < page.index("is right")
+    began.clear()
     go_on.clear()
     clock.advance(61)
-    assert "1 fault" in client.get("/doctor", headers={"Part": "live"}).text
-    assert len(looks) == 1, "a page that only asks for what changed has nothing looked at"
-    page = client.get("/doctor").text
+    assert "It is being looked at." not in read(Part="live"), (
+        "who only asks for news has nothing done"
+    )
+    assert len(asked) == 1
+    page = read()
+    assert began.wait(PATIENCE)
     assert "It is being looked at." in page
-    assert "buy some" in page
+    assert "host of gamemonitoring" in page
     go_on.set()
-    wait_until(lambda: len(looks) == 2)
