@@ -111,7 +111,8 @@ class Writer:
                 fired_at=self._now - MINUTE, told_by=reporter if over else "", told_until=self._now,
             ).on_conflict_ignore().execute()  # fmt: skip
         for kind in ("alert", "recovered"):
-            key = f"GuerdonVoteWaits/{self._now}/0/{about}"
+            turn = "0/" if kind == "alert" else ""
+            key = f"GuerdonVoteWaits/{self._now}/{turn}{about}"
             Report.insert(
                 report_key=make_event_key(reporter, kind, key), reporter=reporter, kind=kind, key=key[:255],
                 event=0, body=why.encode(), state=BoxState.READY, due_at=self._now + 60 * MINUTE,
