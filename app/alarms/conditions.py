@@ -12,6 +12,7 @@ SHORT = 600.0  # seconds
 MOST_REFUSED = 10
 MOST_UNFETCHED = 0.2
 FEWEST_FETCHED = 5
+UNCOMPARED = 26 * 3600.0  # seconds
 UNFETCHED = ("not_ready", "failed")
 PROMO_CODES = f"{families.PLUGIN_PREFIX}promo_codes_left"
 
@@ -128,6 +129,23 @@ def find_waiting_claims(seen: Circumstances) -> Found:
     return {"": f"a claim waits for {say(age)}"} if age > seen.alerts.claim_waits else {}
 
 
+def find_missing(seen: Circumstances) -> Found:
+    return {
+        source: f"votes of {source} that were never delivered, by the site's own list: {number:.0f}"
+        for (source,), number in seen.sight.find(families.RECONCILED_MISSING.name).items()
+        if number > 0
+    }
+
+
+def find_uncompared(seen: Circumstances) -> Found:
+    ages = seen.find_ages(families.RECONCILED).items()
+    return {
+        source: f"the list of {source} was not compared to its end for {say(age)}"
+        for (source,), age in ages
+        if age > UNCOMPARED
+    }
+
+
 CONDITIONS = (
     Condition("GuerdonVoteWaits", find_waiting_vote, 300, "no event waits that long any more"),
     Condition("GuerdonEventsDied", find_dead_events, 0, "no more events have died"),
@@ -140,6 +158,8 @@ CONDITIONS = (
     Condition("GuerdonNothingSettled", find_silence, 600, "its events come again"),
     Condition("GuerdonPromoCodesLow", find_low_pools, 300, "there are enough codes again"),
     Condition("GuerdonClaimsWait", find_waiting_claims, 300, "no claim waits that long any more"),
+    Condition("GuerdonVotesMissing", find_missing, 0, "a comparison found nothing missing"),
+    Condition("GuerdonNotReconciled", find_uncompared, 300, "it was compared"),
 )  # fmt: skip
 
 

@@ -12,4 +12,7 @@ NAVIGATION: tuple[tuple[str, LazyString], ...] = (
     ("screens.show_acts", _l("Acts")),
     ("screens.show_plots", _l("Plots")),
     ("screens.show_stocks", _l("Stocks")),
+    ("screens.show_reconciliation", _l("Reconciliation")),
+    ("screens.show_alarms", _l("Alarms")),
+    ("screens.show_doctor", _l("Doctor")),
 )

@@ -14,6 +14,7 @@ from app.guerdon import Guerdon
 from app.opening import open_guerdon
 from app.testing.clock import Clock
 from app.testing.players import add_player
+from app.testing.waiting import PATIENCE
 from tests.dashboard.ledgers import Ledger, write_hostile, write_small
 from tests.dashboard.looking import Looking
 from tests.world.browsing import open_chromium
@@ -60,12 +61,13 @@ class Scene:
 
 
 @pytest.fixture
-def dashboard_app(guerdon: Guerdon) -> Flask:
+def dashboard_app(guerdon: Guerdon) -> Iterator[Flask]:
     """The dashboard in this process. Not called `app`: pytest-flask would have all its requests be one."""
     limiter.reset() if limiter.initialized else None
     app = build_dashboard(guerdon)
     app.testing = True
-    return app
+    yield app
+    assert app.extensions["errands"].stop(PATIENCE)
 
 
 @pytest.fixture

@@ -34,6 +34,11 @@ SCREENS: dict[str, Callable[[Ledger], str]] = {
     "plan": lambda ledger: write_address("/act", id=ledger.plan),
     "act under way": lambda ledger: write_address("/act", id=ledger.running),
     "about": lambda ledger: "/about",
+    "reconciliation": lambda ledger: "/reconciliation",
+    "comparison": lambda ledger: write_address("/reconciliation/comparison", id=ledger.comparison),
+    "alarms": lambda ledger: "/alarms",
+    "doctor": lambda ledger: "/doctor",
+    "erasing": lambda ledger: write_address("/player/erase", name=ledger.player),
     "nothing": lambda ledger: write_address("/event", type="none", id=ledger.stuck),
 }
 

@@ -38,7 +38,10 @@ proxies = ["10.1.0.0/16"]
 user_header = "Remote-User"
 header_users = [{ name = "anna", role = "act" }, { name = "luke", role = "look" }]
 """
-ACTS = ("/event/retry", "/report/retry", "/acts/plan", "/act/start", "/act/stop", "/sign-out")
+ACTS = (
+    "/event/retry", "/report/retry", "/acts/plan", "/act/start", "/act/stop", "/sign-out",
+    "/reconciliation/compare", "/player/export", "/player/erase/plan", "/player/erase",
+)  # fmt: skip
 
 
 def send(client: Any, page: str, path: str, fields: dict[str, str], **more: Any) -> Any:
