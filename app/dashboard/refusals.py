@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.database.patience import TookTooLong
 from app.porch.errors import DatabaseUnavailable, GuerdonError
+from app.spoken.saying import say
 
 log = structlog.get_logger()
 DATABASE = (PeeweeException, DatabaseUnavailable)
@@ -88,7 +89,7 @@ def tell_of_database(error: Exception) -> Any:
 
 def show_fault(error: GuerdonError) -> Any:
     """An act that makes no sense, or not now; in the words of whoever refused it."""
-    return show(409, _("This was not done"), str(error))
+    return show(409, _("This was not done"), say(error))
 
 
 def show_failure(error: Exception) -> Any:
