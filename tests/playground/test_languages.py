@@ -59,9 +59,6 @@ def test_it_works(running: Running) -> None:
     assert "金币" in page
 
 
-@pytest.mark.xfail(
-    reason="the timeline of an event has sentences that are not known yet", strict=False
-)
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_in_chinese_has_no_english_sentence(running: Running, path: str) -> None:
     page = read(running, path, **IN_CHINESE)

@@ -52,7 +52,7 @@ function follow(page, url) {
   }
   const live = document.getElementById("live");
   if (live.getBoundingClientRect().top > innerHeight / 2) live.scrollIntoView(); // on a phone
-  const newest = page.querySelector("details.entry");
+  const newest = document.querySelector("details.entry"); // #live has been taken out of `page`
   const said = newest ? `${newest.querySelector(".status").textContent}, ${newest.dataset.said}` : "";
   document.getElementById("said").textContent = said; // for those who hear the page
 }
