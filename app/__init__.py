@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         find_host,
         make_url,
         read_body,
+        read_fields,
         read_json_object,
         read_reply,
         read_retry_after,
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from app.porch.lists import follow_lists, poll_list
     from app.porch.masking import cut_text, mask_tokens
     from app.porch.names import PatternField
+    from app.porch.patterns import check_pattern, list_holes
+    from app.porch.presets import PresetSchema, SitesField
     from app.porch.rounds import (
         describe_game_events,
         join_key,
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
     )
     from app.porch.rsa import RsaKeyField, decrypt_rsa, write_rsa_key
     from app.porch.signatures import (
+        check_hash,
         check_hmac,
         check_token,
         find_named,
@@ -66,7 +70,7 @@ if TYPE_CHECKING:
         is_signature,
         sign_lines,
     )
-    from app.porch.taking import make_id, read_time, take, take_id, take_text
+    from app.porch.taking import guess_time, make_id, read_time, take, take_id, take_text
     from app.porch.text import escape_text, format_time, shorten
     from app.porch.types import (
         Alert,
@@ -128,6 +132,7 @@ __all__ = [
     "PlainText",
     "Player",
     "Polled",
+    "PresetSchema",
     "ReferableString",
     "Report",
     "Request",
@@ -139,9 +144,12 @@ __all__ = [
     "Secret",
     "SecretField",
     "Settings",
+    "SitesField",
     "add_column",
     "add_to_players",
+    "check_hash",
     "check_hmac",
+    "check_pattern",
     "check_token",
     "create_app",
     "cut_text",
@@ -155,6 +163,7 @@ __all__ = [
     "find_named",
     "follow_lists",
     "format_time",
+    "guess_time",
     "hookimpl",
     "is_frame",
     "is_fresh",
@@ -163,12 +172,14 @@ __all__ = [
     "is_whole_packet",
     "join_key",
     "list_game_events",
+    "list_holes",
     "make_id",
     "make_url",
     "mask_tokens",
     "poll_list",
     "queue_claims",
     "read_body",
+    "read_fields",
     "read_float",
     "read_frame",
     "read_from_players",
@@ -201,11 +212,13 @@ PLACES = (
     "app.porch.text",
     "app.porch.fields",
     "app.porch.names",
+    "app.porch.presets",
     "app.porch.rounds",
     "app.porch.json",
     "app.porch.http",
     "app.porch.lists",
     "app.porch.signatures",
+    "app.porch.patterns",
     "app.porch.addresses",
     "app.porch.taking",
     "app.porch.listeners",

@@ -18,4 +18,6 @@ SHIPPED = (
     "g123",
     "sud",
     "webhook",
+    "vote_sites",
+    "pingbacks",
 )

@@ -83,7 +83,7 @@ def read_v1(body: dict[str, Any], token: str) -> Delivery:
         "weight": app.take(body, "data.weight", int, 1),
         "project": app.take_id(body, "data.project.platform_id", ""),
         "query": app.take_text(body, "data.query", "", 1024),
-        "at": app.read_time(app.take_text(body, "data.created_at")),
+        "at": app.guess_time(app.take_text(body, "data.created_at")),
     }
     return Delivery(NAME, VOTE, app.take_id(body, "data.id"), token=token, data=vote)
 

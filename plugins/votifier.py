@@ -139,7 +139,7 @@ def fetch_events(delivery: Delivery, settings: app.Settings) -> list[Event] | No
     if delivery.source != NAME:
         return None
     vote, section = delivery.data, settings[NAME]
-    at, facts = app.read_time(vote["timestamp"]), {"site": vote["site"]}
+    at, facts = app.guess_time(vote["timestamp"]), {"site": vote["site"]}
     event = Event(NAME, VOTE, delivery.id, section["server"], vote["nickname"], "", at, facts,
-                  not_within=section["cooldown"])  # fmt: skip
+                  not_within=section["cooldown"], site=vote["site"])  # fmt: skip
     return [event]

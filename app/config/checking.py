@@ -44,16 +44,19 @@ def load_checked(schema: Schema, raw: Any, place: str) -> dict[str, Any]:
     return loaded
 
 
-def list_faults(
-    messages: Any, schema: Schema | None = None, path: tuple[str, ...] = ()
-) -> Iterator[str]:
+Place = (
+    Schema | fields.Dict | None
+)  # what checked a table: a schema, or whatever its keys are called
+
+
+def list_faults(messages: Any, schema: Place = None, path: tuple[str, ...] = ()) -> Iterator[str]:
     """marshmallow's nested messages, one line each: `[section] key: what is wrong`.
 
     `schema`, which gave them, knows the key that may have been meant.
     """
     if isinstance(messages, dict):
         for key, inner in messages.items():
-            named = () if is_wrapper(key, inner) and path else (str(key),)
+            named = () if is_wrapper(key, inner, schema) and path else (str(key),)
             within = find_schema(schema, str(key)) if isinstance(inner, dict) else schema
             yield from list_faults(inner, within, path + named)
     else:
@@ -63,15 +66,18 @@ def list_faults(
             yield f"{describe_place(path)}{explain(str(message))}{guess}"
 
 
-def list_keys(schema: Schema | None) -> list[str]:
+def list_keys(schema: Place) -> list[str]:
     """The keys that a table of this schema may have, as they are written."""
-    if schema is None:
+    if not isinstance(schema, Schema):
         return []
     return [field.data_key or name for name, field in schema.load_fields.items()]
 
 
-def find_schema(schema: Schema | None, key: str) -> Schema | None:
-    """The schema of the table at `key` of this one; a list's places lead nowhere else."""
+def find_schema(schema: Place, key: str) -> Place:
+    """What checked the table at `key` of this one; a list's places lead nowhere else, nor a Dict's keys."""
+    if isinstance(schema, fields.Dict):
+        inner = schema.value_field if key == "value" else None
+        return inner.schema if isinstance(inner, fields.Nested) else schema
     if schema is None or key.isdigit():
         return schema
     found: Any = next(
@@ -79,6 +85,8 @@ def find_schema(schema: Schema | None, key: str) -> Schema | None:
     )
     if isinstance(found, fields.List):
         found = found.inner
+    if isinstance(found, fields.Dict):
+        return found
     return found.schema if isinstance(found, fields.Nested) else None
 
 
@@ -89,9 +97,10 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f'; did you mean "{by_small[guess[0]]}"?' if guess else ""
 
 
-def is_wrapper(key: Any, inner: Any) -> bool:
+def is_wrapper(key: Any, inner: Any, schema: Place = None) -> bool:
     """Whether a key of marshmallow's messages is its own word, not a setting of that name."""
-    return key == "_schema" or (key in ("value", "key") and inner != [UNKNOWN])
+    is_setting = inner == [UNKNOWN] or key in list_keys(schema)
+    return key == "_schema" or (key in ("value", "key") and not is_setting)
 
 
 def describe_place(path: tuple[str, ...]) -> str:

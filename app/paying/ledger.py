@@ -61,6 +61,8 @@ def find_misfit(events: Sequence[Event]) -> str:
             return "the event's occurred_at is no time in ms"
         if type(event.not_within) is not int or not 0 <= event.not_within <= LONGEST_APART:
             return "the event's not_within is no number of seconds, of 31 days at most"
+        if not isinstance(event.site, str):
+            return "the event's site is not a string"
     return ""
 
 

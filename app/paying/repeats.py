@@ -19,12 +19,8 @@ SAME_TIME = "another event of the same player is being paid"
 
 
 def make_recent_key(event: Event, player: str) -> bytes:
-    """32 bytes that stand for what may not come again too soon; `player` is his key.
-
-    The fact `site` tells apart the sites that one source serves.
-    """
-    site = str(event.data.get("site", ""))
-    return hash_parts(event.source, site, event.type, event.server_id, player)
+    """32 bytes that stand for what may not come again too soon; `player` is his key."""
+    return hash_parts(event.source, event.site, event.type, event.server_id, player)
 
 
 def mark_repeats(database: Database, payments: Sequence[Payment]) -> None:

@@ -16,6 +16,7 @@ from app.database.opening import Database
 from app.failpoints import reach
 from app.host.loading import Plugins
 from app.metrics.families import COMMIT_SECONDS
+from app.paying.ledger import find_misfit
 from app.paying.payer import Payer
 from app.paying.payments import (
     LOCKED,
@@ -163,11 +164,14 @@ class Settler:
 
 
 def list_likenesses(work: Work) -> list[bytes]:
-    """What a work's events have in common with others that they may not come too soon after."""
+    """What a work's events have in common with others that they may not come too soon after.
+
+    What no column takes has nothing in common with anything, and is told later.
+    """
     return [
         make_recent_key(event, f"{event.nickname.strip().casefold()}\0{event.user_id}")
         for event in work.events
-        if event.not_within
+        if event.not_within and not find_misfit([event])
     ]
 
 

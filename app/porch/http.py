@@ -71,6 +71,18 @@ def find_host(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
+def read_fields(request: "Request", limit: int) -> dict[str, Any]:
+    """What a request says, be it a JSON object, a form or a query, in at most `limit` bytes of body.
+
+    A body that begins with "{" is JSON, whatever its Content-Type says, and then the query is not read. Of a
+    form, or without a body, a field is the first of its name, and the form's comes before the query's.
+    Raises BadDelivery as read_json_object does.
+    """
+    if read_body(request, limit).lstrip()[:1] == b"{":
+        return read_json_object(request, limit)
+    return {**request.args.to_dict(), **request.form.to_dict()}
+
+
 def fetch_json(http: Http, url: str, limit: int) -> Any:
     """Outside: the JSON value at `url`, at most `limit` bytes; NotReady for any other answer."""
     try:

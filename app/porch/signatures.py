@@ -1,6 +1,7 @@
 """Signatures of platforms: over lines, and in JSON web tokens (HS256, by PyJWT); and their age."""
 
 import base64
+import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -75,6 +76,13 @@ def check_hmac(
             "the signature is missing or wrong: is the secret it is made with configured?"
         )
     return found
+
+
+def check_hash(signed: bytes, given: str, digest: str) -> None:
+    """Raise BadSignature unless `given` is the hash, in hex, of these bytes, among which the secret is."""
+    expected = hashlib.new(digest, signed, usedforsecurity=False).hexdigest()
+    if not hmac.compare_digest(expected.encode(), given.strip().lower().encode()):
+        raise BadSignature("the signature is missing or wrong: is this site's secret configured?")
 
 
 def find_named(given: str, secrets: Iterable[Secret]) -> str:

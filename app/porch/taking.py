@@ -1,8 +1,10 @@
 """Fields of what a source sends, taken out strictly: what is missing or of another kind is refused.
 
-An id that came as 1.0 or true is nobody's id, and 1 and "1" are the same.
+An id that came as 1.0 or true is nobody's id, and 1 and "1" are the same. A path is "data.user.id"; where a
+site has called it otherwise before, "user.id|uid" is the first that is there.
 """
 
+import re
 import secrets
 import unicodedata
 from collections.abc import Mapping
@@ -22,6 +24,7 @@ NAMES = {
     dict: "an object",
     list: "a list",
 }
+EPOCH = re.compile(r"[1-9][0-9]{9}([0-9]{3})?")  # in seconds, or ms
 LONGEST = 255  # characters, unless told otherwise: what a column of the ledger holds
 
 
@@ -67,8 +70,34 @@ def check_text(text: str, path: str, may_be_empty: bool, longest: int) -> str:
     return text
 
 
+def read_time(text: str, path: str) -> int:
+    """The ms since the epoch that a text says: 10 digits of seconds, 13 of ms, or ISO 8601, else in UTC.
+
+    Raises BadDelivery, which names `path`. Digits never begin with 0: who signs "Bob" and the time without
+    anything between them signs one pair alone.
+    """
+    if EPOCH.fullmatch(text):
+        return int(text) * (1000 if len(text) == 10 else 1)
+    try:
+        moment = datetime.fromisoformat(text if "-" in text else "")
+        time = int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        time = -1
+    if time < 0:
+        raise BadDelivery(f"{path} is no time: neither seconds nor ms since 1970, nor ISO 8601")
+    return time
+
+
 def find(body: Any, path: str) -> Any:
-    """What stands at a path, or MISSING; null is missing, too."""
+    """What stands at a path, or MISSING; null is missing, too, and so is all where there is no path."""
+    for one in path.split("|") if path else ():
+        found = follow(body, one)
+        if found is not MISSING:
+            return found
+    return MISSING
+
+
+def follow(body: Any, path: str) -> Any:
     for name in path.split("."):
         if not isinstance(body, Mapping):
             return MISSING
@@ -76,7 +105,7 @@ def find(body: Any, path: str) -> Any:
     return MISSING if body is None else body
 
 
-def read_time(text: str) -> int | None:
+def guess_time(text: str) -> int | None:
     """A time as sites write it, in ms since the epoch; None where it is none.
 
     It may be in seconds, in ms, or a date and time with its zone; without one it is of UTC.

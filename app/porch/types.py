@@ -34,7 +34,10 @@ class Event:
     earns: bool = True  # False: rules pass it over, as a round whose players have their own events
     is_shared: bool = False  # the same whoever tells of it: its source is no part of what it is
     not_within: int = (
-        0  # s: so near to another of its source, type, server, player it earns nothing
+        0  # s: so near to another of its source, site, type, server, player it earns nothing
+    )
+    site: str = (
+        ""  # which of its source's sites it is of, for not_within, where one plugin has several
     )
 
 

@@ -23,6 +23,7 @@ SHIPPED = (
     "app/spoken/translations/zh/LC_MESSAGES/messages.mo",
     "app/database/migrations/0001_ledger.py", "app/scaffold/templates/studio/guerdon.toml.txt",
     "app/serving/settings.py", "plugins/gold.py", "guerdon.py",
+    "plugins/vote_sites.toml", "plugins/pingbacks.toml",
 )  # fmt: skip
 
 

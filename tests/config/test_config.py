@@ -25,7 +25,9 @@ REPORTERS = ("g123", "sud", "webhook")
 OFF = (
     *REPORTERS,
     "listforge",
+    "pingbacks",
     "topgg",
+    "vote_sites",
     "votifier",
 )
 
@@ -360,6 +362,8 @@ def whole(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setenv("DRAW_SECRET", "a secret")
     monkeypatch.setenv("DASHBOARD_KEY", "a key of at least 32 characters!")
     monkeypatch.setenv("OIDC_SECRET", "a secret")
+    monkeypatch.setenv("HYTALE_SECRET", "a secret")
+    monkeypatch.setenv("GTOP100_KEY", "a secret")
     monkeypatch.setenv("WEBHOOK_SECRET", "whsec_c2VjcmV0")
     write_rsa_key(tmp_path / "votifier.pem")
     return write(re.sub(r"(?m)^# (?=\[plugins\.|[\w.]+ = )", "", SHIPPED_CONFIG.read_text()))

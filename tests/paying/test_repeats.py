@@ -25,7 +25,7 @@ ECHO = """
         return [
             Event("echo", "ping", id, delivery.data.get("server", "1"), name,
                   occurred_at=delivery.data.get("at"), not_within=6 * 3600,
-                  data={"site": delivery.data.get("site", "")})
+                  site=delivery.data.get("site", ""))
             for id, name in zip(ids, who)
         ]
 """
@@ -89,6 +89,14 @@ def test_others_and_other_servers_are_no_repeats(guerdon: Any) -> None:
     assert bring(guerdon, "4", server="2") == OutcomeState.REPEATED
     assert bring(guerdon, "5", site="another") == OutcomeState.SETTLED
     assert bring(guerdon, "6", site="another") == OutcomeState.REPEATED
+
+
+def test_sites_of_one_source_are_compared_each_with_itself(guerdon: Any) -> None:
+    assert bring(guerdon, "1", site="topg") == OutcomeState.SETTLED
+    assert bring(guerdon, "2", site="mctop") == OutcomeState.SETTLED
+    assert bring(guerdon, "3") == OutcomeState.SETTLED
+    assert bring(guerdon, "4", site="topg") == OutcomeState.REPEATED
+    assert bring(guerdon, "5", site=7) == OutcomeState.WAITING, "a plugin's fault, which is told"
 
 
 def test_what_came_late_is_compared_with_all_there_were(guerdon: Any, clock: Any) -> None:

@@ -47,6 +47,7 @@ class StrangersContract:
 
     plugin: ClassVar[str] = ""
     section: ClassVar[str] = ""  # the TOML of its section
+    path: ClassVar[str] = ""  # what stands behind its name in the address, as the name of a site
     type: ClassVar[str] = "server.vote"
 
     @pytest.fixture(autouse=True)
@@ -64,7 +65,7 @@ class StrangersContract:
     ) -> int:
         """The status of a request; the test fails where it is an error of ours."""
         response = self.client.post(
-            f"/webhooks/{self.plugin}",
+            f"/webhooks/{self.plugin}/{self.path}".rstrip("/"),
             data=body,
             headers={**headers, "Content-Type": content_type},
         )
