@@ -52,7 +52,7 @@ def fill(sentence: str, values: dict[str, str], depth: int) -> str:
 
 def say_gap(name: str, value: str, depth: int) -> str:
     """What fills a gap: a sentence itself (`why`), some of them (`parts`), a time, or what somebody wrote."""
-    if name == "why":
+    if name in ("why", "limit"):
         return say(value, depth + 1)
     if name == "parts":
         return str(gettext(", ")).join(say(part, depth + 1) for part in value.split(", "))
