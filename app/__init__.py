@@ -15,8 +15,27 @@ if TYPE_CHECKING:
     from app.database.plugin_tables import add_column
     from app.database.upserting import upsert_rows
     from app.guerdon import Guerdon
+    from app.network.rcon import RconConnection
+    from app.network.websockets import WebSocketLine
     from app.paying.claims import queue_claims
     from app.paying.players import add_to_players, read_from_players
+    from app.porch.claims import (
+        ClaimPlan,
+        ClaimResult,
+        ClaimState,
+        GameServer,
+        IfUnknown,
+        QueuedClaim,
+    )
+    from app.porch.commands import (
+        ConsoleSchema,
+        Dialect,
+        judge_answer,
+        judge_check,
+        list_game_servers,
+        plan_command,
+    )
+    from app.porch.connections import Connections
     from app.porch.errors import (
         BadDelivery,
         BadSignature,
@@ -24,6 +43,9 @@ if TYPE_CHECKING:
         GuerdonError,
         NetworkFailed,
         NotReady,
+        NotSent,
+        OutcomeUnknown,
+        RefusedClaim,
     )
     from app.porch.fields import (
         HttpAddress,
@@ -79,27 +101,40 @@ __all__ = [
     "BadDelivery",
     "BadSignature",
     "Batch",
+    "ClaimPlan",
+    "ClaimResult",
+    "ClaimState",
     "Command",
+    "Connections",
+    "ConsoleSchema",
     "Database",
     "Delivery",
     "DeliveryError",
+    "Dialect",
     "Event",
     "EventType",
+    "GameServer",
     "Gauge",
     "Grant",
     "GuerdonError",
     "Http",
     "HttpAddress",
     "HttpAnswer",
+    "IfUnknown",
     "ListedVote",
     "NetworkFailed",
     "NotReady",
+    "NotSent",
     "Outcome",
     "OutcomeState",
+    "OutcomeUnknown",
     "PatternField",
     "PlainText",
     "Player",
+    "QueuedClaim",
+    "RconConnection",
     "ReferableString",
+    "RefusedClaim",
     "Report",
     "Request",
     "Response",
@@ -109,6 +144,7 @@ __all__ = [
     "Secret",
     "SecretField",
     "Settings",
+    "WebSocketLine",
     "add_column",
     "add_to_players",
     "check_token",
@@ -125,8 +161,12 @@ __all__ = [
     "is_fresh",
     "is_signature",
     "join_key",
+    "judge_answer",
+    "judge_check",
     "list_game_events",
+    "list_game_servers",
     "mask_tokens",
+    "plan_command",
     "queue_claims",
     "read_body",
     "read_float",
@@ -146,6 +186,7 @@ __all__ = [
 # its workers have made room for it.
 PLACES = (
     "app.porch.types",
+    "app.porch.claims",
     "app.porch.errors",
     "app.porch.hookspecs",
     "app.porch.text",
@@ -157,6 +198,10 @@ PLACES = (
     "app.porch.lists",
     "app.porch.signatures",
     "app.porch.masking",
+    "app.porch.commands",
+    "app.porch.connections",
+    "app.network.rcon",
+    "app.network.websockets",
     "app.database.opening",
     "app.database.chunks",
     "app.database.plugin_tables",

@@ -21,6 +21,7 @@ from app.database.models import LEDGER, OWN, bind_models
 from app.database.opening import Database
 from app.database.sharing import SHARED
 from app.database.words import explain_database_error
+from app.delivering.delivering import open_delivering
 from app.dispatcher import Dispatcher
 from app.fitness.inspection import inspect_database
 from app.fitness.readiness import Readiness
@@ -106,6 +107,7 @@ class Guerdon:
         self.deliveries = Deliveries(
             database, fetcher, self.settler, self.inbox, announcer, unknown, self.erased
         )
+        self.delivering = open_delivering(config, database, plugins, http, now, secrets)
         self._open_for_operators()
         self.dispatcher = self._make_dispatcher(announcer)
         self._is_fit = False
@@ -146,7 +148,7 @@ class Guerdon:
             self.alarms.look,
         ]
         return Dispatcher(self.inbox, self.deliveries, self.outbox, self.require_fit_database,
-                          organizers, stopping=stopping)  # fmt: skip
+                          organizers, self.delivering, stopping=stopping)  # fmt: skip
 
     def migrate(self, progress: Progress = iter) -> list[str]:
         """Bring the tables, and what rules count, up to date; a line for each thing done."""
@@ -225,7 +227,8 @@ class Guerdon:
             return
         folder = self.metrics_folder / kind
         try:
-            start_measuring(folder, list_label_values(self.plugins, self.rules))
+            values = list_label_values(self.plugins, self.rules, self.delivering.names)
+            start_measuring(folder, values)
         except OSError as error:
             log.warning("nothing is counted", folder=str(folder), reason=str(error))
 

@@ -15,4 +15,7 @@ SHIPPED = (
     "g123",
     "sud",
     "webhook",
+    "rcon",
+    "webrcon",
+    "pterodactyl",
 )

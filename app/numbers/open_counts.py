@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.database.opening import Database
-from app.database.states import ON_THEIR_WAY, BoxState
+from app.database.states import CLAIMS_OPEN, ON_THEIR_WAY, BoxState
 
 NOT_FINISHED = (*ON_THEIR_WAY, BoxState.DEAD)
 
@@ -47,7 +47,7 @@ def count_open(database: Database) -> Open:
     return Open(
         tuple(count_box(database, "guerdon_inbox", "''", "waiting_since", NOT_FINISHED)),
         tuple(count_box(database, "guerdon_reports", "reporter", "created_at", NOT_FINISHED)),
-        tuple(count_box(database, "guerdon_claims", "server_id", "created_at", ON_THEIR_WAY)),
+        tuple(count_box(database, "guerdon_claims", "server_id", "created_at", CLAIMS_OPEN)),
     )
 
 

@@ -183,7 +183,10 @@ def test_the_core_never_names_a_plugin(path: Path) -> None:
 
 
 # gunicorn's worker reads requests off sockets, and its answers have a Date.
-SPEAK_SOCKETS = ("app.network.resolving", "app.serving.request", "app.serving.worker")
+SPEAK_SOCKETS = (
+    "app.network.resolving", "app.network.rcon", "app.network.websockets", "app.serving.request",
+    "app.serving.worker",
+)  # fmt: skip
 CLOCKS_READ = {"app.database.clock": ["time.time_ns"], "app.serving.hooks": ["time.time"]}
 
 
