@@ -12,6 +12,7 @@ SHORT = 600.0  # seconds
 MOST_REFUSED = 10
 MOST_UNFETCHED = 0.2
 FEWEST_FETCHED = 5
+UNDECIDED = ("unknown", "refused")
 UNFETCHED = ("not_ready", "failed")
 PROMO_CODES = f"{families.PLUGIN_PREFIX}promo_codes_left"
 
@@ -128,6 +129,24 @@ def find_waiting_claims(seen: Circumstances) -> Found:
     return {"": f"a claim waits for {say(age)}"} if age > seen.alerts.claim_waits else {}
 
 
+def find_undecided_claims(seen: Circumstances) -> Found:
+    numbers = seen.sight.find(families.CLAIMS.name)
+    count = sum(numbers.get((state,), 0) for state in UNDECIDED)
+    told = (
+        f"claims that were refused, or of which nobody knows whether they were given: {count:.0f}"
+    )
+    return {"": told} if count else {}
+
+
+def find_paused_consoles(seen: Circumstances) -> Found:
+    paused = seen.memory.find_now(families.CONSOLE_PAUSED.family.name)
+    return {
+        name: f"nobody is at the console {name} to take its claims"
+        for (name,), number in paused.items()
+        if number
+    }
+
+
 CONDITIONS = (
     Condition("GuerdonVoteWaits", find_waiting_vote, 300, "no event waits that long any more"),
     Condition("GuerdonEventsDied", find_dead_events, 0, "no more events have died"),
@@ -140,6 +159,8 @@ CONDITIONS = (
     Condition("GuerdonNothingSettled", find_silence, 600, "its events come again"),
     Condition("GuerdonPromoCodesLow", find_low_pools, 300, "there are enough codes again"),
     Condition("GuerdonClaimsWait", find_waiting_claims, 300, "no claim waits that long any more"),
+    Condition("GuerdonClaimsUnknown", find_undecided_claims, 300, "all claims are decided"),
+    Condition("GuerdonConsolePaused", find_paused_consoles, 600, "somebody is at the console again"),
 )  # fmt: skip
 
 

@@ -21,7 +21,8 @@ from app.dashboard.words import add_words
 from app.guerdon import Guerdon
 from app.languages import add_languages
 
-SCREENS = ("home", "events", "reports", "players", "rules", "boards", "finding", "about")
+SCREENS = ("home", "events", "reports", "players", "rules", "boards", "finding", "about",
+           "claims")  # fmt: skip
 LONGEST_FORM = 1 << 16  # bytes
 
 for name in SCREENS:

@@ -7,4 +7,5 @@ NAVIGATION: tuple[tuple[str, LazyString], ...] = (
     ("screens.show_home", _l("Now")),
     ("screens.show_rules", _l("Rules")),
     ("screens.show_boards", _l("Leaderboards")),
+    ("screens.show_claims", _l("Claims")),
 )

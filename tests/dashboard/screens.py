@@ -21,6 +21,8 @@ SCREENS: dict[str, Callable[[Ledger], str]] = {
     "leaderboards": lambda ledger: write_address("/leaderboards", unit="ever"),
     "find": lambda ledger: write_address("/find", q=f"{ledger.stuck[:200]}-"),
     "about": lambda ledger: "/about",
+    "unknown claims": lambda ledger: "/claims",
+    "refused claims": lambda ledger: write_address("/claims", state="refused"),
     "nothing": lambda ledger: write_address("/event", type="none", id=ledger.stuck),
 }
 
