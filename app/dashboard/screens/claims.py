@@ -1,4 +1,4 @@
-"""Claims that wait for a person: refused, or given or not, which nobody knows; and those that wait otherwise."""
+"""Claims that wait for a person, who knows whether each was given; and those that wait for something else."""
 
 from typing import Any
 
