@@ -34,7 +34,7 @@ proxies = ["10.1.0.0/16"]
 user_header = "Remote-User"
 header_users = [{ name = "anna", role = "act" }, { name = "luke", role = "look" }]
 """
-ACTS = ("/event/retry", "/report/retry", "/sign-out")
+ACTS = ("/event/retry", "/report/retry", "/claims/resolve", "/sign-out")
 
 
 def send(client: Any, page: str, path: str, fields: dict[str, str], **more: Any) -> Any:
