@@ -15,6 +15,7 @@ log = structlog.get_logger()
 
 AT_ONCE = 100
 CHECK_AGAIN = 60_000  # ms after a check that told nothing
+SHORTEST_PAUSE, LONGEST_PAUSE = 5_000, 3_600_000  # ms between sends; the first comes at once
 
 
 class Decider:
@@ -57,6 +58,7 @@ class Decider:
 
     def _end(self, row: Claim, state: ClaimState, why: str, **more: Any) -> None:
         one: Any = row
-        changes = {"takes": 0, "retry_at": 0, "last_error": why, **more}
+        pause = min(SHORTEST_PAUSE << min(one.sends - 1, 20), LONGEST_PAUSE) if one.sends > 1 else 0
+        changes = {"takes": 0, "retry_at": self._now() + pause, "last_error": why, **more}
         if self._rows.decide_unknown(row, state, **changes):
             self._log.warning("unknown claim decided", claim=one.id, state=state, reason=why)

@@ -113,6 +113,7 @@ def test_long_answers_are_read_to_their_end(
     server: RconServer, length: int, is_source: bool
 ) -> None:
     server.marks_twice, server.is_strict = is_source, not is_source
+    server.has_empty_value = is_source
     line = connect(server)
     assert line.run(f"long {length}") == "x" * length
 

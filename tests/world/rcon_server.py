@@ -99,7 +99,7 @@ class RconServer:
         self.logins = 0
         self.is_strict = True  # as vanilla Minecraft: a read that is not one packet is hung up on
         self.marks_twice = False  # as Source: its mark is followed by another packet
-        self.has_empty_value = True  # before the answer to a login
+        self.has_empty_value = False  # before the answer to a login, as Source sends it
         self.any_id = False
         self.connected = 0
         self.most_connected = 0
