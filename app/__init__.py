@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from app.network.websockets import WebSocketLine
     from app.paying.claims import queue_claims
     from app.paying.players import add_to_players, read_from_players
+    from app.porch.addresses import is_from
     from app.porch.claims import (
         ClaimPlan,
         ClaimResult,
@@ -35,19 +36,20 @@ if TYPE_CHECKING:
         list_game_servers,
         plan_command,
     )
-    from app.porch.connections import Connections
     from app.porch.errors import (
         BadDelivery,
         BadSignature,
         DeliveryError,
         GuerdonError,
         NetworkFailed,
+        NeverPayable,
         NotReady,
         NotSent,
         OutcomeUnknown,
         RefusedClaim,
     )
     from app.porch.fields import (
+        ColumnName,
         HttpAddress,
         PlainText,
         ReferableString,
@@ -58,13 +60,17 @@ if TYPE_CHECKING:
     from app.porch.hookspecs import hookimpl
     from app.porch.http import (
         fetch_json,
+        find_host,
+        make_url,
         read_body,
         read_json_object,
         read_reply,
         read_retry_after,
     )
     from app.porch.json import dump_json, read_float
-    from app.porch.lists import follow_lists
+    from app.porch.kept_lines import KeptLines
+    from app.porch.listeners import Connection, Listener
+    from app.porch.lists import follow_lists, poll_list
     from app.porch.masking import cut_text, mask_tokens
     from app.porch.names import PatternField
     from app.porch.rounds import (
@@ -73,7 +79,15 @@ if TYPE_CHECKING:
         list_game_events,
         read_game_delivery,
     )
-    from app.porch.signatures import check_token, is_fresh, is_signature, sign_lines
+    from app.porch.signatures import (
+        check_hmac,
+        check_token,
+        find_named,
+        is_fresh,
+        is_signature,
+        sign_lines,
+    )
+    from app.porch.taking import take, take_id, take_text
     from app.porch.text import escape_text, format_time, shorten
     from app.porch.types import (
         Alert,
@@ -90,6 +104,7 @@ if TYPE_CHECKING:
         Outcome,
         OutcomeState,
         Player,
+        Polled,
         Report,
         Reward,
         Schedule,
@@ -104,8 +119,9 @@ __all__ = [
     "ClaimPlan",
     "ClaimResult",
     "ClaimState",
+    "ColumnName",
     "Command",
-    "Connections",
+    "Connection",
     "ConsoleSchema",
     "Database",
     "Delivery",
@@ -121,8 +137,11 @@ __all__ = [
     "HttpAddress",
     "HttpAnswer",
     "IfUnknown",
+    "KeptLines",
     "ListedVote",
+    "Listener",
     "NetworkFailed",
+    "NeverPayable",
     "NotReady",
     "NotSent",
     "Outcome",
@@ -131,6 +150,7 @@ __all__ = [
     "PatternField",
     "PlainText",
     "Player",
+    "Polled",
     "QueuedClaim",
     "RconConnection",
     "ReferableString",
@@ -147,6 +167,7 @@ __all__ = [
     "WebSocketLine",
     "add_column",
     "add_to_players",
+    "check_hmac",
     "check_token",
     "create_app",
     "cut_text",
@@ -155,18 +176,23 @@ __all__ = [
     "escape_text",
     "explain_refusal",
     "fetch_json",
+    "find_host",
+    "find_named",
     "follow_lists",
     "format_time",
     "hookimpl",
     "is_fresh",
+    "is_from",
     "is_signature",
     "join_key",
     "judge_answer",
     "judge_check",
     "list_game_events",
     "list_game_servers",
+    "make_url",
     "mask_tokens",
     "plan_command",
+    "poll_list",
     "queue_claims",
     "read_body",
     "read_float",
@@ -178,6 +204,9 @@ __all__ = [
     "run_in_chunks",
     "shorten",
     "sign_lines",
+    "take",
+    "take_id",
+    "take_text",
     "upsert_rows",
 ]
 
@@ -197,9 +226,12 @@ PLACES = (
     "app.porch.http",
     "app.porch.lists",
     "app.porch.signatures",
+    "app.porch.addresses",
+    "app.porch.taking",
+    "app.porch.listeners",
     "app.porch.masking",
     "app.porch.commands",
-    "app.porch.connections",
+    "app.porch.kept_lines",
     "app.network.rcon",
     "app.network.websockets",
     "app.database.opening",

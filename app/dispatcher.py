@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import structlog
 from peewee import PeeweeException
@@ -23,6 +24,13 @@ AT_ONCE = 16  # events tried at the same time
 REST = 10  # times as long as it took to fail an organizer rests, so that the inbox has its turns
 
 
+class Openable(Protocol):
+    """What sources connect to."""
+
+    def open(self) -> None: ...
+    def stop(self) -> None: ...
+
+
 class Dispatcher:
     """Takes what is due and tries it, until told to stop; what is in hand is finished first."""
 
@@ -33,6 +41,7 @@ class Dispatcher:
         outbox: Outbox,
         require_fit_database: Callable[[], None],
         organizers: Sequence[Callable[[], int]] = (),
+        ports: Openable | None = None,
         delivering: Delivering | None = None,
         poll: float = POLL,
         stopping: threading.Event | None = None,
@@ -40,9 +49,11 @@ class Dispatcher:
         """`require_fit_database` raises DatabaseUnavailable until it is; `poll` is in seconds.
 
         `organizers` pay what is due by itself, as rounds of parties and rankings; how many there were.
+        `ports` are open while it runs.
         `stopping` is set once nothing more is to be begun, for whoever has to know it too.
         """
         self._organizers = organizers
+        self._ports = ports
         self._rests_until: dict[int, float] = {}  # by the organizer's place; monotonic
         self._inbox = inbox
         self._deliveries = deliveries
@@ -62,6 +73,8 @@ class Dispatcher:
             thread = threading.Thread(target=run, name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
+        if self._ports:
+            self._ports.open()
 
     def request_stop(self) -> None:
         """Take nothing more; fit for a signal handler."""
@@ -70,6 +83,8 @@ class Dispatcher:
     def stop(self, timeout: float = 20.0) -> None:
         """Take nothing more, and wait up to `timeout` seconds for what is in hand."""
         self.request_stop()
+        if self._ports:
+            self._ports.stop()
         self._outbox.wake()
         if self._delivering is not None:
             self._delivering.stop(timeout)

@@ -44,6 +44,8 @@ POINTS = (
     "reconciling: listed",
     "reconciling: parked, before COMMIT",
     "reconciling: parked, after COMMIT",
+    "polling: kept, before COMMIT",
+    "polling: kept, after COMMIT",
     "event: checked",
     "event: before the answer",
     "outbox: begun, before COMMIT",

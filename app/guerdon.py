@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -23,10 +22,12 @@ from app.database.sharing import SHARED
 from app.database.words import explain_database_error
 from app.delivering.delivering import open_delivering
 from app.dispatcher import Dispatcher
+from app.fitness.gate import Gate
 from app.fitness.inspection import inspect_database
 from app.fitness.readiness import Readiness
 from app.history.listing import Lists
 from app.host.loading import Plugins
+from app.listening.ports import Ports
 from app.metrics.folder import choose_folder
 from app.metrics.measuring import start_measuring, write_counts
 from app.network.client import Http, list_unused_proxies
@@ -41,11 +42,13 @@ from app.paying.own_deliveries import OwnDeliveries
 from app.paying.parties import Parties
 from app.paying.players import PlayerFinder
 from app.paying.rankings import Rankings
+from app.paying.receiving import Receiver
 from app.paying.recipients import Recipients
 from app.paying.repaying import Repayer
 from app.paying.rule_warnings import gather_supplies, list_warnings
 from app.paying.settler import Settler
 from app.paying.showing import Showing
+from app.polling.poller import Poller
 from app.porch.errors import (
     AmbiguousPlayer,
     DatabaseUnavailable,
@@ -67,7 +70,6 @@ from app.watching.watch import Watch
 
 log = structlog.get_logger()
 
-INSPECTION_PAUSE = 1.0  # seconds between looks at a database that was not fit
 LARGEST_LEAD = 2_000  # ms between this host's clock and the database's
 
 
@@ -91,6 +93,7 @@ class Guerdon:
         self.now = now
         self._http = http
         bind_models(database, [*LEDGER, *OWN, *plugins.models])
+        self._gate = Gate(self.inspect)
         self.readiness = Readiness(database, config.database.durable)
         self.finder = PlayerFinder(database, config.players)
         unknown = config.players.unknown
@@ -108,12 +111,10 @@ class Guerdon:
             database, fetcher, self.settler, self.inbox, announcer, unknown, self.erased
         )
         self.delivering = open_delivering(config, database, plugins, http, now, secrets)
+        self.receiver = Receiver(self.deliveries, self.require_fit_database, self.outbox.nudge)
+        self.poller = Poller(database, plugins, http, now)
         self._open_for_operators()
         self.dispatcher = self._make_dispatcher(announcer)
-        self._is_fit = False
-        self._inspected_at = 0.0
-        self._faults: list[str] = []
-        self._lock = threading.Lock()
 
     def _open_for_operators(self) -> None:
         """What is looked at and done by whoever runs the service, beside the way of a vote."""
@@ -139,6 +140,7 @@ class Guerdon:
         self.keeper = Keeper(self.database, self.config.retention, self.rules, self.now)
         self.alarms = Alarms(self.database, self.plugins, self.watch, self.config.alerts, self.now)
         organizers = [
+            self.poller.begin_due,
             self.parties.fold,
             self.rankings.close_due,
             self.acts.runner.serve,
@@ -147,8 +149,9 @@ class Guerdon:
             self.keeper.strip_due,
             self.alarms.look,
         ]
+        ports = Ports(self.plugins, self.database, self.receiver.receive)
         return Dispatcher(self.inbox, self.deliveries, self.outbox, self.require_fit_database,
-                          organizers, self.delivering, stopping=stopping)  # fmt: skip
+                          organizers, ports, self.delivering, stopping=stopping)  # fmt: skip
 
     def migrate(self, progress: Progress = iter) -> list[str]:
         """Bring the tables, and what rules count, up to date; a line for each thing done."""
@@ -198,17 +201,7 @@ class Guerdon:
 
     def require_fit_database(self) -> None:
         """Raise DatabaseUnavailable until the database has once been found fit to pay with."""
-        if self._is_fit:
-            return
-        with self._lock:
-            if not self._is_fit and time.monotonic() > self._inspected_at + INSPECTION_PAUSE:
-                self._faults = self.inspect()
-                self._inspected_at = time.monotonic()
-                self._is_fit = not self._faults
-                for fault in self._faults:
-                    log.error("not fit to pay", fault=fault)
-        if not self._is_fit:
-            raise DatabaseUnavailable("; ".join(self._faults) or "the database is being inspected")
+        self._gate.require()
 
     def require_ready(self) -> None:
         """Raise DatabaseUnavailable where no vote could be paid now."""
@@ -291,6 +284,7 @@ class Guerdon:
         """End the threads, after what they have in hand, and close every connection of ours."""
         self.dispatcher.stop()
         self._turns.stop()
+        self.poller.stop()
         self.outbox.stop()
         self.deliveries.stop()
         write_counts()

@@ -91,6 +91,8 @@ def open_guerdon(
         database = open_database(config.database.url)
     except ConfigError as error:
         faults += [f"{path}: {fault}" for fault in error.faults]
+    if plugins:
+        config = replace(config, players=replace(config.players, source_columns=plugins.id_columns))
     if faults or plugins is None or rules is None or database is None:
         raise ConfigError(faults)
     secrets = [*list_secrets(config), *find_secrets(plugins.settings)]

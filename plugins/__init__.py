@@ -6,6 +6,7 @@ studio's own, is asked before them, and may take over what they give.
 
 SHIPPED = (
     "gamemonitoring",
+    "listforge",
     "gold",
     "items",
     "roles",

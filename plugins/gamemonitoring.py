@@ -1,6 +1,5 @@
 """GAMEMONITORING's server.vote: a signed delivery names a vote, the vote API says whose it is."""
 
-import hmac
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 import app
-from app import BadDelivery, BadSignature, Delivery, Event, EventType, NotReady, hookimpl
+from app import BadDelivery, Delivery, Event, EventType, NotReady, hookimpl
 
 NAME, VOTE = "gamemonitoring", "server.vote"
 LARGEST, LARGEST_PAGE = 65536, 4 << 20  # bytes: of a delivery and a vote; of a page of the list
@@ -20,6 +19,9 @@ class Section(Schema):
     api_url = app.HttpAddress(load_default="https://api.gamemonitoring.cn")
     tokens = fields.List(app.SecretField(), required=True, validate=validate.Length(min=1))
     servers = fields.List(fields.String(validate=validate.Length(1, 255)), load_default=[])
+    poll_every = fields.Integer(
+        strict=True, validate=validate.Range(60, 86400)
+    )  # seconds; absent: never
 
 
 @hookimpl
@@ -50,18 +52,11 @@ def read_delivery(source: str, request: "app.Request", settings: app.Settings) -
 
 def find_token(body: dict[str, Any], tokens: list[app.Secret]) -> str:
     """The name of the token whose HMAC-SHA256 over the fields is the signature (sheet, Signature)."""
-    try:
-        texts = {key.encode(): write_value(key, value).encode() for key, value in body.items()}
-    except UnicodeEncodeError:
-        raise BadDelivery("the body is not valid Unicode") from None
-    given = texts.pop(b"signature", b"")
+    texts = {key.encode(): write_value(key, value).encode() for key, value in body.items()}
+    given = texts.pop(b"signature", b"").decode()
     signed = b"&".join(key + b"=" + texts[key] for key in sorted(texts))
     require_one_reading(signed, body)
-    expected = {hmac.digest(t.reveal().encode(), signed, "sha256").hex(): t.name for t in tokens}
-    names = [expected[each] for each in expected if hmac.compare_digest(each.encode(), given)]
-    if not names:
-        raise BadSignature("the signature is missing or wrong: is this project's token configured?")
-    return names[0]
+    return app.check_hmac(signed, given, tokens)
 
 
 def require_one_reading(signed: bytes, body: dict[str, Any]) -> None:
@@ -125,6 +120,14 @@ def list_votes(
 
     named = sorted({*settings[NAME]["servers"], *servers})
     return app.follow_lists(named, fetch_page, read_listed, since)
+
+
+@hookimpl
+def poll_source(place: Any, http: app.Http, settings: app.Settings, now: int) -> app.Polled | None:
+    """Votes whose delivery never came; each is fetched by its id, as if it had."""
+    if every := settings[NAME].get("poll_every"):
+        return app.poll_list(lambda since: list_votes(since, [], http, settings), place, now, every)
+    return None
 
 
 def read_listed(entry: dict[str, Any]) -> app.ListedVote:

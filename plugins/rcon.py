@@ -60,7 +60,7 @@ PALWORLD = Dialect(
 ANY = Dialect(names=re.compile(r"[A-Za-z0-9_]{1,32}"))
 GAMES = {"minecraft": MINECRAFT, "ark": ARK, "palworld": PALWORLD, "source": ANY}
 ANY_ID = ("ark", "palworld")  # they answer with other ids than they were asked with
-LINES: app.Connections[app.RconConnection] = app.Connections()
+LINES: app.KeptLines[app.RconConnection] = app.KeptLines()
 
 
 class Console(app.ConsoleSchema):

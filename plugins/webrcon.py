@@ -26,7 +26,7 @@ RUST = Dialect(
     ],
     list_command=LIST,
 )
-LINES: app.Connections[app.WebSocketLine] = app.Connections()
+LINES: app.KeptLines[app.WebSocketLine] = app.KeptLines()
 
 
 class Console(app.ConsoleSchema):

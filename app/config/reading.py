@@ -14,6 +14,7 @@ from app.config.dashboard import Dashboard, DashboardSchema
 from app.config.reconciling import Reconcile, ReconcileSchema
 from app.config.references import place_database, read_tables
 from app.config.retention import Retention, RetentionSchema
+from app.config.server import Server, ServerSchema
 from app.config.watching import Alerts, AlertsSchema, Metrics, MetricsSchema
 from app.porch.errors import ConfigError
 
@@ -32,6 +33,7 @@ SECTIONS: Mapping[str, type[sections.SectionSchema]] = {
     "metrics": MetricsSchema,
     "alerts": AlertsSchema,
     "dashboard": DashboardSchema,
+    "server": ServerSchema,
 }
 USUAL_DATABASE = "sqlite:///var/guerdon.db"  # in the studio's folder
 PLUGINS = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String()))
@@ -59,6 +61,7 @@ class Config:
     metrics: Metrics
     alerts: Alerts
     dashboard: Dashboard
+    server: Server
     plugins: Mapping[str, Mapping[str, Any]] = field(repr=False)  # they may hold secrets
     warnings: tuple[str, ...] = ()  # what works today and should be written otherwise
 

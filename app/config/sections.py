@@ -1,6 +1,7 @@
 """The sections of the config: what each is once it is read, with its defaults, and how it is checked."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -11,6 +12,7 @@ from marshmallow import ValidationError, fields, post_load, validate, validates_
 from app.config.api_keys import ApiKey, ApiKeyField
 from app.config.checking import StrictSchema
 from app.porch.fields import (
+    IDENTIFIER,
     HttpAddress,
     ReferableString,
     Secret,
@@ -18,11 +20,6 @@ from app.porch.fields import (
     name_secrets,
 )
 from app.porch.names import Names, PatternField, check_prefix
-
-IDENTIFIER = validate.Regexp(
-    r"^[A-Za-z_][A-Za-z0-9_$]{0,63}\Z", error="must be a plain table or column name"
-)
-
 
 ORIGIN = validate.Regexp(
     r"^https?://[^/]+\Z", error="must be as https://www.studio.example, without a path"
@@ -58,11 +55,21 @@ class Players:
     is_own: bool = True
     pattern: re.Pattern[str] | None = None
     prefixes: tuple[str, ...] = ("",)
+    source_columns: Mapping[str, str] = field(default_factory=dict)  # of user ids, by source
 
     @cached_property
     def names(self) -> Names:
         """Which nicknames there may be."""
         return Names(self.pattern, self.prefixes, self.unknown == "create")
+
+    def find_id_column(self, source: str) -> str:
+        """Where the user ids of a source stand: one site's are of Discord, another's of Steam."""
+        return self.source_columns.get(source, self.user_id_column)
+
+    @cached_property
+    def id_columns(self) -> tuple[str, ...]:
+        """All columns of user ids."""
+        return tuple(dict.fromkeys((self.user_id_column, *self.source_columns.values())))
 
     def read_name(self, nickname: str) -> str:
         """As PlayersTable, for plugins."""

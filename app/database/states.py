@@ -30,8 +30,10 @@ class AttemptKind(StrEnum):
     DELIVERY = "delivery"
     RETRY = "retry"
     GAVE_UP = "gave up"
+    NEVER = "never payable"
     RETRY_BY_HAND = "retry by hand"
     RECONCILED = "reconciled"
+    POLLED = "polled"
 
 
 class ReconciliationState(StrEnum):

@@ -99,10 +99,15 @@ def inspect_players(database: Database, players: Players, tables: set[str]) -> I
         return
     found = {column.name: column for column in database.get_columns(players.table)}
     readable = found.keys() | database.list_generated_columns(players.table)
-    for setting in ("id_column", "nickname_column", "user_id_column"):
-        column = getattr(players, setting)
+    named = {
+        f"[players] {setting}": getattr(players, setting)
+        for setting in ("id_column", "nickname_column", "user_id_column")
+    }
+    theirs = players.source_columns.items()
+    named |= {f"[plugins.{source}] user_id_column": column for source, column in theirs}
+    for setting, column in named.items():
         if column not in readable:
-            yield f"[players] {setting}: the table {players.table} has no column {column}"
+            yield f"{setting}: the table {players.table} has no column {column}"
     if players.id_column in found and has_long_ids(database, players, found[players.id_column]):
         yield (
             f"[players] id_column: {players.table}.{players.id_column} has values of more than "

@@ -28,6 +28,8 @@ STATES = {
     AttemptKind.RETRY: EventState.WAITING,
     AttemptKind.RETRY_BY_HAND: EventState.WAITING,
     AttemptKind.GAVE_UP: EventState.DEAD,
+    AttemptKind.NEVER: EventState.DEAD,
+    AttemptKind.POLLED: EventState.WAITING,
 }
 Lines = list[dict[str, Any]]
 

@@ -10,6 +10,7 @@ from app.counting.occasions import SOURCE, Occasion
 from app.database.keys import make_event_key
 from app.database.leases import MAX_TAKES
 from app.database.models import Attempt, Event, Grant, Part, Repayment, Report, Waiting
+from app.database.source_models import Repeat
 from app.database.states import AttemptKind, BoxState
 from app.history.reports import describe_report, list_report_steps, list_reports_of
 from app.history.states import EventState
@@ -21,7 +22,9 @@ SENTENCES = {
     AttemptKind.DELIVERY: "delivered; could not be settled: {detail}",
     AttemptKind.RETRY: "tried again; could not be settled: {detail}",
     AttemptKind.GAVE_UP: "tried again for the last time: {detail}. It is kept as dead",
+    AttemptKind.NEVER: "can never be paid: {detail}. It is kept as dead",
     AttemptKind.RETRY_BY_HAND: "a person had it tried again",
+    AttemptKind.POLLED: "found where its site lists it: {detail}",
     AttemptKind.RECONCILED: "its delivery had not come: {detail}",
 }
 
@@ -212,6 +215,8 @@ def explain_nothing(settled: Event) -> str:
     """Why a settled event earned nothing."""
     if settled.source == SOURCE and settled.type == Occasion.TOTALS:
         return describe_totals(json.loads(settled.data))
+    if earlier := Repeat.get_or_none(Repeat.event == settled.id):
+        return f"it earned nothing: the same player had one at {format_time(earlier.first_at)}"
     return (
         f"it earned nothing: no rule is for {settled.type} on server {settled.server_id!r}"
         " with these facts"

@@ -17,6 +17,7 @@ from app.database.plugin_tables import PluginTables
 from app.host.calling import Calling
 from app.host.finding import Found, explain_misfit, import_plugin
 from app.host.folder import use_folder
+from app.host.methods import gather_methods
 from app.porch.errors import ConfigError
 from app.rules.gifts import RewardKind
 
@@ -39,6 +40,9 @@ class Settings(dict[str, Mapping[str, Any]]):
         self.players = players
 
 
+BRINGING = ("read_delivery", "fetch_events", "poll_source", "open_listeners")
+
+
 class EmptySection(StrictSchema):
     """The section of a plugin that has no settings_schema."""
 
@@ -54,7 +58,9 @@ class Plugins(Calling):
         tables: tuple[PluginTables, ...],
         player_schemas: tuple[type[Schema], ...],
         origins: tuple[Origin, ...],
+        methods: Mapping[str, frozenset[str]] = MappingProxyType({}),
     ) -> None:
+        """`methods`: of requests that sources take, by their names, where they say so."""
         self.manager, self.witness = registered.manager, registered.witness
         self.settings = settings
         self.kinds = kinds
@@ -62,15 +68,22 @@ class Plugins(Calling):
         self.models = tuple(model for one in tables for model in one.models)
         self.player_schemas = player_schemas
         self.origins = origins
+        self.methods = methods
 
     @property
     def hook(self) -> Any:
         return self.manager.hook
 
     @property
+    def id_columns(self) -> dict[str, str]:
+        """Where the user ids of a source stand in the players' table, by the sources that say so."""
+        said = {name: one.get("user_id_column") for name, one in self.settings.items()}
+        return {name: column for name, column in said.items() if column}
+
+    @property
     def sources(self) -> list[str]:
-        """Names of the plugins that read deliveries."""
-        return [impl.plugin_name for impl in self.manager.hook.read_delivery.get_hookimpls()]
+        """Names of the plugins that bring deliveries, in whatever way."""
+        return list(dict.fromkeys(name for hook in BRINGING for name in self.list_answerers(hook)))
 
 
 def load_plugins(config: Config, built_in: Mapping[str, Any] = MappingProxyType({})) -> Plugins:
@@ -90,9 +103,11 @@ def load_plugins(config: Config, built_in: Mapping[str, Any] = MappingProxyType(
     kinds = gather_kinds(calling, {one.name for one in origins if one.is_shipped}, faults)
     tables = gather_tables(calling, faults)
     schemas = tuple(schema for _, schema in ask_all(calling, "player_schema", faults))
+    settings = Settings(sections, config.players)
+    methods = {} if faults else gather_methods(calling, settings, faults)
     if faults:
         raise ConfigError(faults)
-    return Plugins(calling, Settings(sections, config.players), kinds, tables, schemas, origins)
+    return Plugins(calling, settings, kinds, tables, schemas, origins, methods)
 
 
 def register_all(calling: Calling, config: Config, faults: list[str]) -> Iterator[Origin]:

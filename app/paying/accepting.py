@@ -17,7 +17,13 @@ from app.paying.ledger import IS_SETTLED
 from app.paying.recipients import judge_unknown
 from app.paying.settler import Settler, Work
 from app.pending import Pending
-from app.porch.errors import DatabaseUnavailable, GuerdonError, NotReady, RefusedName
+from app.porch.errors import (
+    DatabaseUnavailable,
+    GuerdonError,
+    NeverPayable,
+    NotReady,
+    RefusedName,
+)
 from app.porch.types import NOT_YET, Delivery, Outcome, OutcomeState
 
 log = structlog.get_logger()
@@ -70,7 +76,7 @@ class Deliveries:
     def accept(self, delivery: Delivery) -> Outcome:
         """Pay a delivery that just came; what cannot be paid is stored before this returns."""
         outcome, standing = self._pay_once(delivery)
-        if outcome.state in NOT_YET:
+        if outcome.state in NOT_YET or outcome.state == OutcomeState.DEAD:
             return self._inbox.keep(delivery, outcome)
         if outcome.is_done and standing.is_waiting:
             self._inbox.close(delivery)
@@ -148,6 +154,8 @@ class Deliveries:
         match error:
             case RefusedName():
                 return judge_unknown(error, self._unknown)
+            case NeverPayable():
+                return Outcome(OutcomeState.DEAD, error.reason)
             case NotReady():
                 return Outcome(OutcomeState.WAITING, error.reason, error.retry_in)
             case DatabaseUnavailable():

@@ -22,6 +22,7 @@ from app.failpoints import reach
 from app.host.loading import Plugins
 from app.paying.payments import Line, Payment
 from app.paying.player_facts import list_asked, read_facts
+from app.paying.repeats import mark_repeats
 from app.paying.turns import note_counted, take_counted_turns
 from app.porch.types import Delivery
 
@@ -43,6 +44,7 @@ class CountedBatch:
             if payment.outcome is None and line.player is not None
         ]
         take_turns_of(database, programme, {make_key(line) for line in lines})
+        mark_repeats(database, payments)
         asked = list_asked(programme, {line.event.type for line in lines})
         players = [line.player for line in lines if line.player is not None]
         facts = read_facts(plugins, database, asked, players, now)

@@ -64,6 +64,9 @@ class Inbox:
             return Outcome(OutcomeState.UNAVAILABLE, f"it could not be stored: {outcome.reason}")
         reach("inbox: parked, after COMMIT")
         told = log.bind(event_type=delivery.type, event_id=delivery.id)
+        if outcome.state == OutcomeState.DEAD:
+            told.error("can never be paid", reason=outcome.reason)
+            return outcome
         told.warning("waiting", state=outcome.state, reason=outcome.reason)
         retry_in = max(1.0, (due_at - self._now()) / 1000)
         return Outcome(outcome.state, outcome.reason, retry_in, outcome.events)
@@ -72,6 +75,7 @@ class Inbox:
         """Inside: the row of a delivery that waits, new or as it is there; when it is due (ms)."""
         key = make_event_key(delivery.source, delivery.type, delivery.id)
         now, error = self._now(), outcome.reason[:LONGEST_ERROR]
+        state = BoxState.DEAD if outcome.state == OutcomeState.DEAD else BoxState.READY
         due = now + int(self._choose_delay(0, outcome.retry_in) * 1000)
         mine = Waiting.ordered_key == key
         changes = {"attempts": Waiting.attempts + 1, "last_error": error}
@@ -79,9 +83,12 @@ class Inbox:
             Waiting.insert(
                 ordered_key=key, source=delivery.source, type=delivery.type,
                 event_id=delivery.id, token=delivery.token, data=dump_json(delivery.data),
-                state=BoxState.READY, due_at=due, lease_token="", lease_until=now, takes=0,
+                state=state, due_at=due, lease_token="", lease_until=now, takes=0,
                 attempts=1, retries=0, last_error=error, received_at=now, waiting_since=now,
             ).execute()  # fmt: skip
+        elif state == BoxState.DEAD:  # whoever has leased it finds that out himself
+            idle = mine & (Waiting.state == BoxState.READY)
+            Waiting.update(state=state, takes=0).where(idle).execute()
         else:  # its source sent a dead one again: it gets its chances anew
             anew = {"due_at": due, "lease_until": now, "takes": 0, "retries": 0}
             dead = mine & (Waiting.state == BoxState.DEAD)
@@ -89,8 +96,9 @@ class Inbox:
         row: Waiting = Waiting.get(mine)
         if row.attempts <= ATTEMPTS_KEPT:
             Attempt.insert(
-                ordered_key=key, at=now, what=AttemptKind.DELIVERY, detail=error
-            ).execute()
+                ordered_key=key, at=now, detail=error,
+                what=AttemptKind.NEVER if state == BoxState.DEAD else AttemptKind.DELIVERY,
+            ).execute()  # fmt: skip
         reach("inbox: parked, before COMMIT")
         return correct_due(row, now)
 
@@ -200,7 +208,7 @@ class Inbox:
             if state != BoxState.SETTLED:
                 Attempt.insert(
                     ordered_key=bytes(row.ordered_key), at=now, detail=outcome.reason[:LONGEST_ERROR],
-                    what=AttemptKind.RETRY if state == BoxState.READY else AttemptKind.GAVE_UP,
+                    what=choose_kind(state, outcome),
                 ).execute()  # fmt: skip
             reach("inbox: noted, before COMMIT")
 
@@ -212,7 +220,8 @@ class Inbox:
         """What becomes of a leased row after a try; it has `waited` for its tries so long (ms)."""
         if outcome.state in PAID:
             return {"state": BoxState.SETTLED}
-        if waited >= self._config.give_up_after * 1000:
+        gives_up = waited >= self._config.give_up_after * 1000
+        if gives_up or outcome.state == OutcomeState.DEAD:
             return {"state": BoxState.DEAD, **self._count(outcome)}
         due = now + int(self._choose_delay(row.retries + 1, outcome.retry_in) * 1000)
         again = {
@@ -260,6 +269,13 @@ class Inbox:
         anew = {"due_at": AT_ONCE, "lease_until": now, "waiting_since": now}
         Waiting.update(state=BoxState.READY, takes=0, retries=0, **anew).where(changeable).execute()
         return len(found)
+
+
+def choose_kind(state: str, outcome: Outcome) -> AttemptKind:
+    """What a try is called that was not the last, or was, after which its event is in this state."""
+    if outcome.state == OutcomeState.DEAD:
+        return AttemptKind.NEVER
+    return AttemptKind.RETRY if state == BoxState.READY else AttemptKind.GAVE_UP
 
 
 def find_key(delivery: Delivery) -> bytes:

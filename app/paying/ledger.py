@@ -14,6 +14,7 @@ from app.rules.gifts import Gift
 
 # Characters of a column.
 LONGEST = {"source": 64, "type": 64, "id": 255, "server_id": 255, "nickname": 255, "user_id": 255}
+LONGEST_APART = 31 * 86400  # seconds
 LONGEST_RECEIPT = 60_000  # bytes; MySQL's TEXT holds little more
 EVENT_COLUMNS = (
     "ordered_key", "source", "type", "event_id", "server_id", "nickname", "user_id", "occurred_at",
@@ -58,6 +59,8 @@ def find_misfit(events: Sequence[Event]) -> str:
         time = event.occurred_at
         if time is not None and (type(time) is not int or not 0 <= time < 2**62):
             return "the event's occurred_at is no time in ms"
+        if type(event.not_within) is not int or not 0 <= event.not_within <= LONGEST_APART:
+            return "the event's not_within is no number of seconds, of 31 days at most"
     return ""
 
 

@@ -37,10 +37,14 @@ def park_missing(database: Database, deliveries: Sequence[Delivery], now: int, w
 
 
 def park(
-    database: Database, deliveries: Sequence[Delivery], now: int, why: str, is_retry: bool
-) -> int:
-    """Inside: the rows of those that are neither settled nor in the inbox."""
-    by_key = {find_key(one): replace(one, token=TOKEN) for one in deliveries}
+    database: Database, deliveries: Sequence[Delivery], now: int, why: str, is_retry: bool,
+    token: str = TOKEN, what: AttemptKind = AttemptKind.RECONCILED,
+) -> int:  # fmt: skip
+    """Inside: the rows of those that are neither settled nor in the inbox.
+
+    `token` stands where the name of the one does that signed a delivery; `what` they are in the timelines.
+    """
+    by_key = {find_key(one): replace(one, token=token) for one in deliveries}
     for key in list_known(database, list(by_key)):
         del by_key[key]
     rows: list[dict[str, Any]] = [
@@ -52,9 +56,10 @@ def park(
     ]  # fmt: skip
     if rows:
         Waiting.insert_many(rows).execute()
-        told = {"at": now, "what": AttemptKind.RECONCILED, "detail": why}
+        told = {"at": now, "what": what, "detail": why}
         Attempt.insert_many([{"ordered_key": key, **told} for key in by_key]).execute()
-    reach("reconciling: parked, before COMMIT")
+    if what is AttemptKind.RECONCILED:
+        reach("reconciling: parked, before COMMIT")
     return len(rows)
 
 

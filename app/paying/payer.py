@@ -30,6 +30,7 @@ from app.paying.payments import (
     make_entry,
 )
 from app.paying.recipients import Recipients
+from app.paying.repeats import mark_repeats, write_repeats
 from app.paying.suspects import Suspects
 from app.paying.turns import take_turns
 from app.porch.errors import Inseparable
@@ -84,6 +85,7 @@ class Payer:
         self._unmake(made, paid)
         self._finish_lines(paid, now)
         ids = self._write_books(paid, now, look_first)
+        write_repeats(self._database, [line for one in paid for line in one.lines], ids)
         if counted:  # last, for what all share is held from here on
             counted.write(ids)
         for payment in paid:
@@ -115,6 +117,7 @@ class Payer:
                 line.wants_player = self._programme.wants_player(line.event, line.moment)
             else:
                 line.wants_player = bool(line.gifts)
+            line.wants_player = line.wants_player or bool(line.event.not_within)
         if self._suspects.are_there() and self._suspects.needs_care(payment):
             payment.is_careful = True
 
@@ -180,6 +183,7 @@ class Payer:
                 if payment.outcome is None and line.player is not None
             ],
         )
+        mark_repeats(self._database, payments)
 
     def _count(self, payments: Sequence[Payment], now: int) -> CountedBatch | None:
         """What was counted before, where the rules ask for it."""

@@ -51,6 +51,8 @@ class Line:
     gifts: list[Gift] = field(default_factory=list)
     wants_player: bool = False  # it may earn something, or is counted
     player: Player | None = None
+    recent_key: bytes = b""  # whose it is, where its source says Event.not_within
+    repeats: int | None = None  # ms: when the event was that it comes too soon after
     verdicts: list[Verdict] | None = None  # of the rules, where they ask more than the event
     grants: list[Grant] = field(default_factory=list)
     data: str = ""  # the event's, as JSON
@@ -94,7 +96,10 @@ class Payment:
         """All of it is in the transaction."""
         grants = [grant for line in self.lines for grant in line.grants]
         events = [line.event for line in self.lines]
-        self.outcome = Outcome(OutcomeState.SETTLED, events=events, grants=grants)
+        is_repeated = bool(self.lines) and all(line.repeats is not None for line in self.lines)
+        state = OutcomeState.REPEATED if is_repeated else OutcomeState.SETTLED
+        reason = "it comes too soon after another of the same player" if is_repeated else ""
+        self.outcome = Outcome(state, reason, events=events, grants=grants)
 
 
 def find_moment(event: Event, received_at: int) -> int:

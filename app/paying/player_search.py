@@ -54,9 +54,9 @@ class PlayerSearch:
         ask = self._ask_folded if match == "casefold" else self._ask_exact
         return self._gather(column, names, ask, lambda text: fold_name(text, match))
 
-    def find_ids(self, ids: Collection[str]) -> dict[str, list[Player]]:
-        """The players of these user ids, by the id; an empty one is nobody's."""
-        return self._gather(self._players.user_id_column, ids, self._ask_ids, str)
+    def find_ids(self, column: str, ids: Collection[str]) -> dict[str, list[Player]]:
+        """The players of these user ids, which stand in `column`, by the id; an empty one is nobody's."""
+        return self._gather(column, ids, self._ask_ids, str)
 
     def find_keys(self, keys: Collection[str]) -> dict[str, Player]:
         """The players of these keys (Player.key), by the key; who is gone is not in it."""

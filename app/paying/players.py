@@ -34,14 +34,15 @@ class PlayerFinder:
     ) -> list[Player | UnknownPlayer | AmbiguousPlayer]:
         """For each event its player, or why there is none, in order.
 
-        One query finds those of all nicknames, one those of all user ids.
+        One query finds those of all nicknames, one those of all user ids of a column.
         """
         found: dict[int, Player | UnknownPlayer | AmbiguousPlayer] = {}
         names: dict[int, tuple[str, str]] = {}
-        ids: dict[int, str] = {}
+        ids: dict[str, dict[int, str]] = {}
         for place, event in enumerate(events):
             if not event.nickname.strip():
-                ids[place] = event.user_id
+                column = self._players.find_id_column(event.source)
+                ids.setdefault(column, {})[place] = event.user_id
                 continue
             try:
                 names[place] = (self._names.read(event.nickname), event.nickname.strip())
@@ -49,9 +50,9 @@ class PlayerFinder:
                 found[place] = error
         if names:
             found |= self._find_named(names)
-        if ids:
-            known = self._search.find_ids(set(ids.values()))
-            found |= {place: choose_player(id_, known[id_]) for place, id_ in ids.items()}
+        for column, some in ids.items():
+            known = self._search.find_ids(column, set(some.values()))
+            found |= {place: choose_player(id_, known[id_]) for place, id_ in some.items()}
         return [found[place] for place in range(len(found))]
 
     def _find_named(

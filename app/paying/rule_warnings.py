@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from app.config.checking import suggest
 from app.host.loading import Plugins
 from app.paying.ledger import LONGEST
-from app.porch.rounds import GAME_EVENTS
+from app.porch.rounds import GAME_EVENTS, GAME_SERVER
 from app.porch.types import EventType
 from app.rules.rule import Rule, Rules
 
-SOURCE_HOOKS = ("read_delivery", "fetch_events")
+SOURCE_HOOKS = ("read_delivery", "fetch_events", "poll_source", "open_listeners")
 
 
 @dataclass
@@ -20,6 +20,7 @@ class Supplies:
     types: dict[str, list[EventType]] = field(default_factory=dict)
     is_open: bool = False
     faults: list[str] = field(default_factory=list)
+    sources: Collection[str] = ()  # their names
 
     def add(self, types: Mapping[str, EventType]) -> None:
         for name, one in types.items():
@@ -42,7 +43,7 @@ def gather(some: list[Collection[str] | None], is_open: bool) -> set[str] | None
 
 def gather_supplies(plugins: Plugins) -> Supplies:
     """What the plugins bring, as far as they say."""
-    supplies = Supplies()
+    supplies = Supplies(sources=[GAME_SERVER, *plugins.sources])
     telling = plugins.list_answerers("event_types")
     sources = {name for hook in SOURCE_HOOKS for name in plugins.list_answerers(hook)}
     supplies.is_open = not sources <= set(telling)
@@ -101,6 +102,9 @@ def judge_rule(type: str, rule: Rule, supplies: Supplies) -> Iterator[str]:
     for server in sorted(rule.servers or ()):
         if len(server) > LONGEST["server_id"] or (servers is not None and server not in servers):
             yield f'server = "{server[:80]}": no {type} comes from there{suggest(server, servers or ())}'
+    for source in sorted((rule.sources or frozenset()) - set(supplies.sources)):
+        hint = suggest(source, supplies.sources) or list_known("sources", supplies.sources)
+        yield f'source = "{source[:80]}": nothing that is switched on is called so{hint}'
 
 
 def list_known(what: str, names: Collection[str]) -> str:

@@ -26,6 +26,7 @@ from app.paying.payments import (
     repeat_outcome,
 )
 from app.paying.recipients import Recipients
+from app.paying.repeats import make_recent_key
 from app.paying.suspects import Suspects
 from app.porch.errors import ConnectionLost, DatabaseUnavailable
 from app.porch.types import Outcome, OutcomeState
@@ -81,10 +82,11 @@ class Settler:
         later: list[Payment] = []
         planned: set[bytes] = set()
         for payment in payments:
-            if not planned.isdisjoint(payment.work.keys):
+            keys = {*payment.work.keys, *list_likenesses(payment.work)}
+            if not planned.isdisjoint(keys):
                 later.append(payment)
                 continue
-            planned.update(payment.work.keys)
+            planned.update(keys)
             (alone if self._suspects.spoils_batches(payment.work) else together).append(payment)
         return together, alone, later
 
@@ -158,6 +160,15 @@ class Settler:
                 continue
             self._settle_batch([payment])
             locks += payment.met_lock
+
+
+def list_likenesses(work: Work) -> list[bytes]:
+    """What a work's events have in common with others that they may not come too soon after."""
+    return [
+        make_recent_key(event, f"{event.nickname.strip().casefold()}\0{event.user_id}")
+        for event in work.events
+        if event.not_within
+    ]
 
 
 def take_out(payments: Sequence[Payment], spoilt: Spoilt) -> list[Payment]:

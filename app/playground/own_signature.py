@@ -33,6 +33,8 @@ def is_believed(guerdon: Guerdon, token: str) -> bool:
     facts = {
         "source": SOURCE,
         "request": request,
+        "rest": "",
+        "sender": "127.0.0.1",
         "settings": guerdon.plugins.settings,
         "now": guerdon.now(),
     }

@@ -65,6 +65,14 @@ class NotReady(GuerdonError):
         self.retry_in = retry_in
 
 
+class NeverPayable(GuerdonError):
+    """The event can never be paid, as a vote that its site has deleted: it is dead at once, and shown."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class UnknownPlayer(NotReady):
     """No player answers to the event's nickname or user id."""
 

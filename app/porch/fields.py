@@ -20,6 +20,11 @@ TRIMMED = validate.Regexp(
 )
 
 
+IDENTIFIER = validate.Regexp(
+    r"^[A-Za-z_][A-Za-z0-9_$]{0,63}\Z", error="must be a plain table or column name"
+)
+
+
 class Secret:
     """One secret and the name it goes by in logs and the ledger."""
 
@@ -80,6 +85,13 @@ class HttpAddress(ReferableString):
         if not is_whole or "?" in address or "#" in address or not address.isprintable():
             raise ValidationError("must be an address as https://host or https://host/path")
         return address
+
+
+class ColumnName(ReferableString):
+    """The name of a column of the players' table, as a source's user_id_column."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=IDENTIFIER, **kwargs)
 
 
 class RewardName(fields.String):

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from app.porch.claims import ClaimPlan, ClaimResult, GameServer, QueuedClaim
+from app.porch.listeners import Listener
 from app.porch.types import (
     Alert,
     Batch,
@@ -39,6 +40,7 @@ from app.porch.types import (
     ListedVote,
     Outcome,
     Player,
+    Polled,
     Report,
     Reward,
     Schedule,
@@ -130,11 +132,26 @@ def check_plugin(db: "Database", rewards: Sequence[Reward], settings: Settings) 
     raise NotImplementedError
 
 
+@hookspec
+def source_methods(settings: Settings) -> Mapping[str, Collection[str]]:
+    """At the start: which requests reach read_delivery besides POST /webhooks/<source>.
+
+    `{"pingbacks": ["GET", "POST"]}` says that both do, and also at /webhooks/pingbacks/<rest>, whatever
+    the rest is. A HEAD or OPTIONS never does.
+    """
+    raise NotImplementedError
+
+
 @hookspec(firstresult=True)
-def read_delivery(source: str, request: "Request", settings: Settings, now: int) -> Delivery | None:
+def read_delivery(
+    source: str, request: "Request", rest: str, sender: str, settings: Settings, now: int
+) -> Delivery | list[Delivery] | None:
     """A request came to POST /webhooks/<source>: verify it and say what it is.
 
-    None: not my source. Raise BadDelivery or BadSignature to refuse it; nothing is stored then.
+    None: not my source. Raise BadDelivery or BadSignature to refuse it; nothing is stored then. Several
+    deliveries are paid, or wait, each by itself; [] is done. `rest` is what stands behind <source>/ in the
+    path, where source_methods asks for it. `sender` is the address the request comes from, behind the
+    proxies of [server] trusted_proxies: for is_from, where a site signs nothing.
     `request` is Flask's; its proxy `flask.request` is not set, as a delivery goes past Flask's routing.
     `now` is in ms since the epoch, UTC.
     """
@@ -146,8 +163,38 @@ def fetch_events(delivery: Delivery, http: Http, settings: Settings) -> list[Eve
     """Outside: the events of a delivery; the first must carry the delivery's own type and id.
 
     All of them are paid in one commit, or none. Raise NotReady(reason, retry_in=None) for anything
-    that is not a usable answer: the delivery then waits and is tried again. A level_up, game_start or
-    game_settle holds its events in its data: where no plugin answers, they are taken from there.
+    that is not a usable answer: the delivery then waits and is tried again. Raise NeverPayable(reason) where
+    no later answer could be: it is dead at once, kept and shown, and its source has nothing more to do. A
+    level_up, game_start or game_settle holds its events in its data: where no plugin answers, they are
+    taken from there.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def poll_source(place: Any, http: Http, settings: Settings, now: int) -> Polled | None:
+    """Outside: ask your site what is new; by the dispatcher, on one host at a time.
+
+    `place` is where the last poll has got to, as you returned it: any JSON, None at first. Return the
+    deliveries since then, the new place, and in how many seconds to ask again. They wait in the inbox as if
+    they had just come, and fetch_events is asked for each; the new place is kept with them, in one commit.
+    One that came before is passed over, so it may be told again. A fourth value, a text, says what of it
+    failed, as one of several sites: it is told to whoever looks after the service. Raise
+    NotReady(reason, retry_in=None) where the site gives no usable answer: the place stays, and it is asked
+    again. `now` is in ms since the epoch, UTC.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def open_listeners(
+    deliver: Callable[[Delivery], Outcome], settings: Settings
+) -> Sequence[Listener]:
+    """Where inbox and outbox are served: TCP ports that your sites connect to.
+
+    Each Listener's `serve` is called with a connection, in a thread of its own. What it verified it gives
+    to `deliver`, whose Outcome says whether it is paid or kept: tell a site that all is well only after
+    that. `deliver` raises BadDelivery for what cannot be kept.
     """
     raise NotImplementedError
 
@@ -171,7 +218,8 @@ def list_votes(
 def write_reply(source: str, outcome: Outcome, settings: Settings) -> "Response | None":
     """Outside: the answer to the source, if it wants another than ours.
 
-    Ours: 204 when done; otherwise the outcome's status, Retry-After and the reason as plain text.
+    Ours: 204 when done; otherwise the outcome's status, Retry-After and the reason as plain text. Where a
+    site does not come again, or does at once, `outcome.is_kept` says when it need not.
     """
     raise NotImplementedError
 

@@ -1,12 +1,15 @@
 """What a plugin does with HTTP: reads the body of a request, fetches JSON, reads a platform's reply."""
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
 
 from app.porch.errors import BadDelivery, DeliveryError, NetworkFailed, NotReady
 from app.porch.json import is_deep, read_float, read_json
+from app.porch.text import is_unicode
 from app.porch.types import Http, HttpAnswer
 
 if TYPE_CHECKING:
@@ -46,7 +49,26 @@ def read_json_object(
         raise BadDelivery("the body is not a JSON object")
     if is_deep(body):
         raise BadDelivery("the body is nested too deeply")
+    if b"\\ud" in raw.lower() and not is_unicode(
+        write_out(body)
+    ):  # half a letter, which no text has
+        raise BadDelivery("the body is not valid Unicode")
     return body
+
+
+def write_out(body: dict[str, Any]) -> str:
+    return json.dumps(body, ensure_ascii=False, default=str)
+
+
+def make_url(base: str, path: str = "", **query: str) -> str:
+    """An address below another one, with a query, percent-encoded."""
+    asked = f"?{urlencode(query)}" if query else ""
+    return f"{base.rstrip('/')}{path}{asked}"
+
+
+def find_host(url: str) -> str:
+    """The host of an address, in small letters, without port."""
+    return urlsplit(url).hostname or ""
 
 
 def fetch_json(http: Http, url: str, limit: int) -> Any:

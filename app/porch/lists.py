@@ -8,9 +8,10 @@ from urllib.parse import quote
 
 from app.porch.errors import NotReady
 from app.porch.text import shorten
-from app.porch.types import ListedVote
+from app.porch.types import Delivery, ListedVote, Polled
 
 PAGES = 1000  # of one list
+OVERLAP = 3_600_000  # ms that a vote may be late in a list
 NONSENSE = (ValueError, KeyError, TypeError, AttributeError, IndexError)  # what reading it ends in
 
 
@@ -36,6 +37,25 @@ def follow_lists(
             faults.append(f"the list of server {shorten(server)}: {error.reason}")
     if faults:
         raise NotReady("; ".join(faults))
+
+
+def poll_list(
+    list_since: Callable[[int], Iterator[ListedVote]], place: int | None, now: int, pause: float
+) -> Polled:
+    """What poll_source returns, of a list that `list_since` reads back to a time (ms) at least.
+
+    The place is the time (ms) up to which the list was seen whole. A list may be OVERLAP late, so it is read
+    that far back; the first time too. `now` in ms, `pause` in seconds.
+    """
+    since = (now if place is None else place) - OVERLAP
+    found: list[Delivery] = []
+    try:
+        for vote in list_since(since):
+            if (vote.occurred_at or 0) >= since:
+                found.append(vote.delivery)  # what came before a fault counts
+    except NotReady as error:
+        return found, since + OVERLAP, pause, error.reason
+    return found, now, pause
 
 
 def follow_pages(

@@ -1,5 +1,6 @@
 """Signatures of platforms: over lines, and in JSON web tokens (HS256, by PyJWT); and their age."""
 
+import base64
 import hmac
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import jwt
 
 from app.porch.errors import BadSignature
-from app.porch.fields import Secret
+from app.porch.fields import Secret, find_secret
 
 OURS: Any = {
     f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")
@@ -52,6 +53,39 @@ def sign_lines(secret: Secret, lines: Iterable[str | bytes], digest: str) -> str
 def is_signature(given: str, secret: Secret, lines: Iterable[str | bytes], digest: str) -> bool:
     """Whether `given` is what sign_lines makes; compared in constant time."""
     return hmac.compare_digest(sign_lines(secret, lines, digest).encode(), given.encode())
+
+
+def check_hmac(
+    signed: bytes, given: str, secrets: Iterable[Secret], digest: str = "sha256", form: str = "hex"
+) -> str:
+    """The name of the secret whose HMAC over these bytes is `given`, in "hex" or "base64".
+
+    `signed` are the bytes as they came, of app.read_body, with what the site puts around them; `given` is
+    the signature alone, in small letters, without a "sha256=" before it. Every secret is tried, in constant
+    time. Raises BadSignature where it is none's.
+    """
+    shown, found = given.encode("utf-8", "surrogatepass"), ""
+    for secret in secrets:
+        mac = hmac.digest(secret.reveal().encode(), signed, digest)
+        expected = mac.hex().encode() if form == "hex" else base64.b64encode(mac)
+        if hmac.compare_digest(expected, shown):
+            found = secret.name
+    if not found:
+        raise BadSignature(
+            "the signature is missing or wrong: is the secret it is made with configured?"
+        )
+    return found
+
+
+def find_named(given: str, secrets: Iterable[Secret]) -> str:
+    """The name of the secret that a site sends bare, as in Authorization; compared in constant time.
+
+    Raises BadSignature where it is none of these.
+    """
+    found = find_secret(given.encode("utf-8", "surrogatepass"), secrets)
+    if found is None:
+        raise BadSignature("the secret is missing or wrong: is it the one that this site sends?")
+    return found.name
 
 
 def is_fresh(stamp: str, now: int, max_age: float) -> bool:

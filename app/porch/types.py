@@ -33,6 +33,9 @@ class Event:
     data: Mapping[str, Any] = field(default_factory=dict)  # JSON, kept as it came; facts for rules
     earns: bool = True  # False: rules pass it over, as a round whose players have their own events
     is_shared: bool = False  # the same whoever tells of it: its source is no part of what it is
+    not_within: int = (
+        0  # s: so near to another of its source, type, server, player it earns nothing
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,10 @@ class ListedVote:
     server_id: str = ""  # "" here and in nickname: the list does not say
     nickname: str = ""
     occurred_at: int | None = None  # ms since the epoch, UTC
+
+
+# What poll_source returns: deliveries, the place, seconds until the next poll, and perhaps what failed.
+Polled = tuple[Sequence[Delivery], Any, float] | tuple[Sequence[Delivery], Any, float, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,16 +164,20 @@ class OutcomeState(StrEnum):
     IGNORED = "ignored"  # nothing to pay
     SETTLED = "settled"  # paid now
     KNOWN = "known"  # paid before
+    REPEATED = (
+        "repeated"  # settled, and it earns nothing: too soon after another of the same player
+    )
+    DEAD = "dead"  # nobody will ever be able to pay it; kept, and shown to a person
     HELD = "held"  # waits for its player; the source need not send it again
     WAITING = "waiting"  # could not be paid; waits and is tried again
     UNAVAILABLE = "unavailable"  # could not even be stored: the source must send it again
 
 
-PAID = (OutcomeState.SETTLED, OutcomeState.KNOWN)
+PAID = (OutcomeState.SETTLED, OutcomeState.KNOWN, OutcomeState.REPEATED)
 NOT_YET = (OutcomeState.WAITING, OutcomeState.HELD)  # what is kept, to be paid later
 DONE = (
     OutcomeState.TEST, OutcomeState.IGNORED, OutcomeState.SETTLED, OutcomeState.KNOWN,
-    OutcomeState.HELD,
+    OutcomeState.REPEATED, OutcomeState.DEAD, OutcomeState.HELD,
 )  # fmt: skip
 
 
@@ -186,6 +197,11 @@ class Outcome:
     def is_done(self) -> bool:
         """True when the source has nothing more to do."""
         return self.state in DONE
+
+    @property
+    def is_kept(self) -> bool:
+        """True when nothing is lost if the source never comes again: it is done, or waits with us."""
+        return self.state in DONE or self.state in NOT_YET
 
 
 @dataclass(frozen=True, slots=True)

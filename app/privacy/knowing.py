@@ -34,7 +34,7 @@ class Acquaintance:
     @property
     def has_naming_keys(self) -> bool:
         """Whether the key of a player is what he is called, so that it says who he is."""
-        named = (self._players.nickname_column, self._players.user_id_column)
+        named = (self._players.nickname_column, *self._players.id_columns)
         return self._players.id_column in named
 
     def meet(self, nickname: str) -> Known:
@@ -89,11 +89,17 @@ class Acquaintance:
 
     def _read_ids(self, player: Player | None) -> frozenset[str]:
         """The user ids that the table has for a player beside his nickname."""
-        column = self._players.user_id_column
-        if player is None or column == self._players.nickname_column:
+        if player is None:
             return frozenset()
-        if column not in {one.name for one in self._database.get_columns(self._players.table)}:
-            return frozenset()  # a studio without user ids has not named any
+        there = {one.name for one in self._database.get_columns(self._players.table)}
+        wanted = [
+            one
+            for one in self._players.id_columns  # a studio without user ids has not named any
+            if one in there and one != self._players.nickname_column
+        ]
+        return frozenset({self._read_id(player, column) for column in wanted} - {""})
+
+    def _read_id(self, player: Player, column: str) -> str:
         quote = self._database.quote[0]
         names = (
             f"{quote}{one}{quote}" for one in (column, self._players.table, self._players.id_column)
@@ -101,5 +107,4 @@ class Acquaintance:
         sql = "SELECT {} FROM {} WHERE {} = ".format(*names) + self._database.param
         row = self._database.execute_sql(sql, (player.id,)).fetchone()
         value = row[0] if row else None
-        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value or "")
-        return frozenset({text} - {""})
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value or "")

@@ -36,6 +36,20 @@ class ServerField(fields.Field[Any]):
         return frozenset(str(one) for one in values)
 
 
+class SourceField(fields.Field[Any]):
+    """The name of a source, or a list of them."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> frozenset[str]:
+        values = value if isinstance(value, list) else [value]
+        if not values or not all(isinstance(one, str) and one for one in values):
+            raise ValidationError(
+                "must be a source's name, as its plugin is called, or a list of them"
+            )
+        return frozenset(values)
+
+
 def make_lines() -> fields.List[Any]:
     return fields.List(fields.Dict(keys=fields.String()), validate=validate.Length(min=1))
 
@@ -44,6 +58,7 @@ class RuleSchema(StrictSchema):
     name = fields.String(validate=validate.Length(min=1, max=255))
     on = fields.String(required=True, validate=validate.Length(min=1, max=64))
     server = ServerField()
+    source = SourceField()
     where = fields.Dict(
         keys=fields.String(), values=ConditionField(), validate=validate.Length(min=1)
     )
@@ -136,7 +151,8 @@ def read_rule(raw: Mapping[str, Any], number: int, kinds: Mapping[str, RewardKin
     asked = {key: said.get(key) for key in ("when", "count", "streak", "party", "ranking")}
     return Rule(
         said.get("server"), where, tuple(gifts), name, said["on"], player_where=player_where,
-        limits=said.get("limit", ()), choice=choice, fingerprint=text, **asked,
+        limits=said.get("limit", ()), choice=choice, fingerprint=text,
+        sources=said.get("source"), **asked,
     )  # fmt: skip
 
 

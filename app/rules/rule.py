@@ -18,7 +18,10 @@ PLAYER = "player."  # how the facts of a player begin
 
 @dataclass(frozen=True)
 class Rule:
-    """Which events of its type it pays for, and what; `servers` None: those of every server."""
+    """Which events of its type it pays for, and what.
+
+    `servers` None: those of every server; `sources` None: those of every source.
+    """
 
     servers: frozenset[str] | None
     where: Mapping[str, Condition]
@@ -34,13 +37,16 @@ class Rule:
     limits: tuple[Limit, ...] = ()
     choice: Choice | None = None
     fingerprint: str = ""  # of its text
+    sources: frozenset[str] | None = None
 
     def is_for(self, event: Event) -> bool:
-        """Whether it is for events of this server; what it asks besides may still not hold."""
-        return self.servers is None or event.server_id in self.servers
+        """Whether it is for events of this server and source; what it asks besides may still not hold."""
+        if self.servers is not None and event.server_id not in self.servers:
+            return False
+        return self.sources is None or event.source in self.sources
 
     def does_match(self, event: Event) -> bool:
-        if self.servers is not None and event.server_id not in self.servers:
+        if not self.is_for(event):
             return False
         return all(holds(event.data.get(fact)) for fact, holds in self.where.items())
 
@@ -58,7 +64,7 @@ class Rule:
     def selector(self) -> Selector:
         """What it counts, where it counts something."""
         sites = self.count is not None and self.count.of == "site"
-        return Selector(self.on, self.servers, self.where, self.when, sites)
+        return Selector(self.on, self.servers, self.where, self.when, sites, self.sources)
 
     @cached_property
     def chain_name(self) -> str:
@@ -122,7 +128,12 @@ class Rules:
         return frozenset(server for rule in self.all for server in rule.servers or ())
 
     @cached_property
-    def _by_place(self) -> dict[tuple[str, str | None], tuple[Rule, ...]]:
+    def _sources(self) -> frozenset[str]:
+        """The sources that rules name."""
+        return frozenset(source for rule in self.all for source in rule.sources or ())
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, str | None, str | None], tuple[Rule, ...]]:
         return {}
 
     @cached_property
@@ -141,14 +152,15 @@ class Rules:
         return self._by_occasion.get(name, ())
 
     def find_rules(self, event: Event) -> tuple[Rule, ...]:
-        """The rules that are for the type and the server of an event, in the file's order."""
+        """The rules that are for the type, server and source of an event, in the file's order."""
         server = event.server_id if event.server_id in self._servers else None
-        found = self._by_place.get((event.type, server))
+        source = event.source if event.source in self._sources else None
+        found = self._by_place.get((event.type, server, source))
         if found is None:
             if event.type not in self.by_type:
                 return ()
             found = tuple(rule for rule in self.by_type[event.type] if rule.is_for(event))
-            self._by_place[event.type, server] = found
+            self._by_place[event.type, server, source] = found
         return found
 
     @cached_property

@@ -38,6 +38,7 @@ class Selector:
     where: Mapping[str, Condition] | None = None
     when: When | None = None
     by_site: bool = False  # different sites are counted, and not events
+    sources: frozenset[str] | None = None
 
     @cached_property
     def counter(self) -> str:
@@ -45,11 +46,15 @@ class Selector:
         asked = {fact: one.means for fact, one in (self.where or {}).items()}
         when = self.when.means if self.when else None
         servers = sorted(self.servers) if self.servers is not None else None
-        return hash_text("count", self.on, servers, asked, when, self.by_site)
+        # Without sources it is as it was before there were any, so that no counter changes its name.
+        sources = [sorted(self.sources)] if self.sources is not None else []
+        return hash_text("count", self.on, servers, asked, when, self.by_site, *sources)
 
     def does_count(self, event: Event, moment: int, calendar: Calendar) -> bool:
         """Whether it counts an event of its type that happened at this moment (ms)."""
         if self.servers is not None and event.server_id not in self.servers:
+            return False
+        if self.sources is not None and event.source not in self.sources:
             return False
         if self.when and self.when.find_fault(calendar, moment):
             return False

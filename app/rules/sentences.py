@@ -24,6 +24,8 @@ def list_conditions(rule: Rule) -> Iterator[str]:
     if rule.servers is not None:
         servers = join_words(sorted(rule.servers), "or")
         yield f"on server{'s' * (len(rule.servers) > 1)} {servers}"
+    if rule.sources is not None:
+        yield f"by {join_words(sorted(rule.sources), 'or')}"
     asked = {**rule.where, **{f"player.{fact}": one for fact, one in rule.player_where.items()}}
     for fact, condition in asked.items():
         yield f"where {fact} {condition.describe()}"

@@ -11,7 +11,7 @@ from flask import Flask, Response
 
 from app.guerdon import Guerdon
 from app.web.answer_headers import set_headers
-from app.web.webhooks import DONE, PREFIX, receive
+from app.web.webhooks import DONE, find_source, receive
 
 
 class Front:
@@ -23,19 +23,20 @@ class Front:
         self._behind = app.wsgi_app
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
-        source = read_source(environ)
-        if not source:
+        methods = self._guerdon.plugins.methods
+        found = find_source(environ["PATH_INFO"], environ["REQUEST_METHOD"], methods)
+        if found is None:
             return self._behind(environ, start_response)
         with self._app.app_context():
-            response = self._receive(source, environ)
+            response = self._receive(*found, environ)
             if response is DONE:  # most are
                 start_response("204 NO CONTENT", [])
                 return ()
             return set_headers(response)(environ, start_response)
 
-    def _receive(self, source: str, environ: Any) -> Response:
+    def _receive(self, source: str, rest: str, environ: Any) -> Response:
         try:
-            return receive(self._guerdon, source, self._app.request_class(environ))
+            return receive(self._guerdon, source, rest, self._app.request_class(environ))
         except Exception as error:
             with self._app.request_context(environ):
                 return self._answer_error(error)
@@ -50,11 +51,3 @@ class Front:
             return self._app.make_response(self._app.handle_user_exception(error))
         except Exception as unhandled:
             return self._app.handle_exception(unhandled)
-
-
-def read_source(environ: Any) -> str:
-    """The source of a webhook request, where its name is plain; "" for whatever Flask is to route."""
-    path = environ["PATH_INFO"]
-    source = path[len(PREFIX) :] if path.startswith(PREFIX) else ""
-    is_plain = source.isascii() and "/" not in source and environ["REQUEST_METHOD"] == "POST"
-    return source if is_plain else ""

@@ -253,6 +253,12 @@ HISTORIES: dict[str, Sequence[Step]] = {
         vote("2026-11-02 11:00", "Bob", times=5),
         vote("2026-11-03 09:00", "Bob", "claim sapling Bob", server="2"),
     ],
+    "One site only": [
+        vote("2026-11-02 09:00", "Bob", times=9),
+        vote("2026-11-02 10:00", "Bob", source="hilltop", times=3),
+        vote("2026-11-03 09:00", "Bob", "gold 500.00"),
+        vote("2026-11-03 10:00", "Bob", source="hilltop"),
+    ],
     "A higher level in the game": [
         vote("2026-11-02 09:00", "Bob", on="level_up", level=9),
         vote("2026-11-03 09:00", "Bob", "gold 1000.00", on="level_up", level=12),

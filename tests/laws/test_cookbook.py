@@ -182,7 +182,7 @@ def test_a_recipe_earns_what_its_history_says(
 
 @on_sqlite
 def test_there_are_thirty_and_they_can_stand_in_one_file(open_service: Open) -> None:
-    assert len(read_recipes()) == len(RECIPES) == 30
+    assert len(read_recipes()) == len(RECIPES) >= 30
 
     guerdon = open_service(rewards="\n".join([CALENDAR, *RECIPES.values()]))
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from app.network.rcon import RconConnection
-from app.porch.connections import Connections
 from app.porch.errors import NotSent, OutcomeUnknown
 from app.porch.fields import Secret
+from app.porch.kept_lines import KeptLines
 from tests.world import rcon_server
 from tests.world.rcon_server import PASSWORD, RconServer
 
@@ -141,7 +141,7 @@ def test_other_ids_are_an_option(server: RconServer) -> None:
 def test_a_late_answer_is_nobody_elses(server: RconServer) -> None:
     """Also where ids tell nothing: after the time is up, the connection is gone."""
     server.behave, server.any_id, server.delay = rcon_server.answer_with_zero, True, 0.4
-    lines: Connections[RconConnection] = Connections()
+    lines: KeptLines[RconConnection] = KeptLines()
 
     def use(command: str, timeout: float) -> str:
         with lines.borrow("a", lambda: connect(server, timeout, any_id=True)) as line:
@@ -166,7 +166,7 @@ def test_a_late_answer_is_nobody_elses(server: RconServer) -> None:
 
 
 def test_a_connection_that_was_hung_up_on_is_opened_anew(server: RconServer) -> None:
-    lines: Connections[RconConnection] = Connections()
+    lines: KeptLines[RconConnection] = KeptLines()
     for _ in range(2):
         with lines.borrow("a", lambda: connect(server)) as line:
             assert line.run(GIVE) == GAVE

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.porch.errors import BadSignature
 from app.porch.fields import Secret
-from app.porch.signatures import check_token, is_fresh, sign_lines
+from app.porch.signatures import check_hmac, check_token, find_named, is_fresh, sign_lines
 
 NOW = 1_800_000_000_000
 SECRET = Secret("a-secret-of-thirty-two-bytes-here", "app")
@@ -144,3 +144,27 @@ def test_lines_are_signed_each_with_its_newline(lines: list[str]) -> None:
 )
 def test_a_time_is_fresh_within_its_seconds_on_either_side(stamp: str, answer: bool) -> None:
     assert is_fresh(stamp, NOW, 60) is answer
+
+
+def test_an_hmac_over_the_body_is_found_among_several_secrets() -> None:
+    old, new = Secret("old-secret", "old"), Secret("new-secret", "new")
+    body = b'{"vote": 1}'
+    hexed = hmac.digest(b"new-secret", body, "sha256").hex()
+    based = base64.b64encode(hmac.digest(b"old-secret", body, "sha1")).decode()
+
+    assert check_hmac(body, hexed, [old, new]) == "new"
+    assert check_hmac(body, based, [old, new], "sha1", "base64") == "old"
+    for shown in ("", hexed[:-1], hexed + "0", hexed.upper(), f" {hexed}", "\u00e9", based):
+        with pytest.raises(BadSignature):
+            check_hmac(body, shown, [old, new])
+    with pytest.raises(BadSignature):
+        check_hmac(body, based.swapcase(), [old], "sha1", "base64")
+
+
+def test_a_bare_secret_is_found_by_its_name() -> None:
+    secrets = [Secret("one", "first"), Secret("tw\u00f6", "second")]
+
+    assert find_named("tw\u00f6", secrets) == "second"
+    for shown in ("", "on", "one ", "\ud800"):
+        with pytest.raises(BadSignature):
+            find_named(shown, secrets)

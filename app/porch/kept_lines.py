@@ -19,7 +19,7 @@ class Line(Protocol):
 AnyLine = TypeVar("AnyLine", bound=Line)
 
 
-class Connections(Generic[AnyLine]):
+class KeptLines(Generic[AnyLine]):
     """Idle connections by whom they lead to; as many as are in use at once."""
 
     def __init__(self) -> None:
