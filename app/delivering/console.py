@@ -5,10 +5,12 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from peewee import PeeweeException
 
 from app.database.claim_models import Claim
 from app.database.clock import Clock
@@ -22,7 +24,7 @@ from app.delivering.store import LEASE, POLLED, SENDING, Begun, ClaimRows, Ended
 from app.failpoints import reach
 from app.metrics.families import CLAIM_SENDS, CONSOLE_PAUSED
 from app.porch.claims import ClaimPlan, ClaimState, GameServer, QueuedClaim
-from app.porch.errors import RefusedClaim
+from app.porch.errors import DatabaseUnavailable, RefusedClaim
 from app.reporting.circuit_breaker import Circuit, CircuitBreaker
 
 log = structlog.get_logger()
@@ -79,8 +81,9 @@ class Console:
     def stop(self) -> None:
         """Begin nothing more."""
         self._pool.shutdown(wait=False)
-        if self._held_until:
-            self._duty.let_go()
+        with suppress(DatabaseUnavailable, PeeweeException):  # else it runs out
+            if self._held_until:
+                self._duty.let_go()
 
     def serve(self, is_look: bool = False) -> bool:
         """Deliver what is due; True if there may be more. `is_look`: look at all else now, too."""

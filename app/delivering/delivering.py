@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import structlog
+from peewee import PeeweeException
 
 from app.config.reading import Config
 from app.database.clock import Clock, make_clock
@@ -17,6 +18,7 @@ from app.delivering.courier import Courier
 from app.delivering.notes import Notes
 from app.host.loading import Plugins
 from app.porch.claims import GameServer
+from app.porch.errors import DatabaseUnavailable
 from app.porch.fields import Secret
 from app.porch.masking import SHORTEST_MASKED
 from app.porch.types import Http
@@ -69,7 +71,7 @@ class Delivering:
 
     def serve(self) -> bool:
         """Begin a round at each console whose turn it is; never waits for one. False: rest now."""
-        for console in self.consoles:
+        for console in self.consoles if not self._stopping.is_set() else ():
             if not console.is_busy and time.monotonic() >= self._next[console.name]:
                 console.is_busy = True
                 self._futures[console.name] = self._pool.submit(self._serve_console, console)
@@ -85,6 +87,8 @@ class Delivering:
         is_more = False
         try:
             is_more = console.serve()
+        except (DatabaseUnavailable, PeeweeException) as error:
+            log.warning("console waits", console=console.name, reason=type(error).__name__)
         except Exception as error:  # its leases run out
             log.error("console not served", console=console.name, exc_info=error)
         finally:

@@ -195,6 +195,18 @@ def test_an_answer_that_fits_no_pattern_is_unknown(
     assert serve(known, clock, 20).state == "done"  # the other's hold is over
 
 
+def test_no_secret_is_kept_of_an_answer(console: Guerdon, server: RconServer) -> None:
+    queue(console, {"command": "give Bob diamond 1"})
+
+    def repeat(client: rcon_server.Client, id: int, command: str) -> None:
+        client.reply(id, f"{server.execute(command)} \0 by {PASSWORD}")
+
+    server.behave = repeat
+    server.players = {"Bob", "Eve"}
+    row = serve(console)
+    assert row.answer == "Gave 1 [diamond] to Bob  by ***"
+
+
 def test_nobody_there_is_not_sent_and_tried_again(
     console: Guerdon, server: RconServer, clock: Clock
 ) -> None:
