@@ -10,6 +10,7 @@ from app.database.models import Claim
 from app.guerdon import Guerdon
 from app.opening import open_guerdon
 from app.paying.claims import queue_claims
+from app.playground.sections import divert
 from app.porch.claims import GameServer
 from app.porch.types import Event, Player
 from app.testing.gunicorn import Gunicorn
@@ -190,3 +191,10 @@ def send_claim(plan):
             assert row.state == answers[command], command
             Claim.delete().execute()
     assert GameServer("a", "b", ["1"]).takes_name("any name")
+
+
+def test_the_playground_delivers_nothing() -> None:
+    """Its copy of a config has the studio's consoles, and speaks to none of them."""
+    tables = {"plugins": {"rcon": {"servers": {}}}, "dispatcher": {"in_workers": False}}
+    diverted = divert(tables, "http://127.0.0.1:1", Path("own.db"))
+    assert diverted["dispatcher"] == {"in_workers": True, "consoles": False}
