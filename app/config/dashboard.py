@@ -76,6 +76,7 @@ class Dashboard:
             asked = ipaddress.ip_address(address)
         except ValueError:
             return False
+        asked = getattr(asked, "ipv4_mapped", None) or asked
         return any(asked in ipaddress.ip_network(one) for one in self.proxies)
 
 

@@ -22,6 +22,13 @@ def set_mark(database: Database, name: str, value: str) -> None:
     upsert_rows(database, Mark, ("name",), [{"name": name, "value": value}], {"value": "{new}"})
 
 
+def delete_marks(database: Database, beginning: str, before: str) -> None:
+    """Inside: delete those whose name begins so, and whose value comes before that one."""
+    sql = f"DELETE FROM guerdon_counting WHERE name >= {database.param} AND name < {database.param}"
+    last = beginning[:-1] + chr(ord(beginning[-1]) + 1)
+    database.execute_sql(f"{sql} AND value < {database.param}", (beginning, last, before))
+
+
 def add_mark(database: Database, name: str, value: str) -> str:
     """Inside: set it where it is not there; what it is then."""
     upsert_rows(database, Mark, ("name",), [{"name": name, "value": value}], {"value": "{old}"})

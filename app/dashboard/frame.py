@@ -12,6 +12,7 @@ from flask import Blueprint, Response, abort, current_app, g, redirect, request
 from flask_babel import gettext as _
 
 from app.config.dashboard import Role
+from app.dashboard.slots import ACTS
 from app.guerdon import Guerdon
 
 screens = Blueprint("screens", __name__)
@@ -58,7 +59,8 @@ def act(path: str) -> Callable[[View], View]:
         def done(**arguments: Any) -> Any:
             if not may_act():
                 abort(403, description=_("You may look, but not act: your role is “look”."))
-            return view(**arguments)
+            with ACTS.take():
+                return view(**arguments)
 
         screens.post(path, endpoint=view.__name__)(done)
         return done

@@ -94,9 +94,10 @@ def meet() -> Any:
     if "no_key" in g:
         raise g.no_key
     g.person = find_visitor(get_guerdon())
-    if g.person or request.endpoint in SIGNING:
-        return bounce() if not g.person and request.endpoint == "oidc.finish" else None
-    return bounce() or refuse_stranger()
+    if g.person:
+        return None
+    # Also what strangers may see: else a link to it would put a new session in the place of one's own.
+    return bounce() or (None if request.endpoint in SIGNING else refuse_stranger())
 
 
 def bounce() -> str | None:

@@ -1,7 +1,9 @@
 """GET /metrics, for Prometheus: for who has a key of [metrics] keys, or asks from this host itself."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Request, Response, current_app, request
 
@@ -11,7 +13,7 @@ from app.porch.fields import Secret, find_secret
 metrics = Blueprint("metrics", __name__)
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
-OF_A_PROXY = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+OF_A_PROXY = re.compile(r"forwarded|x-forwarded-.*|x-real-ip|via", re.IGNORECASE)
 
 
 @metrics.get("/metrics")
@@ -25,13 +27,23 @@ def show_metrics() -> Response:
 
 
 def may_read(request: Request, keys: Sequence[Secret]) -> bool:
-    """Whether it has a key, or comes from this host and through no proxy on it."""
+    """Whether it has a key, or comes from this host, by its own name, and through no proxy on it."""
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and find_secret(
         given.strip(" ").encode("latin-1", "replace"), keys
     ):
         return True
-    return is_loopback(request.remote_addr) and not any(map(request.headers.get, OF_A_PROXY))
+    is_proxied = any(OF_A_PROXY.fullmatch(name) for name, value in request.headers)
+    return is_loopback(request.remote_addr) and is_here(request.host) and not is_proxied
+
+
+def is_here(host: str) -> bool:
+    """Whether this host was asked by its own name: a site whose name leads here is somebody else's page."""
+    try:
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:
+        return False
+    return name == "localhost" or is_loopback(name)
 
 
 def is_loopback(address: str | None) -> bool:

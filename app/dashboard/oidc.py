@@ -11,6 +11,7 @@ from app.dashboard.addresses import is_own_path
 from app.dashboard.frame import get_guerdon
 from app.dashboard.people import Way, sign_in
 from app.dashboard.signing_in import BY_ADDRESS, find_next, limiter
+from app.dashboard.slots import PROVIDER, AllTaken
 from app.porch.errors import ConfigError
 
 log = structlog.get_logger()
@@ -18,6 +19,9 @@ oidc = Blueprint("oidc", __name__)
 KNOWN_AT = "/.well-known/openid-configuration"
 NAME = "provider"
 TIMEOUT = 10  # seconds that the provider may take to answer
+STATES = "_state_"  # how Authlib begins what it keeps there
+LONGEST_NEXT = 2000  # characters; a cookie has 4093
+LONGEST_REASON = 255  # characters
 NEXT = "next"  # in the session, while somebody is away
 
 
@@ -42,11 +46,17 @@ def add_provider(app: Flask, settings: Oidc) -> None:
 @limiter.limit(BY_ADDRESS)
 def begin() -> Any:
     """Send somebody to the provider. By a link: a form may lead to no other host."""
-    session[NEXT] = find_next()
+    for left in [key for key in session if key.startswith(STATES)]:
+        del session[left]  # of a way that was begun before; many of them are too long for a cookie
+    wanted = find_next()
+    session[NEXT] = wanted if len(wanted) <= LONGEST_NEXT else "/"
     address = f"{get_guerdon().config.dashboard.address}/sign-in/oidc"
     with_provider = current_app.extensions["provider"]
     try:
-        return with_provider.authorize_redirect(address)
+        with PROVIDER.take():
+            return with_provider.authorize_redirect(address)
+    except AllTaken:
+        raise
     except Exception as error:  # whatever the network, or the provider, does
         return refuse(error)
 
@@ -62,8 +72,11 @@ def finish() -> Any:
         "aud": {"essential": True, "values": [settings.client_id]},
     }
     try:
-        token = current_app.extensions["provider"].authorize_access_token(claims_options=said)
+        with PROVIDER.take():
+            token = current_app.extensions["provider"].authorize_access_token(claims_options=said)
         subject = token["userinfo"]["sub"]
+    except AllTaken:
+        raise
     except Exception as error:
         return refuse(error)
     person = next((one for one in settings.people if one.subject == subject), None)
@@ -71,12 +84,15 @@ def finish() -> Any:
         log.warning("not signed in", subject=str(subject)[:255])
         abort(403, description=_("The provider knows you, and the dashboard does not."))
     wanted = str(session.get(NEXT, "/"))
-    sign_in(person, Way.OIDC, get_guerdon().now())
+    sign_in(person, Way.OIDC, get_guerdon())
     log.info("signed in", person=person.name)
     return redirect(wanted if is_own_path(wanted) else "/", 303)
 
 
 def refuse(error: Exception) -> Any:
     """One answer for whatever went wrong; the log says what."""
-    log.warning("provider failed", reason=f"{type(error).__name__}: {error}", path=request.path)
+    reason = f"{type(error).__name__}: {error}"[
+        :LONGEST_REASON
+    ]  # whoever came back may have written it
+    log.warning("provider failed", reason=reason, path=request.path)
     return abort(403, description=_("The provider did not say who you are. Try again."))

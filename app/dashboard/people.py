@@ -1,6 +1,8 @@
 """Who asks: by a session of one who signed in, or by the word of a proxy that is believed."""
 
 import hashlib
+import ipaddress
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +11,9 @@ from flask import request, session
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from app.config.dashboard import Dashboard, Person, Role
+from app.dashboard.ended import is_ended
 from app.guerdon import Guerdon
+from app.porch.fields import Secret
 
 SESSION_LASTS = 12 * 3600 * 1000  # ms
 SALTED = "scrypt:32768:8:1"
@@ -50,7 +54,7 @@ def find_visitor(guerdon: Guerdon) -> Visitor | None:
     """Who asks this request; None for a stranger."""
     dashboard = guerdon.config.dashboard
     named = find_named(dashboard)
-    return named or find_signed_in(dashboard, guerdon.now())
+    return named or find_signed_in(guerdon)
 
 
 def find_named(dashboard: Dashboard) -> Visitor | None:
@@ -62,35 +66,72 @@ def find_named(dashboard: Dashboard) -> Visitor | None:
     return Visitor(found.name, found.role, Way.HEADER) if found else None
 
 
-def find_signed_in(dashboard: Dashboard, now: int) -> Visitor | None:
-    """Whose session it is: with a role of now, and ended by another password."""
-    at = session.get("at")
-    if not isinstance(at, int) or not 0 <= now - at < SESSION_LASTS:
+def find_signed_in(guerdon: Guerdon) -> Visitor | None:
+    """Whose session it is: with a role of now, and ended by another password, or by signing out."""
+    at, id = session.get("at"), session.get("id")
+    if not isinstance(at, int) or not 0 <= guerdon.now() - at < SESSION_LASTS or not id:
         return None
     way = Way(session["way"])
-    people = (
-        dashboard.users if way == Way.PASSWORD else dashboard.oidc.people if dashboard.oidc else ()
-    )
-    found = next((one for one in people if make_mark(one) == session["mark"]), None)
-    return Visitor(found.name, found.role, way) if found else None
+    people = list_people(guerdon.config.dashboard, way)
+    found = next((person for person, mark in people if mark == session["mark"]), None)
+    if found is None or is_ended(guerdon, id):
+        return None
+    return Visitor(found.name, found.role, way)
 
 
-def sign_in(person: Person, way: Way, now: int) -> None:
-    """Begin a session of this person's own: nothing of an earlier one is left in it."""
+def sign_in(person: Person, way: Way, guerdon: Guerdon) -> str:
+    """Begin a session of this person's own: nothing of an earlier one is left in it. His mark."""
+    mark = dict(list_people(guerdon.config.dashboard, way))[person]
     session.clear()
     session.permanent = True
-    session.update({"way": way, "mark": make_mark(person), "at": now})
+    at = guerdon.now()
+    session.update({"way": way, "mark": mark, "at": at, "id": secrets.token_hex(16)})
+    return mark
 
 
-def make_mark(person: Person) -> str:
-    """What a session knows somebody by; another as soon as he has another password."""
-    kept = person.password.reveal() if person.password else ""
-    return hashlib.sha256("\0".join((person.name, person.subject, kept)).encode()).hexdigest()[:32]
+def list_people(dashboard: Dashboard, way: Way) -> list[tuple[Person, str]]:
+    """Who may come in this way, each with the mark that a session knows him by."""
+    if way == Way.PASSWORD:
+        return [(one, make_mark(one, one.password)) for one in dashboard.users]
+    oidc = dashboard.oidc
+    return [(one, make_mark(one, oidc.client_secret)) for one in oidc.people] if oidc else []
+
+
+def make_mark(person: Person, kept: Secret | None) -> str:
+    """Another as soon as there is another secret, without which a copy of the database makes none."""
+    parts = (person.name, person.subject, kept.reveal() if kept else "")
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def find_address(dashboard: Dashboard) -> str:
-    """Where a request comes from: before a proxy that is believed, whom it names last."""
-    direct = request.remote_addr or ""
-    if dashboard.is_proxy(direct):
-        return request.headers.get("X-Forwarded-For", direct).rpartition(",")[2].strip() or direct
-    return direct
+    """Where a request comes from: before proxies that are believed, the last one that is none of them."""
+    address = request.remote_addr or ""
+    named = request.headers.get("X-Forwarded-For", "").split(",")
+    while named and dashboard.is_proxy(address):
+        before = read_address(named.pop())
+        if before is None:
+            break  # what it is the last proxy did not say
+        address = before
+    return address
+
+
+def read_address(said: str) -> str | None:
+    """An address as proxies write it, which may have a port; None where it is none."""
+    text = said.strip()
+    text = text[1:].partition("]")[0] if text.startswith("[") else text
+    text = text.partition(":")[0] if text.count(":") == 1 else text
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None
+
+
+def find_neighbours(address: str) -> str:
+    """Whose tries are counted together: of IPv6 whoever has one address has 2^64 of them."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return address
+    return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))

@@ -9,6 +9,7 @@ from flask_wtf.csrf import CSRFError
 from peewee import PeeweeException
 from werkzeug.exceptions import HTTPException
 
+from app.dashboard.slots import AllTaken
 from app.database.patience import TookTooLong
 from app.porch.errors import DatabaseUnavailable, GuerdonError
 
@@ -21,6 +22,7 @@ def add_refusals(app: Flask) -> None:
     app.register_error_handler(CSRFError, refuse_form)
     app.register_error_handler(HTTPException, show_refusal)
     app.register_error_handler(TookTooLong, tell_of_time)
+    app.register_error_handler(AllTaken, tell_of_others)
     for kind in DATABASE:
         app.register_error_handler(kind, tell_of_database)
     app.register_error_handler(GuerdonError, show_fault)
@@ -73,6 +75,15 @@ def tell_of_time(error: TookTooLong) -> Any:
         503, _("This took too long"),
         _("The database was asked for more than it answers soon, and was told to stop, so that"
           " votes do not wait for a page. Ask for less, or try again when it is less busy."),
+    )  # fmt: skip
+
+
+def tell_of_others(error: AllTaken) -> Any:
+    """As many as may are at it already."""
+    log.warning("too many at once", path=request.path)
+    return show(
+        503, _("Others are at it just now"),
+        _("Nothing was done. Try again in a moment."),
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """How gunicorn hosts the dashboard: one process with threads, apart from the workers that pay.
 
 One, so that what it counts in memory, as tries to sign in, is exact; with threads, since a page that the
-database keeps waiting, or a password that is checked, must not stop the others.
+database keeps waiting, or a password that is checked, must not stop the others. Who is slow has no thread.
 """
 
 import logging
@@ -11,12 +11,15 @@ from typing import Any
 
 from app.serving.logger import JsonLogger
 from app.serving.reloading import DASHBOARD_APP, reload_carefully
+from app.serving.waiting_room import WaitingRoomWorker
+from app.web.refusals import Refusals
 
 bind = os.environ.get("GUERDON_DASHBOARD_BIND", "127.0.0.1:8002")
 wsgi_app = DASHBOARD_APP
-worker_class = "gthread"
+worker_class = WaitingRoomWorker
 workers = 1
 threads = 8
+sendfile = False  # an answer is whole before it is sent
 logger_class = JsonLogger
 preload_app = False
 timeout = 60  # seconds without a sign of life before the worker is started anew
@@ -47,7 +50,8 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """From here on secrets are known, and hidden in gunicorn's lines too."""
+    """From here on secrets are known, and hidden in gunicorn's lines too; a flood has few of them."""
+    worker.log.refusals = Refusals()
     worker.log.format_by(logging.getLogger().handlers[0].formatter)
 
 

@@ -1,5 +1,6 @@
 """Who comes in, who may act, and what every answer says to browsers."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,13 +9,16 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.config.dashboard import Role
+from app.config.dashboard import Dashboard, Role
 from app.dashboard.addresses import is_own_path
 from app.dashboard.building import build_dashboard
+from app.dashboard.ended import MARK as ENDED
 from app.dashboard.gate import HEADERS
 from app.dashboard.keys import change_key
-from app.dashboard.people import SESSION_LASTS
+from app.dashboard.people import SESSION_LASTS, find_address, find_neighbours
 from app.dashboard.signing_in import limiter
+from app.dashboard.slots import PASSWORDS
+from app.database.counter_models import Mark
 from app.database.models import Waiting
 from app.database.states import BoxState
 from app.guerdon import Guerdon
@@ -151,6 +155,74 @@ def test_tries_are_limited_by_address_and_by_name(client: Any) -> None:
     limiter.reset()
 
 
+def test_failed_tries_of_others_keep_nobody_out_of_a_browser_he_has_used(
+    dashboard_app: Flask, client: Any
+) -> None:
+    def fail(name: str, address: str) -> int:
+        fields, more = {"name": name, "password": "x"}, {"environ_base": {"REMOTE_ADDR": address}}
+        return int(send(others, "/sign-in", "/sign-in", fields, **more).status_code)
+
+    others = dashboard_app.test_client()
+    sign_in(client)
+    client.delete_cookie("guerdon")
+    for number in range(21):
+        fail("anna", f"10.0.1.{number}")
+    for number in range(11):
+        fail(f"n{number}", "127.0.0.1")
+    assert (fail("anna", "10.0.9.9"), fail("luke", "127.0.0.1")) == (429, 429)
+
+    assert sign_in(client, "luke").status_code == 429  # whom this browser does not know
+    assert sign_in(client, "anna", "wrong").status_code == 403
+    assert sign_in(client).status_code == 303
+    client.delete_cookie("guerdon")
+    tries = [sign_in(client, "anna", "wrong").status_code for _ in range(12)]
+    assert 429 in tries  # it is no way to guess either
+
+
+def test_as_many_passwords_are_checked_at_once_as_leave_threads_for_pages(client: Any) -> None:
+    sign_in(client)
+    stranger = client.application.test_client()
+    send(client, "/about", "/sign-out", {})
+    with PASSWORDS.take(), PASSWORDS.take():
+        answer = sign_in(stranger)
+        assert sign_in(client).status_code == 303  # a browser that is known is not in their line
+
+    assert answer.status_code == 503
+    assert "Others are at it just now" in answer.text
+    assert sign_in(stranger).status_code == 303
+
+
+def test_tries_are_counted_by_whom_they_come_from(dashboard_app: Flask) -> None:
+    """Before all proxies that are believed, and of IPv6 by the network that one customer has."""
+
+    def find(remote: str, said: str = "") -> str:
+        with dashboard_app.test_request_context(
+            headers={"X-Forwarded-For": said}, environ_base={"REMOTE_ADDR": remote}
+        ):
+            return find_address(dashboard)
+
+    dashboard = Dashboard(proxies=("10.1.0.0/16", "2001:db8:1::/48"))
+    assert find("10.2.0.1", "1.2.3.4") == "10.2.0.1"
+    assert find("10.1.0.1", "9.9.9.9, 1.2.3.4") == "1.2.3.4"
+    assert find("10.1.0.1", "9.9.9.9, 1.2.3.4, 10.1.0.2") == "1.2.3.4"
+    assert find("::ffff:10.1.0.1", "1.2.3.4:5678") == "1.2.3.4"
+    assert find("2001:db8:1::1", "[2001:db8::7]:443") == "2001:db8::7"
+    for said in ("", "unknown", "1.2.3.4, <script>", "_hidden:1"):
+        assert find("10.1.0.1", said) == "10.1.0.1"
+    assert find_neighbours("2001:db8::7") == find_neighbours("2001:db8::ffff:1:2:3")
+    assert find_neighbours("2001:db8:0:1::7") != find_neighbours("2001:db8::7")
+    assert find_neighbours("::ffff:1.2.3.4") == find_neighbours("1.2.3.4") == "1.2.3.4"
+
+
+def test_a_name_that_is_none_is_not_logged(client: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """It may be a password that was typed into the wrong field."""
+    sign_in(client, "correct horse battery", "x")
+    sign_in(client, "anna", "x")
+
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [one["person"] for one in told if one["event"] == "not signed in"] == ["unknown", "anna"]
+
+
 def test_a_session_ends_after_twelve_hours(client: Any, clock: Clock) -> None:
     sign_in(client)
     clock.advance(SESSION_LASTS / 1000 - 1)
@@ -174,13 +246,40 @@ def test_a_session_ends_everywhere_when_the_key_is_changed(
     assert [client.get("/about").status_code for client in people] == [302, 302]
 
 
-def test_signing_out_ends_a_session(client: Any) -> None:
+def test_signing_out_ends_a_session_and_every_copy_of_its_cookie(
+    dashboard_app: Flask, client: Any, guerdon: Guerdon, clock: Clock
+) -> None:
     sign_in(client)
+    copied, other = dashboard_app.test_client(), dashboard_app.test_client()
+    copied.set_cookie("guerdon", client.get_cookie("guerdon").value)
+    sign_in(other)
+    assert copied.get("/about").status_code == 200
 
     answer = send(client, "/about", "/sign-out", {})
 
     assert answer.status_code == 303
-    assert client.get("/about").status_code == 302
+    assert [one.get("/about").status_code for one in (client, copied, other)] == [302, 302, 200]
+    clock.advance(SESSION_LASTS / 1000 + 1)
+    sign_in(client)
+    send(client, "/about", "/sign-out", {})
+    with guerdon.database.connection_context():  # those that are over anyhow are not kept
+        assert Mark.select().where(Mark.name.startswith(ENDED)).count() == 1
+
+
+def test_who_signs_in_has_a_session_that_nobody_knew_before(
+    dashboard_app: Flask, client: Any, ledger: Ledger
+) -> None:
+    """Neither its cookie, nor its token, nor another person's token."""
+    before, token = dashboard_app.test_client(), find_token(client.get("/sign-in").text)
+    before.set_cookie("guerdon", client.get_cookie("guerdon").value)
+    client.post("/sign-in", data={"name": "anna", "password": PASSWORD, "csrf_token": token})
+    sign_in(luke := dashboard_app.test_client(), "luke")
+    fields = {"type": ledger.type, "id": ledger.stuck}
+
+    assert before.get("/about").status_code == 302
+    for known in (token, find_token(luke.get("/about").text)):
+        answer = client.post("/event/retry", data={**fields, "csrf_token": known})
+        assert answer.status_code == 400
 
 
 def test_a_session_is_over_with_another_password_and_knows_the_role_of_now(
@@ -264,6 +363,10 @@ def test_a_link_from_elsewhere_is_asked_again_with_the_cookie(client: Any) -> No
 
     assert answer.status_code == 200
     assert 'content="0; url=/event?type=server.vote&amp;id=v1%22%3E"' in answer.text
+    answer = client.get(
+        "/sign-in", headers=link
+    )  # nor has it a new session in the place of one's own
+    assert ("refresh" in answer.text, "Set-Cookie" in answer.headers) == (True, False)
     for path in ("/%5Cevil.example/", "/%09/evil.example", "/%5C%5Cevil.example"):
         answer = client.get(path, headers=link)
         assert (answer.status_code, "refresh" in answer.text) == (302, False)

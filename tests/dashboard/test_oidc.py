@@ -1,6 +1,7 @@
 """Coming in by an OpenID provider: a stand-in that signs what it says, and lies where a test wants it to."""
 
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
@@ -11,9 +12,13 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from app.config.dashboard import Person, Role
 from app.dashboard.building import build_dashboard
+from app.dashboard.people import make_mark
 from app.dashboard.signing_in import limiter
+from app.dashboard.slots import PROVIDER
 from app.guerdon import Guerdon
+from app.porch.fields import Secret
 from app.testing.loopback import LoopbackServer
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -25,6 +30,8 @@ oidc.client_id = "guerdon"
 oidc.client_secret = "a secret of ours"
 oidc.people = [{{ subject = "1a2b", name = "anna", role = "act" }}]
 """
+
+ANNA = Person("anna", Role.ACT, subject="1a2b")
 
 
 class Provider:
@@ -159,6 +166,37 @@ def test_who_comes_back_without_the_cookie_is_asked_again_from_here(
     assert answer.status_code == 200
     assert "http-equiv" in answer.text
     assert provider.asked == {}
+
+
+def test_who_has_the_database_makes_no_session_of_it(person: Any, provider: Provider) -> None:
+    """The key is there; what a session knows a person by is made with what the config alone has."""
+    come_back(person, provider)
+    base: dict[str, Any] = {"base_url": "https://ops.example"}
+    with person.session_transaction(**base) as session:
+        assert session["mark"] == make_mark(ANNA, Secret("a secret of ours", "ours"))
+        session["mark"] = make_mark(ANNA, None)
+
+    assert person.get("/about", **base).status_code == 302
+
+
+def test_ways_that_were_begun_do_not_fill_the_cookie(person: Any, provider: Provider) -> None:
+    """Browsers keep none that is longer than 4093 bytes, and its state with it."""
+    for _ in range(9):
+        answer = person.get(
+            "/sign-in/oidc/begin?next=/about?" + secrets.token_hex(3000),
+            base_url="https://ops.example",
+        )
+        assert len(answer.headers["Set-Cookie"]) < 2000
+
+    assert come_back(person, provider).status_code == 303
+
+
+def test_a_provider_that_is_slow_does_not_have_all_threads(person: Any, provider: Provider) -> None:
+    with PROVIDER.take(), PROVIDER.take():
+        begun = person.get("/sign-in/oidc/begin", base_url="https://ops.example")
+        assert begun.status_code == 503
+
+    assert come_back(person, provider).status_code == 303
 
 
 def test_a_provider_that_does_not_answer_is_told_of(person: Any, provider: Provider) -> None:

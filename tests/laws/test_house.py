@@ -187,6 +187,7 @@ def test_the_core_never_names_a_plugin(path: Path) -> None:
 SPEAK_SOCKETS = (
     "app.network.resolving", "app.serving.request", "app.serving.worker", "app.listening.clients",
     "app.listening.ports", "app.porch.addresses", "app.network.rcon", "app.network.websockets",
+    "app.serving.waiting_room",
 )  # fmt: skip
 CLOCKS_READ = {"app.database.clock": ["time.time_ns"], "app.serving.hooks": ["time.time"]}
 

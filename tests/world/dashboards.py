@@ -7,6 +7,20 @@ from typing import Any
 from app.testing.loopback import LoopbackServer
 from app.testing.vote_api import answer
 
+# By which proxies that have people sign in name them; none of them may come from a client.
+USER_HEADERS = (
+    "Remote-User",
+    "X-Remote-User",
+    "X-Forwarded-User",
+    "X-Forwarded-Preferred-Username",
+    "X-Forwarded-Email",
+    "X-Auth-Request-User",
+    "X-Auth-Request-Preferred-Username",
+    "X-Auth-Request-Email",
+    "X-Authentik-Username",
+    "X-Webauth-User",
+)
+
 
 class DashboardStandIn:
     def __init__(self) -> None:
