@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     )
     from app.porch.json import dump_json, read_float
     from app.porch.kept_lines import KeptLines
-    from app.porch.listeners import Connection, Listener
+    from app.porch.listeners import Connection, Listener, receive_until
     from app.porch.lists import follow_lists, poll_list
     from app.porch.masking import cut_text, mask_tokens
     from app.porch.names import PatternField
@@ -79,6 +79,7 @@ if TYPE_CHECKING:
         list_game_events,
         read_game_delivery,
     )
+    from app.porch.rsa import RsaKeyField, decrypt_rsa, write_rsa_key
     from app.porch.signatures import (
         check_hmac,
         check_token,
@@ -87,7 +88,7 @@ if TYPE_CHECKING:
         is_signature,
         sign_lines,
     )
-    from app.porch.taking import take, take_id, take_text
+    from app.porch.taking import make_id, read_time, take, take_id, take_text
     from app.porch.text import escape_text, format_time, shorten
     from app.porch.types import (
         Alert,
@@ -109,6 +110,14 @@ if TYPE_CHECKING:
         Reward,
         Schedule,
         Settings,
+    )
+    from app.porch.vote_packets import (
+        is_frame,
+        is_whole_packet,
+        read_frame,
+        read_lines,
+        read_text,
+        write_status,
     )
 
 __all__ = [
@@ -160,6 +169,7 @@ __all__ = [
     "Response",
     "Reward",
     "RewardName",
+    "RsaKeyField",
     "Schedule",
     "Secret",
     "SecretField",
@@ -171,6 +181,7 @@ __all__ = [
     "check_token",
     "create_app",
     "cut_text",
+    "decrypt_rsa",
     "describe_game_events",
     "dump_json",
     "escape_text",
@@ -181,14 +192,17 @@ __all__ = [
     "follow_lists",
     "format_time",
     "hookimpl",
+    "is_frame",
     "is_fresh",
     "is_from",
     "is_signature",
+    "is_whole_packet",
     "join_key",
     "judge_answer",
     "judge_check",
     "list_game_events",
     "list_game_servers",
+    "make_id",
     "make_url",
     "mask_tokens",
     "plan_command",
@@ -196,11 +210,16 @@ __all__ = [
     "queue_claims",
     "read_body",
     "read_float",
+    "read_frame",
     "read_from_players",
     "read_game_delivery",
     "read_json_object",
+    "read_lines",
     "read_reply",
     "read_retry_after",
+    "read_text",
+    "read_time",
+    "receive_until",
     "run_in_chunks",
     "shorten",
     "sign_lines",
@@ -208,6 +227,8 @@ __all__ = [
     "take_id",
     "take_text",
     "upsert_rows",
+    "write_rsa_key",
+    "write_status",
 ]
 
 # Where these names are from, what loads least first. A name is looked for when somebody asks for it: the
@@ -229,6 +250,8 @@ PLACES = (
     "app.porch.addresses",
     "app.porch.taking",
     "app.porch.listeners",
+    "app.porch.rsa",
+    "app.porch.vote_packets",
     "app.porch.masking",
     "app.porch.commands",
     "app.porch.kept_lines",

@@ -119,7 +119,8 @@ class Guerdon:
     def _open_for_operators(self) -> None:
         """What is looked at and done by whoever runs the service, beside the way of a vote."""
         database, plugins, now = self.database, self.plugins, self.now
-        self.watch = Watch(database, plugins, self.metrics_folder, self.require_ready, now)
+        every = self.config.reconcile.every
+        self.watch = Watch(database, plugins, self.metrics_folder, self.require_ready, now, every)
         self.showing = Showing(database, self.rules, self.finder)
         self.lists = Lists(database, self.find_player)
         self.acts = Acts(database, self.inbox, now)

@@ -1,9 +1,13 @@
 """The languages that pages are written in: English, and Simplified Chinese for whom the browser asks it."""
 
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Request, Response, request
 from flask_babel import Babel, get_locale
+
+from app import spoken
+from app.spoken.saying import say
 
 ENGLISH, CHINESE = "en", "zh_Hans_CN"  # as babel writes them
 SWITCHES = {"en": ENGLISH, "zh": CHINESE}
@@ -14,8 +18,14 @@ SIMPLIFIED = ("zh-cn", "zh-sg", "zh-hans")
 
 
 def add_languages(app: Flask) -> None:
-    """Have an app's pages be in the language of whoever asks; its catalogues lie in its translations/."""
-    Babel(app, locale_selector=choose_locale)
+    """Have an app's pages be in the language of whoever asks; its catalogues lie in its translations/.
+
+    Its templates have the filter `said` for sentences that lower chapters made.
+    """
+    shared = Path(spoken.__path__[0], "translations")
+    directories = f"translations;{shared}"
+    Babel(app, default_translation_directories=directories, locale_selector=choose_locale)
+    app.jinja_env.filters["said"] = say
     app.context_processor(describe_language)
     app.after_request(tell_of_language)
 

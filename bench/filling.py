@@ -29,17 +29,19 @@ Row = dict[str, Any]
 Insert = Callable[[str, Iterable[Row]], None]
 
 
-def fill_tables(side: Guerdon, insert: Insert, votes: int, others: int) -> None:
+def fill_tables(
+    side: Guerdon, insert: Insert, votes: int, others: int, players: int = PLAYERS
+) -> None:
     """So many settled votes, of which `others` came through the inbox, and as many delivered reports.
 
-    `votes` is a multiple of PLAYERS: each player has as much gold.
+    `votes` is a multiple of `players`: each player has as much gold.
     """
     level = Work(list_game_events("level_up", make_body(1)))
     event, grant, report = take_samples(side, [make_vote(), level], SAMPLED)
     began = event["settled_at"] - 700 * DAY
     step = 700 * DAY // votes
     names = [make_id((began + number * step) * 100) for number in range(votes)]
-    facts = (names, began, step)
+    facts = (names, began, step, players)
     insert("guerdon_events", vary_events(event, *facts))
     insert("guerdon_grants", vary_grants(grant, *facts))
     insert("guerdon_inbox", make_waiting(names[:others], began, step, event["token"]))
@@ -47,7 +49,7 @@ def fill_tables(side: Guerdon, insert: Insert, votes: int, others: int) -> None:
     insert("guerdon_reports", vary_reports(report, others, began, step))
     insert("guerdon_sends", make_sends(others, began, step))
     with side.inside.database.connection_context():
-        side.inside.database.execute_sql(f"UPDATE players SET gold = {votes // PLAYERS}")
+        side.inside.database.execute_sql(f"UPDATE players SET gold = {votes // players}")
     side.filled = votes
     os.sync()  # or the commits that are measured next would wait for all of this to be written
 

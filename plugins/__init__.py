@@ -7,6 +7,8 @@ studio's own, is asked before them, and may take over what they give.
 SHIPPED = (
     "gamemonitoring",
     "listforge",
+    "topgg",
+    "votifier",
     "gold",
     "items",
     "roles",

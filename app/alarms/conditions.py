@@ -13,6 +13,7 @@ MOST_REFUSED = 10
 MOST_UNFETCHED = 0.2
 FEWEST_FETCHED = 5
 UNDECIDED = ("unknown", "refused")
+UNCOMPARED = 26 * 3600.0  # seconds
 UNFETCHED = ("not_ready", "failed")
 PROMO_CODES = f"{families.PLUGIN_PREFIX}promo_codes_left"
 
@@ -147,6 +148,23 @@ def find_paused_consoles(seen: Circumstances) -> Found:
     }
 
 
+def find_missing(seen: Circumstances) -> Found:
+    return {
+        source: f"votes of {source} that were never delivered, by the site's own list: {number:.0f}"
+        for (source,), number in seen.sight.find(families.RECONCILED_MISSING.name).items()
+        if number > 0
+    }
+
+
+def find_uncompared(seen: Circumstances) -> Found:
+    ages = seen.find_ages(families.RECONCILED).items()
+    return {
+        source: f"the list of {source} was not compared to its end for {say(age)}"
+        for (source,), age in ages
+        if age > UNCOMPARED
+    }
+
+
 CONDITIONS = (
     Condition("GuerdonVoteWaits", find_waiting_vote, 300, "no event waits that long any more"),
     Condition("GuerdonEventsDied", find_dead_events, 0, "no more events have died"),
@@ -161,6 +179,8 @@ CONDITIONS = (
     Condition("GuerdonClaimsWait", find_waiting_claims, 300, "no claim waits that long any more"),
     Condition("GuerdonClaimsUnknown", find_undecided_claims, 300, "all claims are decided"),
     Condition("GuerdonConsolePaused", find_paused_consoles, 600, "somebody is at the console again"),
+    Condition("GuerdonVotesMissing", find_missing, 0, "a comparison found nothing missing"),
+    Condition("GuerdonNotReconciled", find_uncompared, 300, "it was compared"),
 )  # fmt: skip
 
 

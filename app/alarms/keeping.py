@@ -16,13 +16,19 @@ KIND, RECOVERED = "alert", "recovered"
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something that is wrong now; times in ms since the epoch. `told_by` "": only the log told it."""
+    """Something that is wrong now; times in ms since the epoch. `told_by` "": only the log told it.
+
+    `told_again_at` is when it is told once more if it lasts; `over_since`: it was not so at the last look.
+    """
 
     name: str
     about: str
     summary: str
     since: int
     told_by: str
+    fired_at: int | None
+    told_again_at: int | None
+    over_since: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,10 @@ def list_alarms(database: Database) -> list[Alarm]:
 
     def read() -> list[Alarm]:
         rows = AlarmRow.select().where(AlarmRow.fired_at.is_null(False)).order_by(AlarmRow.since)
-        return [Alarm(row.name, row.about, row.summary, row.since, row.told_by) for row in rows]
+        return [
+            Alarm(row.name, row.about, row.summary, row.since, row.told_by, row.fired_at,
+                  row.told_until, row.over_since)
+            for row in rows
+        ]  # fmt: skip
 
     return database.read(read)

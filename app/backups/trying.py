@@ -153,14 +153,23 @@ def describe_books(guerdon: Guerdon) -> Iterator[str]:
     """What the tables hold, in numbers; each is counted, which takes a second for some millions."""
     last: Any = Event.select().order_by(Event.id.desc()).first()
     waiting = count_rows(Waiting, Waiting.state << ON_THEIR_WAY)
-    yield f"{count_rows(Event):,} events, {count_rows(Grant):,} grants, {waiting:,} waiting"
+    yield f"{count(Event, 'event')}, {count(Grant, 'grant')}, {waiting:,} waiting"
     dead = count_rows(Waiting, Waiting.state == BoxState.DEAD)
     unsent = count_rows(Report, Report.state << ON_THEIR_WAY)
-    yield f"{dead:,} dead, {unsent:,} reports still to be sent"
+    yield f"{dead:,} dead, {say(unsent, 'report')} still to be sent"
     if last is None:
         yield "no event was settled yet"
     else:
         yield f"the last event: {last.type} {last.event_id}, {format_time(last.settled_at)}"
+
+
+def count(model: Any, what: str) -> str:
+    return say(count_rows(model), what)
+
+
+def say(number: int, what: str) -> str:
+    """1 event, 2 events, 1,000 events."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def count_rows(model: Any, where: Any = True) -> int:

@@ -16,7 +16,7 @@ from app.porch.text import format_time, shorten
 from app.privacy.again import find_candidates
 from app.privacy.erasing import Eraser, Plan, require_somebody
 from app.privacy.erasures import add_erasures, list_erasures
-from app.privacy.exporting import Exporter
+from app.privacy.exporting import Exporter, note_export
 from app.terminal import tell
 
 
@@ -25,11 +25,13 @@ from app.terminal import tell
 @click.option(
     "--to", "file", type=click.Path(dir_okay=False, path_type=Path), help="a file, which is made"
 )
-def export_player(nickname: str, file: Path | None) -> None:
+@click.option("--by", metavar="NAME", help="who says so, kept as an act; else your name here")
+def export_player(nickname: str, file: Path | None, by: str | None) -> None:
     """Everything that is kept of a player, as one JSON document."""
-    guerdon = open_configured()
+    person, guerdon = find_person(by), open_configured()
     plan = guerdon.make_eraser().plan(nickname, show_progress)
     require_somebody(plan, shorten(nickname))
+    note_export(guerdon.database, nickname, person, guerdon.now())
     exporter = Exporter(guerdon.database, guerdon.plugins, guerdon.now)
     with guerdon.database.connection_context():
         lines = exporter.write(plan.known.player, plan.known.person, plan.found)

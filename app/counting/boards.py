@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from app.counting.imported import VOTE, Totals, name_totals, read_totals
 from app.counting.occasions import SOURCE, Occasion
@@ -122,22 +123,40 @@ def count_board(
 
     Without an end and of all servers, what was imported counts too.
     """
+    sql, params = ask_votes(database, begin, end, server)
+    if first := find_first_row(database, begin - EARLY):
+        sql, params = f"{sql} AND id >= {database.param}", [*params, first]
+    sql = f"{sql} GROUP BY player_id ORDER BY 2 DESC, 3, 1 LIMIT {int(limit)}"
+    return [(row[0], int(row[1])) for row in database.execute_sql(sql, params).fetchall()]
+
+
+def count_part(
+    database: Database, begin: int, end: int | None, server: str | None, ids: range
+) -> list[tuple[str, int, int]]:
+    """The same of rows with these ids alone: each player's votes, and when the last was cast (ms)."""
+    sql, params = ask_votes(database, begin, end, server)
+    mark = database.param
+    sql = f"{sql} AND id >= {mark} AND id < {mark} GROUP BY player_id"
+    rows = database.execute_sql(sql, [*params, ids.start, ids.stop]).fetchall()
+    return [(row[0], int(row[1]), int(row[2])) for row in rows]
+
+
+def ask_votes(
+    database: Database, begin: int, end: int | None, server: str | None
+) -> tuple[str, list[Any]]:
+    """Each player's votes, and when the last was cast: a statement that lacks its GROUP BY."""
     mark, with_imported = database.param, end is None and server is None
     conditions, params = [f"counted_at >= {mark}", f"type = {mark}"], [begin, VOTE]
     if with_imported:
         conditions[1] = f"(type = {mark} OR (type = {mark} AND source = {mark}))"
         params += [Occasion.TOTALS.value, SOURCE]
-    if first := find_first_row(database, begin - EARLY):
-        conditions.append(f"id >= {mark}")
-        params.append(first)
     for value, condition in ((end, "counted_at <"), (server, "server_id =")):
         if value is not None:
             conditions.append(f"{condition} {mark}")
             params.append(value)
+    number = WITH_IMPORTED if with_imported else "COUNT(*)"
     sql = (
-        f"SELECT player_id, {WITH_IMPORTED if with_imported else 'COUNT(*)'}, MAX(counted_at)"
-        " FROM guerdon_events"
-        f" WHERE {' AND '.join(conditions)} AND player_id <> '' GROUP BY player_id"
-        f" ORDER BY 2 DESC, 3, 1 LIMIT {int(limit)}"
+        f"SELECT player_id, {number}, MAX(counted_at) FROM guerdon_events"
+        f" WHERE {' AND '.join(conditions)} AND player_id <> ''"
     )
-    return [(row[0], int(row[1])) for row in database.execute_sql(sql, params).fetchall()]
+    return sql, params

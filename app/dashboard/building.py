@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask, current_app, g, request, url_for
 from flask_wtf.csrf import CSRFProtect
 
+from app.dashboard.errands import add_errands
 from app.dashboard.frame import answer_part, get_guerdon, is_part, may_act, screens
 from app.dashboard.gate import SignedApp, meet, set_headers, set_up_cookie
 from app.dashboard.language import language
@@ -21,8 +22,11 @@ from app.dashboard.words import add_words
 from app.guerdon import Guerdon
 from app.languages import add_languages
 
-SCREENS = ("home", "events", "reports", "players", "rules", "boards", "finding", "about",
-           "claims")  # fmt: skip
+SCREENS = (
+    "home", "events", "reports", "players", "rules", "boards", "finding", "about",
+    "lists", "acts", "plots", "stocks", "reconciliation", "alarms", "doctor", "erasing",
+    "claims",
+)  # fmt: skip
 LONGEST_FORM = 1 << 16  # bytes
 
 for name in SCREENS:
@@ -33,6 +37,7 @@ def build_dashboard(guerdon: Guerdon) -> Flask:
     """What a WSGI server serves: the operators' pages, closed to whom [dashboard] does not name."""
     app = SignedApp("app.dashboard", static_folder="static", template_folder="templates")
     app.extensions["guerdon"] = guerdon
+    add_errands(app, guerdon)
     app.config.update(
         MAX_CONTENT_LENGTH=LONGEST_FORM,
         WTF_CSRF_TIME_LIMIT=None,  # a form is good as long as its session

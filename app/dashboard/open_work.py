@@ -1,17 +1,20 @@
-"""What is not done yet, counted and listed by the indexes of open rows: what is done is never counted."""
+"""What is not done yet, counted and found by the indexes of open rows: what is done is never counted."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.database.models import Event, Report, Waiting
+from app.database.models import Event, Waiting
 from app.database.opening import Database
 from app.database.states import ON_THEIR_WAY, BoxState
 from app.history.timeline import find_next_try, judge_waiting
-from app.numbers.open_counts import OpenCount, count_open
+from app.metrics import families
+from app.metrics.families import Family
+from app.watching.looking import SHOWN, look_at_boxes
 
 OPEN = (*ON_THEIR_WAY, BoxState.DEAD)
+WAITING, LEASED, DEAD = (SHOWN[state] for state in OPEN)
 LOOKED_THROUGH = 250  # open events of a state in which a player is looked for
 
 
@@ -35,30 +38,25 @@ class Piles:
 
 def count_piles(database: Database) -> Piles:
     """What waits and what is dead now, on the connection of this thread."""
-    found = count_open(database)
-    reporters = sorted({one.of for one in found.reports})
-    reports = {
-        name: make_pile([one for one in found.reports if one.of == name]) for name in reporters
-    }
-    return Piles(make_pile(found.inbox), reports, make_pile(found.claims))
+    seen: dict[str, dict[tuple[str, ...], int]] = {}
+    for one in look_at_boxes(database, ()):
+        seen.setdefault(one.family.name, {})[one.values] = round(one.number)
+    reporters = sorted({reporter for reporter, _ in seen.get(families.REPORTS.name, {})})
+    return Piles(
+        make_pile(seen, families.INBOX, families.INBOX_OLDEST),
+        {one: make_pile(seen, families.REPORTS, families.REPORTS_OLDEST, one) for one in reporters},
+        make_pile(seen, families.CLAIMS, families.CLAIMS_OLDEST),
+    )
 
 
-def make_pile(rows: Sequence[OpenCount]) -> Pile:
+def make_pile(
+    seen: Mapping[str, Mapping[tuple[str, ...], int]], counted: Family, oldest: Family, *of: str
+) -> Pile:
     """Rows of all states as one; what is dead waits for nobody."""
-    waiting = [one for one in rows if one.state in ON_THEIR_WAY]
-    times = [one.oldest for one in waiting if one.oldest is not None]
-    dead = sum(one.number for one in rows if one.state == BoxState.DEAD)
-    return Pile(sum(one.number for one in waiting), dead, min(times, default=None))
-
-
-def list_events(most: int) -> list[dict[str, Any]]:
-    """Dead events, the latest first, and those that wait, the next that is tried first."""
-    dead = Waiting.select().where(Waiting.state == BoxState.DEAD).order_by(Waiting.due_at.desc())
-    rows = list(dead.limit(most))
-    for state in ON_THEIR_WAY:
-        due = Waiting.select().where(Waiting.state == state).order_by(Waiting.due_at)
-        rows.extend(due.limit(most))
-    return [describe_waiting(row) for row in rows]
+    numbers = seen.get(counted.name, {})
+    since = seen.get(oldest.name, {}).get(of)
+    waiting = sum(numbers.get((*of, state), 0) for state in (WAITING, LEASED))
+    return Pile(waiting, numbers.get((*of, DEAD), 0), since * 1000 if since else None)
 
 
 def describe_waiting(row: Waiting) -> dict[str, Any]:
@@ -69,12 +67,6 @@ def describe_waiting(row: Waiting) -> dict[str, Any]:
         "state": judge_waiting(row), "since": row.received_at, "attempts": row.attempts,
         "next": None if is_dead else find_next_try(row),
     }  # fmt: skip
-
-
-def list_dead_reports(most: int) -> list[Report]:
-    """The dead reports that were queued last, of each reporter's."""
-    query = Report.select().where(Report.state == BoxState.DEAD).order_by(Report.id.desc())
-    return list(query.limit(most))
 
 
 def find_last_settled() -> int | None:

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from app.dashboard.slots import AllTaken
 from app.database.patience import TookTooLong
 from app.porch.errors import DatabaseUnavailable, GuerdonError
+from app.spoken.saying import say
 
 log = structlog.get_logger()
 DATABASE = (PeeweeException, DatabaseUnavailable)
@@ -99,7 +100,7 @@ def tell_of_database(error: Exception) -> Any:
 
 def show_fault(error: GuerdonError) -> Any:
     """An act that makes no sense, or not now; in the words of whoever refused it."""
-    return show(409, _("This was not done"), str(error))
+    return show(409, _("This was not done"), say(error))
 
 
 def show_failure(error: Exception) -> Any:

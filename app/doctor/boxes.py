@@ -69,7 +69,8 @@ def judge_box(guerdon: Guerdon, model: Any, about: str, things: str) -> Iterator
             for state in ON_THEIR_WAY
             if (since := find_least(model.waiting_since, model.state == state))
         )
-        text = f"{waiting:,} {things} wait, the oldest since {format_time(oldest)}"
+        said = f"{things} wait" if waiting > 1 else f"{things.removesuffix('s')} waits"
+        text = f"{waiting:,} {said}, the oldest since {format_time(oldest)}"
         if guerdon.now() - oldest > LONG_WAIT:
             yield warn(about, text, f"guerdon {things} list   (says why)")
         else:
@@ -78,4 +79,5 @@ def judge_box(guerdon: Guerdon, model: Any, about: str, things: str) -> Iterator
     if dead:
         how = "--dead" if model is Waiting else "--reporter NAME"
         remedy = f"guerdon {things} list --state dead; then: guerdon {things} retry {how}"
-        yield warn(about, f"{dead:,} {things} were given up", remedy)
+        said = f"{things} were" if dead > 1 else f"{things.removesuffix('s')} was"
+        yield warn(about, f"{dead:,} {said} given up", remedy)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.config.environment import NAME
-from app.config.reading import find_folder
+from app.config.reading import Config, find_folder
 from app.config.references import read_tables
 from app.doctor.findings import Finding, fail, say_ok, warn
 from app.guerdon import Guerdon
@@ -29,7 +29,7 @@ def check_secrets(guerdon: Guerdon) -> Iterator[Finding]:
     """Names of secrets alone are told, and files' paths."""
     secrets = [*list_secrets(guerdon.config), *find_secrets(guerdon.plugins.settings)]
     given = {one.reveal(): one for one in secrets if one.reveal()}
-    found = [*judge_values(given), *judge_files(guerdon.config.path, given)]
+    found = [*judge_values(given), *judge_files(guerdon.config, given)]
     yield from found or [say_ok(ABOUT, f"{len(given)} are there, and none is known to others")]
 
 
@@ -43,18 +43,19 @@ def judge_values(given: dict[str, Secret]) -> Iterator[Finding]:
             yield warn(ABOUT, text, f"invent one where it is yours: {INVENT}")
 
 
-def judge_files(config: Path, given: dict[str, Secret]) -> Iterator[Finding]:
+def judge_files(config: Config, given: dict[str, Secret]) -> Iterator[Finding]:
     """Of the config, of .env and of the files that the config names."""
-    tables = read_tables(config)[0]
+    tables = read_tables(config.path)[0]
     texts = list(list_texts(tables))
     plain = sorted({given[text].name for text in texts if text in given})
     if plain:
         remedy = 'write { env = "NAME" } or { file = "PATH" } there'
-        yield warn(ABOUT, f"{', '.join(plain)} stand in {config} itself", remedy)
+        yield warn(ABOUT, f"{', '.join(plain)} stand in {config.path} itself", remedy)
     named = filter(None, (os.environ.get(f"{name}_FILE") for name in list_variables(tables)))
-    holders = {find_folder(config) / NAME, *([config] if plain else [])}
+    holders = {find_folder(config.path) / NAME, *([config.path] if plain else [])}
     holders |= {Path(name) for name in named}
     holders |= {Path(text) for text in texts if text.startswith("/") and Path(text).is_file()}
+    holders -= {config.rewards_file}  # it holds no secret
     for path in sorted(holders):
         if path.is_file() and path.stat().st_mode & stat.S_IROTH:
             yield warn(ABOUT, f"everybody on this machine may read {path}", f"chmod o-rwx {path}")

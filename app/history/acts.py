@@ -136,9 +136,22 @@ def begin_act(
     return database.transact(lambda is_retry: write_act(person, what, about, now, reason, **more))
 
 
-def end_act(database: Database, id: int, done: int, now: int, error: str = "") -> None:
-    """Keep to how many a begun act was done, and what went wrong, if anything."""
+def end_act(
+    database: Database, id: int, done: int, now: int, error: str = "", number: int | None = None
+) -> None:
+    """Keep to how many a begun act was done, of `number` where that was not known when it began.
+
+    `error` says what went wrong, if anything.
+    """
+    database.transact(lambda is_retry: close_acts(Act.id == id, done, now, error, number))
+
+
+def close_acts(which: Any, done: int, now: int, error: str = "", number: int | None = None) -> None:
+    """Inside: end_act for all that were begun of `which`, a condition on acts."""
     state = BoxState.DEAD if error else BoxState.DONE
-    changes = {"state": state, "done": done, "ended_at": now, "error": error[:LONGEST_REASON]}
-    ending = Act.update(**changes).where((Act.id == id) & (Act.state == BEGUN))
-    database.transact(lambda is_retry: ending.execute())
+    changes: dict[str, Any] = {
+        "state": state, "done": done, "ended_at": now, "error": error[:LONGEST_REASON]
+    }  # fmt: skip
+    if number is not None:
+        changes["number"] = number
+    Act.update(**changes).where(which & (Act.state == BEGUN)).execute()

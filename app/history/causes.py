@@ -75,6 +75,18 @@ class Causes:
         }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Same:
+    """Open rows of one source, or reporter, with one and the same error, as Cause has them."""
+
+    of: str
+    error: str
+    count: int
+    oldest: int
+    newest: int
+    ceiling: int
+
+
 @dataclass(slots=True)
 class Gathering:
     """A cause on the way."""
@@ -94,31 +106,52 @@ def list_causes(
     gathered: dict[tuple[str, str, str], Gathering] = {}
     read, is_whole = 0, True
     with database.connection_context():
-        for box, state, rows in read_piles(database, most_read):
-            is_whole &= len(rows) <= most_read
-            read += min(len(rows), most_read)
-            for row in rows[:most_read]:
-                add_row(gathered, box, state, *row)
+        for box, state, (some, are_all) in read_piles(database, most_read):
+            read += sum(one.count for one in some)
+            is_whole &= are_all
+            for one in some:
+                add_same(gathered, box, state, one)
     causes = [make_cause(*key, one) for key, one in gathered.items()]
     causes.sort(key=lambda one: (-one.dead, -one.count, one.oldest))
     return Causes(tuple(causes[:most_causes]), read, is_whole, max(0, len(causes) - most_causes))
 
 
-def read_piles(database: Database, most: int) -> Iterator[tuple[str, str, list[Any]]]:
-    """Each pile with its box and state: id, source or reporter, error and time of `most` rows and one."""
+def read_piles(database: Database, most: int) -> Iterator[tuple[str, str, tuple[list[Same], bool]]]:
+    """Each pile with its box and state: what read_same gives of it."""
     mark = database.param
-    columns = "id, source, last_error, received_at"
     for state in OPEN_STATES:
-        sql = f"SELECT {columns} FROM guerdon_inbox WHERE state = {mark} LIMIT {most + 1}"
-        yield EVENTS, state, database.execute_sql(sql, (state,)).fetchall()
-    columns = "id, reporter, last_error, created_at"
+        where, columns = f"state = {mark}", ("source", "received_at")
+        yield EVENTS, state, read_same(database, "guerdon_inbox", columns, where, (state,), most)
     for state in OPEN_STATES:
         for reporter in list_reporters(database, state):
-            sql = (
-                f"SELECT {columns} FROM guerdon_reports WHERE state = {mark} AND reporter = {mark}"
-                f" LIMIT {most + 1}"
+            where, columns = f"state = {mark} AND reporter = {mark}", ("reporter", "created_at")
+            params = (state, reporter)
+            yield (
+                REPORTS,
+                state,
+                read_same(database, "guerdon_reports", columns, where, params, most),
             )
-            yield REPORTS, state, database.execute_sql(sql, (state, reporter)).fetchall()
+
+
+def read_same(
+    database: Database, table: str, columns: tuple[str, str], where: str, params: tuple[str, ...],
+    most: int,
+) -> tuple[list[Same], bool]:  # fmt: skip
+    """Up to `most` rows that have a state, the database having put those of one error together.
+
+    And whether these are all. A pile is measured first, in its index: a part of it has to be copied.
+    """
+    of, time = columns
+    sql = f"SELECT COUNT(*) FROM (SELECT id FROM {table} WHERE {where} LIMIT {most + 1}) AS pile"
+    is_whole = database.execute_sql(sql, params).fetchone()[0] <= most
+    pile = f"{table} WHERE {where}"
+    if not is_whole:
+        pile = f"(SELECT id, {of}, last_error, {time} FROM {pile} LIMIT {most}) AS pile"
+    sql = (
+        f"SELECT {of}, last_error, COUNT(*), MIN({time}), MAX({time}), MAX(id) FROM {pile}"
+        f" GROUP BY {of}, last_error"
+    )
+    return [Same(*row) for row in database.execute_sql(sql, params).fetchall()], is_whole
 
 
 def list_reporters(database: Database, state: str) -> Iterator[str]:
@@ -133,20 +166,19 @@ def list_reporters(database: Database, state: str) -> Iterator[str]:
         yield name
 
 
-def add_row(
-    gathered: dict[tuple[str, str, str], Gathering],
-    box: str, state: str, id: int, of: str, error: str, time: int,
-) -> None:  # fmt: skip
-    key = box, of, make_fingerprint(error)
+def add_same(
+    gathered: dict[tuple[str, str, str], Gathering], box: str, state: str, some: Same
+) -> None:
+    key = box, some.of, make_fingerprint(some.error)
     one = gathered.get(key)
     if one is None:
-        one = gathered[key] = Gathering(error, time)
-    one.oldest, one.newest = min(one.oldest, time), max(one.newest, time)
-    one.ceiling = max(one.ceiling, id)
+        one = gathered[key] = Gathering(some.error, some.oldest)
+    one.oldest, one.newest = min(one.oldest, some.oldest), max(one.newest, some.newest)
+    one.ceiling = max(one.ceiling, some.ceiling)
     if state == BoxState.DEAD:
-        one.dead += 1
+        one.dead += some.count
     else:
-        one.waiting += 1
+        one.waiting += some.count
 
 
 def make_cause(box: str, of: str, words: str, one: Gathering) -> Cause:

@@ -23,6 +23,15 @@ def find_last_reconciliation(
     return found
 
 
+def find_first_reconciliation(source: str) -> Reconciliation | None:
+    """The first comparison of a source, whatever came of it; None where none was begun."""
+    mine = Reconciliation.source == source
+    found: Reconciliation | None = (
+        Reconciliation.select().where(mine).order_by(Reconciliation.id).first()
+    )
+    return found
+
+
 def list_reconciliations(
     source: str | None = None, before: int | None = None, limit: int = 20
 ) -> list[Reconciliation]:

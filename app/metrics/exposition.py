@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app.metrics.families import Family
-from app.metrics.folder import find_files
+from app.metrics.folder import ALL, find_files
 
 TRIES = 3
 
@@ -20,13 +20,13 @@ class Sample:
     number: float
 
 
-def read_counted(folder: Path) -> list[Any]:
+def read_counted(folder: Path, which: str = ALL) -> list[Any]:
     """What is counted so far, as the library's metrics; nothing where nothing is."""
     from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
 
     for tries_left in reversed(range(TRIES)):
         try:
-            files = [str(path) for path in find_files(folder)]
+            files = [str(path) for path in find_files(folder, which)]
             return list(MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call]
         except FileNotFoundError:  # a process has ended just now
             if not tries_left:

@@ -134,12 +134,22 @@ LAST_SETTLED = Family(
     "guerdon_last_settled_timestamp_seconds", "gauge", ("source",),
     f"When an event of this source was last settled, of the latest that were looked at.{WHOLE}",
 )  # fmt: skip
+RECONCILED_MISSING = Family(
+    "guerdon_reconciled_missing", "gauge", ("source",),
+    f"Votes that the last comparison with this source's list found missing, healed or not.{WHOLE}",
+)  # fmt: skip
+RECONCILED = Family(
+    "guerdon_reconciled_timestamp_seconds", "gauge", ("source",),
+    "When this source's list was last compared to its end, or when that was first tried; only where"
+    f" [reconcile] every is a day or less.{WHOLE}",
+)  # fmt: skip
 READY = Family("guerdon_ready", "gauge", (), "1 if a vote could be paid now, 0 if not.")
 BUILD_INFO = Family(
     "guerdon_build_info", "gauge", ("version", "database"), "Always 1; its labels tell."
 )
 LOOKED_UP = (
-    INBOX, INBOX_OLDEST, REPORTS, REPORTS_OLDEST, CLAIMS, CLAIMS_OLDEST, LAST_SETTLED, READY, BUILD_INFO,
+    INBOX, INBOX_OLDEST, REPORTS, REPORTS_OLDEST, CLAIMS, CLAIMS_OLDEST, LAST_SETTLED, RECONCILED_MISSING,
+    RECONCILED, READY, BUILD_INFO,
 )  # fmt: skip
 FAMILIES = (*(one.family for one in MEASURED), *LOOKED_UP)
 PLUGIN_PREFIX = "guerdon_plugin_"

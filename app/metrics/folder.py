@@ -11,6 +11,7 @@ from pathlib import Path
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 KINDS = ("counter", "histogram", "gauge_livemax")
+ALL, GAUGES = "*.db", "gauge_live*.db"
 ROOM = 1 << 18  # bytes of a file
 
 
@@ -19,12 +20,12 @@ def choose_folder(said: Path | None, usual: Path) -> Path:
     return said or Path(os.environ.get(VARIABLE) or usual)
 
 
-def find_files(folder: Path) -> list[Path]:
-    """The files of all processes, of each kind of them."""
-    return sorted(folder.glob("*/*.db"))
+def find_files(folder: Path, which: str = ALL) -> list[Path]:
+    """The files of all processes, of each kind of them; `which`: ALL, or GAUGES."""
+    return sorted(folder.glob(f"*/{which}"))
 
 
-def remove_files_of_dead(folder: Path, pattern: str = "*.db") -> None:
+def remove_files_of_dead(folder: Path, pattern: str = ALL) -> None:
     """Remove what processes left in the folder of their kind that do not live any more."""
     for path, pid in list_processes(folder, pattern):
         if not is_alive(pid):

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from app.metrics.families import SECONDS, Meters
-from app.metrics.folder import VARIABLE, make_room, remove_files_of_dead
+from app.metrics.folder import GAUGES, VARIABLE, make_room, remove_files_of_dead
 
 log = structlog.get_logger()
 
@@ -58,7 +58,7 @@ def start_measuring(folder: Path, wanted: Wanted) -> None:
     the process that counts: it reads its variable only then, and what it opens does not outlive a fork.
     """
     make_room(folder)
-    remove_files_of_dead(folder, "gauge_live*.db")  # who is gone pauses nobody
+    remove_files_of_dead(folder, GAUGES)  # who is gone pauses nobody
     os.environ[VARIABLE] = str(folder)
     for meters, values in wanted:
         metric = make_metric(meters)

@@ -47,8 +47,13 @@ def count_open(database: Database) -> Open:
     return Open(
         tuple(count_box(database, "guerdon_inbox", "''", "waiting_since", NOT_FINISHED)),
         tuple(count_box(database, "guerdon_reports", "reporter", "created_at", NOT_FINISHED)),
-        tuple(count_box(database, "guerdon_claims", "server_id", "created_at", CLAIMS_OPEN)),
+        count_claims(database),
     )
+
+
+def count_claims(database: Database) -> tuple[OpenCount, ...]:
+    """The claims that are open now, by state and server."""
+    return tuple(count_box(database, "guerdon_claims", "server_id", "created_at", CLAIMS_OPEN))
 
 
 def count_box(

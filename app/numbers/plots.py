@@ -1,6 +1,6 @@
 """Series for plots: names sorted by their totals, and their points as plain lists."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -134,12 +134,26 @@ def read_series(database: Database, name: str, since: int, until: int, step: int
     `name` is a PlotName. The step is of whole hours; read_spans says where the times begin. Ages and what
     waits are the most of each span. Raises ValueError for another name or step.
     """
-    plot = PLOTS[PlotName(name)]
-    spans = name_spans(plot, read_spans(database, plot.what, since, until, step))
+    return read_plots(database, [name], since, until, step)[PlotName(name)]
+
+
+def read_plots(
+    database: Database, names: Iterable[str], since: int, until: int, step: int
+) -> dict[PlotName, Points]:
+    """Several plots of one time, as read_series; what several of them are made of is read once."""
+    wanted = [PlotName(name) for name in names]
+    whats = dict.fromkeys(PLOTS[name].what for name in wanted)
+    spans = {what: read_spans(database, what, since, until, step) for what in whats}
+    times = range(find_begin(since, step), until, step)
+    return {name: make_points(PLOTS[name], spans[PLOTS[name].what], times) for name in wanted}
+
+
+def make_points(plot: Plot, read: Spans, times: range) -> Points:
+    """A plot of what was read, with a point at each of these times (ms)."""
+    spans = name_spans(plot, read)
     totals = add_names(spans)
     ranked = sorted(totals, key=lambda one: (-(plot.value(totals[one]) or 0), one))
     shown = ranked if len(ranked) <= MOST_NAMES else ranked[:MOST_NAMES]
-    times = range(find_begin(since, step), until, step)
     columns = {one: [spans.get(at, {}).get(one) for at in times] for one in shown}
     whole = [totals[one] for one in shown]
     if rest := ranked[len(shown) :]:

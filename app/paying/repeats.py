@@ -1,4 +1,4 @@
-"""Event.not_within: a second event of one source, type, server and player that comes too soon.
+"""Event.not_within: a second event of one source, site, type, server and player that comes too soon.
 
 It is decided in the player's turn, which makes two payments for one player wait for each other, also on a
 cluster; and each event that is paid leaves its time, so that late ones are compared with all there were.
@@ -19,8 +19,12 @@ SAME_TIME = "another event of the same player is being paid"
 
 
 def make_recent_key(event: Event, player: str) -> bytes:
-    """32 bytes that stand for what may not come again too soon; `player` is his key."""
-    return hash_parts(event.source, event.type, event.server_id, player)
+    """32 bytes that stand for what may not come again too soon; `player` is his key.
+
+    The fact `site` tells apart the sites that one source serves.
+    """
+    site = str(event.data.get("site", ""))
+    return hash_parts(event.source, site, event.type, event.server_id, player)
 
 
 def mark_repeats(database: Database, payments: Sequence[Payment]) -> None:

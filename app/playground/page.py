@@ -6,6 +6,7 @@ from flask import Blueprint, Flask, Response, abort, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.guerdon import Guerdon
+from app.languages import add_languages
 from app.playground import words
 from app.playground.actions import Playground
 from app.playground.choice import SERVERS, Choice, go_back, read_choice
@@ -15,6 +16,7 @@ from app.playground.g123 import build_g123
 from app.playground.game import build_game
 from app.playground.gamemonitoring import build_vote_api
 from app.playground.journal import is_moving
+from app.playground.language import build_language
 from app.playground.players import DEMO_PLAYERS
 from app.playground.programme import build_programme
 from app.playground.reconciling import COUNTS, Reconciling, build_reconciling
@@ -53,9 +55,10 @@ def build_playground(guerdon: Guerdon, address: str, own_address: str, stage: St
         build_app_server(playground.app_server), build_page(playground, reconciling),
         build_reconciling(reconciling), build_game(playground),
         build_framed(playground), build_webhook(), build_elsewhere(),
-        build_trigger(playground), build_programme(stage),
+        build_trigger(playground), build_programme(stage), build_language(),
     ):  # fmt: skip
         app.register_blueprint(part)
+    add_languages(app)
     app.before_request(refuse_others)
     app.after_request(set_policy)
     return app

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 
 from app.playground.choice import LONGEST_NICKNAME, SERVERS, Choice
@@ -17,12 +18,12 @@ SHOW = "programme.show"
 KEPT = ("nickname", "server", "site")  # fields that stay as they are after a button
 SEVERAL_DAYS = 7
 TURNS = {
-    Turn.HOUR: "+ 1 hour",
-    Turn.DAY: "+ 1 day",
-    Turn.WEEK: "+ 1 week",
-    Turn.MONTH: "To the end of the month",
+    Turn.HOUR: _l("+ 1 hour"),
+    Turn.DAY: _l("+ 1 day"),
+    Turn.WEEK: _l("+ 1 week"),
+    Turn.MONTH: _l("To the end of the month"),
 }
-PROGRAMMES = {YOURS: "your rules", EXAMPLE: "the example programme"}
+PROGRAMMES = {YOURS: _l("your rules"), EXAMPLE: _l("the example programme")}
 
 
 def build_programme(stage: Stage) -> Blueprint:

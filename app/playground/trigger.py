@@ -78,7 +78,7 @@ def describe(entry: Entry) -> dict[str, Any]:
         "id": entry.vote_id,
         "status": entry.reply.status,
         "said": entry.reply.text,
-        "verdict": words.VERDICTS[entry.state],
+        "verdict": str(words.VERDICTS[entry.state]),
         "reason": (entry.event or {}).get("last_error") or "",
         "grants": [f"{grant['reward']}: {json.dumps(grant['receipt'])}" for grant in grants],
     }

@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 from http.client import responses
 from typing import Any
 
+from flask_babel import format_datetime, gettext, ngettext
+from flask_babel import lazy_gettext as _l
+
 from app.database.reconciliation_models import Reconciliation
 from app.history.states import SendResult
 from app.playground.journal import Entry
@@ -17,111 +20,179 @@ from app.rules.rule import Rules
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 BADGES = {
-    DeliveryState.PAID: "paid",
-    DeliveryState.AGAIN: "paid before",
-    DeliveryState.HEALED: "healed",
-    DeliveryState.WAITING: "waiting",
-    DeliveryState.DEAD: "given up",
-    DeliveryState.TEST: "test",
-    DeliveryState.REFUSED: "refused",
-    DeliveryState.LOST: "no answer",
-    DeliveryState.STRAYED: "lost on its way",
-    DeliveryState.FOUND: "found and paid",
-    DeliveryState.UNSEEN: "done",
+    DeliveryState.PAID: _l("paid"),
+    DeliveryState.AGAIN: _l("paid before"),
+    DeliveryState.HEALED: _l("healed"),
+    DeliveryState.WAITING: _l("waiting"),
+    DeliveryState.DEAD: _l("given up"),
+    DeliveryState.TEST: _l("test"),
+    DeliveryState.REFUSED: _l("refused"),
+    DeliveryState.LOST: _l("no answer"),
+    DeliveryState.STRAYED: _l("lost on its way"),
+    DeliveryState.FOUND: _l("found and paid"),
+    DeliveryState.UNSEEN: _l("done"),
 }
 
 VERDICTS = {
-    DeliveryState.PAID: "Guerdon asked for the vote and paid it, in one commit.",
-    DeliveryState.AGAIN: "This vote is in the ledger already: answered as done, and nothing is paid twice.",
-    DeliveryState.HEALED: "It could not be paid at first. It was kept, tried again, and is paid now.",
-    DeliveryState.WAITING: "It cannot be paid now. It is kept, and tried again by itself until it can.",
-    DeliveryState.DEAD: "Tried for too long, so it is kept as dead:"
-    " `guerdon events retry` tries it once more.",
-    DeliveryState.TEST: "A test: well signed, so answered as done. Nothing is asked for and nothing is paid.",
-    DeliveryState.REFUSED: "Not accepted. Nothing of it is kept, and nothing is paid.",
-    DeliveryState.LOST: "Guerdon did not answer. Does it run?",
-    DeliveryState.STRAYED: "It never arrived, and the platform sends nothing twice by itself: Guerdon knows"
-    " nothing of this vote until it compares its ledger with the platform\u2019s list.",
-    DeliveryState.FOUND: "Its delivery never arrived. The platform\u2019s list had the vote and the ledger"
-    " had not, so Guerdon fetched it by its id and paid it, once.",
-    DeliveryState.UNSEEN: "Answered as done, but /v1 tells the playground nothing of it: is"
-    " GUERDON_API_KEY the same for both?",
+    DeliveryState.PAID: _l("Guerdon asked for the vote and paid it, in one commit."),
+    DeliveryState.AGAIN: _l(
+        "This vote is in the ledger already: answered as done, and nothing is paid twice."
+    ),
+    DeliveryState.HEALED: _l(
+        "It could not be paid at first. It was kept, tried again, and is paid now."
+    ),
+    DeliveryState.WAITING: _l(
+        "It cannot be paid now. It is kept, and tried again by itself until it can."
+    ),
+    DeliveryState.DEAD: _l(
+        "Tried for too long, so it is kept as dead: `guerdon events retry` tries it once more."
+    ),
+    DeliveryState.TEST: _l(
+        "A test: well signed, so answered as done. Nothing is asked for and nothing is paid."
+    ),
+    DeliveryState.REFUSED: _l("Not accepted. Nothing of it is kept, and nothing is paid."),
+    DeliveryState.LOST: _l("Guerdon did not answer. Does it run?"),
+    DeliveryState.STRAYED: _l(
+        "It never arrived, and the platform sends nothing twice by itself: Guerdon knows"
+        " nothing of this vote until it compares its ledger with the platform\u2019s list."
+    ),
+    DeliveryState.FOUND: _l(
+        "Its delivery never arrived. The platform\u2019s list had the vote and the ledger"
+        " had not, so Guerdon fetched it by its id and paid it, once."
+    ),
+    DeliveryState.UNSEEN: _l(
+        "Answered as done, but /v1 tells the playground nothing of it: is"
+        " GUERDON_API_KEY the same for both?"
+    ),
 }
 
 REPORT_BADGES = {
-    ToldState.FLYING: "under way",
-    ToldState.DELIVERED: "delivered",
-    ToldState.AGAIN: "told before",
-    ToldState.DEAD: "given up",
-    ToldState.PAID: "nothing to report",
-    ToldState.WAITING: "waiting",
-    ToldState.STUCK: "given up",
-    ToldState.REFUSED: "refused",
-    ToldState.LOST: "no answer",
+    ToldState.FLYING: _l("under way"),
+    ToldState.DELIVERED: _l("delivered"),
+    ToldState.AGAIN: _l("told before"),
+    ToldState.DEAD: _l("given up"),
+    ToldState.PAID: _l("nothing to report"),
+    ToldState.WAITING: _l("waiting"),
+    ToldState.STUCK: _l("given up"),
+    ToldState.REFUSED: _l("refused"),
+    ToldState.LOST: _l("no answer"),
 }
 
 REPORT_VERDICTS = {
-    ToldState.FLYING: "Kept in the same commit as the event, and on its way. Guerdon sends it by itself until"
-    " it is delivered or its schedule ends.",
-    ToldState.DELIVERED: "Guerdon kept event and report in one commit, sent the report, and has the reply.",
-    ToldState.AGAIN: "Guerdon knew this event: the same answer, nothing paid twice, nothing sent twice.",
-    ToldState.DEAD: "Not delivered, and not sent again by itself. It is kept:"
-    " `guerdon reports retry` sends it once more.",
-    ToldState.PAID: "Kept. No reporter is switched on that tells a platform about it.",
-    ToldState.WAITING: "The event cannot be paid now. It is kept, and tried again by itself until it can;"
-    " its reports leave with it.",
-    ToldState.STUCK: "The event was tried for too long: `guerdon events retry` tries it once more.",
-    ToldState.REFUSED: "Not accepted. Nothing of it is kept, and nothing is reported.",
-    ToldState.LOST: "Guerdon did not answer. Does it run?",
+    ToldState.FLYING: _l(
+        "Kept in the same commit as the event, and on its way. Guerdon sends it by itself until"
+        " it is delivered or its schedule ends."
+    ),
+    ToldState.DELIVERED: _l(
+        "Guerdon kept event and report in one commit, sent the report, and has the reply."
+    ),
+    ToldState.AGAIN: _l(
+        "Guerdon knew this event: the same answer, nothing paid twice, nothing sent twice."
+    ),
+    ToldState.DEAD: _l(
+        "Not delivered, and not sent again by itself. It is kept:"
+        " `guerdon reports retry` sends it once more."
+    ),
+    ToldState.PAID: _l("Kept. No reporter is switched on that tells a platform about it."),
+    ToldState.WAITING: _l(
+        "The event cannot be paid now. It is kept, and tried again by itself until it can;"
+        " its reports leave with it."
+    ),
+    ToldState.STUCK: _l(
+        "The event was tried for too long: `guerdon events retry` tries it once more."
+    ),
+    ToldState.REFUSED: _l("Not accepted. Nothing of it is kept, and nothing is reported."),
+    ToldState.LOST: _l("Guerdon did not answer. Does it run?"),
 }
 
 CLAIM_BADGES = {
-    ClaimState.LEASED: "leased",
-    ClaimState.OVER: "lease over",
-    ClaimState.DONE: "given out",
-    ClaimState.REFUSED: "refused",
+    ClaimState.LEASED: _l("leased"),
+    ClaimState.OVER: _l("lease over"),
+    ClaimState.DONE: _l("given out"),
+    ClaimState.REFUSED: _l("refused"),
 }
 
 CLAIM_VERDICTS = {
-    ClaimState.LEASED: "This game server's alone for now. Give it to the player, then acknowledge it.",
-    ClaimState.OVER: "Not acknowledged in time: Guerdon leases it to whoever asks next.",
-    ClaimState.DONE: "Acknowledged: it is never leased again.",
-    ClaimState.REFUSED: "Not acknowledged.",
+    ClaimState.LEASED: _l(
+        "This game server's alone for now. Give it to the player, then acknowledge it."
+    ),
+    ClaimState.OVER: _l("Not acknowledged in time: Guerdon leases it to whoever asks next."),
+    ClaimState.DONE: _l("Acknowledged: it is never leased again."),
+    ClaimState.REFUSED: _l("Not acknowledged."),
 }
 
 # Words of Guerdon's that a newcomer cannot know, by the page that shows them.
 GLOSSARY = {
     "page.show": {
-        "delivery": "A platform's request that names a vote. It may come twice; the vote is paid once.",
-        "settle": "To pay an event: the rewards and the row that says they were given are one commit.",
-        "ledger": "What was given, to whom, by which rule, and when: a line for each reward.",
-        "waiting": "It cannot be paid now: it is kept in the inbox and tried again by itself.",
-        "held": 'Waiting for its player, where the config says unknown = "hold": answered 204, so that'
-        " the platform does not show a failure.",
-        "dead": "Tried for as long as the config says. It is kept, and a person can bring it back.",
-        "attempts": "How often Guerdon has tried to settle an event.",
-        "reconcile": "To compare the vote site's list with the ledger. What is missing there waits in the"
-        " inbox as if it had just been delivered; nothing is paid from the list itself.",
-        "claim": "A reward that waits for the game server to fetch it: see Levels and rounds.",
+        _l("delivery"): _l(
+            "A platform's request that names a vote. It may come twice; the vote is paid once."
+        ),
+        _l("settle"): _l(
+            "To pay an event: the rewards and the row that says they were given are one commit."
+        ),
+        _l("ledger"): _l(
+            "What was given, to whom, by which rule, and when: a line for each reward."
+        ),
+        _l("waiting"): _l(
+            "It cannot be paid now: it is kept in the inbox and tried again by itself."
+        ),
+        _l("held"): _l(
+            'Waiting for its player, where the config says unknown = "hold": answered 204, so that'
+            " the platform does not show a failure."
+        ),
+        _l("dead"): _l(
+            "Tried for as long as the config says. It is kept, and a person can bring it back."
+        ),
+        _l("attempts"): _l("How often Guerdon has tried to settle an event."),
+        _l("reconcile"): _l(
+            "To compare the vote site's list with the ledger. What is missing there waits in the"
+            " inbox as if it had just been delivered; nothing is paid from the list itself."
+        ),
+        _l("claim"): _l(
+            "A reward that waits for the game server to fetch it: see Levels and rounds."
+        ),
     },
     "game.show": {
-        "uid": "The player, as the game calls them. Here it is the nickname.",
-        "ctwid": "The same player, as the platform G123 calls them: its page hands it to the game.",
-        "settle": "Of a round: it is over, and this is how each came out. Of an event: to pay it.",
-        "report": "What Guerdon tells a platform about an event: sent until it is delivered.",
-        "attempts": "Of a report: its sends, one by one. Of an event: how often it was tried to settle it.",
-        "claim": "A reward that only the game server can give, such as a command to run.",
-        "lease": "A claim is one server's for so long. What is not acknowledged by then is leased again.",
-        "ss_token": "A token of the Sud app's for the round's leader: passed on, never read.",
+        _l("uid"): _l("The player, as the game calls them. Here it is the nickname."),
+        _l("ctwid"): _l(
+            "The same player, as the platform G123 calls them: its page hands it to the game."
+        ),
+        _l("settle"): _l(
+            "Of a round: it is over, and this is how each came out. Of an event: to pay it."
+        ),
+        _l("report"): _l(
+            "What Guerdon tells a platform about an event: sent until it is delivered."
+        ),
+        _l("attempts"): _l(
+            "Of a report: its sends, one by one. Of an event: how often it was tried to settle it."
+        ),
+        _l("claim"): _l("A reward that only the game server can give, such as a command to run."),
+        _l("lease"): _l(
+            "A claim is one server's for so long. What is not acknowledged by then is leased again."
+        ),
+        _l("ss_token"): _l(
+            "A token of the Sud app's for the round's leader: passed on, never read."
+        ),
     },
 }
 
-PLATFORMS = {"g123": "G123", "sud": "the Sud app", "webhook": "your own URL"}
+PLATFORMS = {"g123": _l("G123"), "sud": _l("the Sud app"), "webhook": _l("your own URL")}
 
 
 def describe_platform(reporter: str) -> str:
     """A reporter's platform as a person says it; one that we do not know by its name."""
-    return PLATFORMS.get(reporter, reporter)
+    return str(PLATFORMS.get(reporter, reporter))
+
+
+def name_platform(name: str) -> str:
+    """A stand-in's platform, at the begin of a sentence."""
+    return (
+        gettext("The Sud app")
+        if name == "Sud"
+        else gettext("the webhook")
+        if name == "the webhook"
+        else name
+    )
 
 
 def describe_attempt(attempt: dict[str, Any]) -> str:
@@ -135,7 +206,7 @@ def describe_attempt(attempt: dict[str, Any]) -> str:
 
 
 def count_sends(count: int) -> str:
-    return f"{count} send{'' if count == 1 else 's'}"
+    return str(ngettext("%(num)d send", "%(num)d sends", count))
 
 
 def describe_level(rules: Rules, server_id: str, level: int) -> list[str]:
@@ -207,7 +278,7 @@ def format_clock(moment: float | str) -> str:
 
 def format_date(moment: str) -> str:
     """Day and minute of a time in ISO 8601, on this machine."""
-    return f"{read_time(moment):%-d %B %Y, %H:%M}"
+    return str(format_datetime(read_time(moment), gettext("d MMMM y, HH:mm"), rebase=False))
 
 
 def read_time(moment: str) -> datetime:

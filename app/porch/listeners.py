@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from app.porch.errors import BadDelivery
+
 
 class Connection(Protocol):
     """A client of a listener. It has a deadline, and so many bytes; each call may raise OSError."""
@@ -35,3 +37,14 @@ class Listener:
     serve: Callable[[Connection], None]
     patience: float = 5.0  # seconds that a client has in all
     limit: int = 4096  # bytes that it may send
+
+
+def receive_until(client: Connection, is_whole: Callable[[bytes], bool], most: int = 4096) -> bytes:
+    """All that a client sends until it is whole; raises BadDelivery where he hangs up before."""
+    raw = b""
+    while not is_whole(raw):
+        more = client.receive(most)
+        if not more:
+            raise BadDelivery("it hung up in the middle" if raw else "it said nothing")
+        raw += more
+    return raw

@@ -3,8 +3,11 @@
 An id that came as 1.0 or true is nobody's id, and 1 and "1" are the same.
 """
 
+import secrets
 import unicodedata
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from app.porch.errors import BadDelivery
@@ -71,3 +74,24 @@ def find(body: Any, path: str) -> Any:
             return MISSING
         body = body.get(name, MISSING)
     return MISSING if body is None else body
+
+
+def read_time(text: str) -> int | None:
+    """A time as sites write it, in ms since the epoch; None where it is none.
+
+    It may be in seconds, in ms, or a date and time with its zone; without one it is of UTC.
+    """
+    if text.isascii() and text.isdigit() and len(text) < 15:
+        number = int(text)
+        return (number if number > 10**11 else number * 1000) or None
+    for form in (text, text.replace(" ", "T", 1).replace(" ", "")):
+        with suppress(ValueError, OverflowError):
+            time = datetime.fromisoformat(form)
+            moment = int(time.replace(tzinfo=time.tzinfo or UTC).timestamp() * 1000)
+            return moment if moment > 0 else None
+    return None
+
+
+def make_id(now: int) -> str:
+    """An id for what has none, of the time it came (ms) and at random: later ones are greater."""
+    return f"{now:012x}-{secrets.token_hex(8)}"

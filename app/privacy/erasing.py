@@ -22,7 +22,8 @@ from app.paying.players import PlayerFinder
 from app.paying.turns import take_turns
 from app.porch.errors import GuerdonError
 from app.porch.types import Player
-from app.privacy.erasures import Held, begin, end, find_latest, find_unfinished, note
+from app.privacy.acts import list_acts_about
+from app.privacy.erasures import Held, begin, end, fail, find_latest, find_unfinished, note
 from app.privacy.keys import change_keys
 from app.privacy.knowing import Acquaintance, Known
 from app.privacy.open_work import OpenWork, cancel, list_open_work
@@ -125,10 +126,24 @@ class Eraser:
         is under way otherwise, and where somebody else goes on with it.
         """
         self.require_nothing_open(plan, cancels)
-        known, now = plan.known, self._now()
-        held = begin(self._database, self.read_hasher(), known, person, now, plan.latest)
+        hasher, now = self.read_hasher(), self._now()
+        held = begin(self._database, hasher, plan.known, person, now, plan.latest)
         reach("erasing: begun")
-        rewriter = Rewriter(self._database, known.person, self._asked, now)
+        try:
+            self._do(plan, held, cancels, progress, hear)
+        except Exception:
+            fail(self._database, held, self._now())
+            raise
+        return end(self._database, held, self._now())
+
+    def _do(
+        self, plan: Plan, held: Held, cancels: bool, progress: Progress,
+        hear: Callable[[OpenWork], None],
+    ) -> None:  # fmt: skip
+        """All of it, in commits that each note what they did."""
+        known, now = plan.known, self._now()
+        acts = list_acts_about(self._database, known.person)
+        rewriter = Rewriter(self._database, known.person, self._asked, now, acts)
         work = Work(self._database, held, progress)
         work.do([1], lambda _: rename_own_player(self._database, self._config.players, known))
 
@@ -142,9 +157,9 @@ class Eraser:
             self.require_nothing_open(late_plan, cancels)
             work.do(late_plan.open_work, cancel_open)
             self._rewrite(work, rewriter, late)
+        work.do(list_acts_about(self._database, known.person), rewriter.rewrite_acts)
         work.do([1], lambda _: self._finish_player(known, plan.found))
         self._leave_no_trace()
-        return end(self._database, held, self._now())
 
     def require_nothing_open(self, plan: Plan, cancels: bool = False) -> None:
         """Raise GuerdonError, naming it, where what is under way stands in the way."""

@@ -9,12 +9,16 @@ from typing import Any
 
 from peewee import IntegrityError
 
+from app.database.act_models import Act
 from app.database.erasure_models import Erasure
 from app.database.opening import Database
+from app.history.acts import BEGUN, LONGEST_NAME, close_acts, write_act
 from app.paying.erased import Hasher
 from app.porch.errors import GuerdonError
 from app.privacy.knowing import Known
 
+ERASE = "erase player"
+NOT_ENDED = "it did not come to its end: erase the player again, to go on with it"
 MEANWHILE = (
     "somebody else has begun to erase this player meanwhile: run it again, to go on with that"
 )
@@ -54,6 +58,8 @@ def begin(
 
     def write(is_retry: bool) -> Held:
         mine = Erasure.pseudonym == known.person.pseudonym
+        if is_retry and (done := Erasure.get_or_none(mine & (Erasure.holder == holder))):
+            return Held(done.id, holder, done.begun_at)  # the reply to an earlier COMMIT was lost
         if not Erasure.update(holder=holder).where(mine).execute():
             key = known.player.key if known.player and not known.person.new_key else ""
             Erasure.insert(
@@ -63,6 +69,8 @@ def begin(
             ).execute()  # fmt: skip
             require_no_other(latest, known.person.pseudonym, hash_known(hasher, known))
         found: Any = Erasure.get(mine)
+        close_acts(is_act_of(known.person.pseudonym), 0, now, "somebody has gone on with it")
+        write_act(person[:LONGEST_NAME], ERASE, known.person.pseudonym, now, state=BEGUN)
         return Held(found.id, holder, found.begun_at)
 
     try:
@@ -103,12 +111,34 @@ def note(held: Held, counts: Mapping[str, int]) -> None:
 def end(database: Database, held: Held, now: int) -> dict[str, int]:
     """Write that it is done; how many rows of each kind it was."""
     mine = Erasure.id == held.id
-    database.transact(
-        lambda is_retry: Erasure.update(ended_at=now, running=None).where(mine).execute()
-    )
-    row: Any = Erasure.get(mine)
-    counts: dict[str, int] = json.loads(row.counts)
-    return counts
+
+    def write(is_retry: bool) -> dict[str, int]:
+        Erasure.update(ended_at=now, running=None).where(mine).execute()
+        row: Any = Erasure.get(mine)
+        counts: dict[str, int] = json.loads(row.counts)
+        total = sum(counts.values())
+        close_acts(is_act_of(row.pseudonym), total, now, number=total)
+        return counts
+
+    return database.transact(write)
+
+
+def fail(database: Database, held: Held, now: int) -> None:
+    """Write that whoever worked on it did not end it: it is to be gone on with."""
+    mine = (Erasure.id == held.id) & (Erasure.holder == held.holder)
+
+    def write(is_retry: bool) -> None:
+        row: Any = Erasure.get_or_none(mine & Erasure.ended_at.is_null())
+        if row is not None:
+            done = sum(json.loads(row.counts).values())
+            close_acts(is_act_of(row.pseudonym), done, now, NOT_ENDED, number=done)
+
+    database.transact(write)
+
+
+def is_act_of(pseudonym: str) -> Any:
+    """The condition of acts that erase who is called so now; no name is kept with them."""
+    return (Act.what == ERASE) & (Act.about == pseudonym)
 
 
 def list_erasures() -> list[dict[str, Any]]:

@@ -5,12 +5,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from app.database.opening import Database
+from app.history.acts import note_act
+from app.history.qualifiers import join_qualifiers
 from app.host.loading import Plugins
 from app.paying.describing import describe_player
 from app.porch.types import Player
+from app.privacy.acts import PLAYER
 from app.privacy.person import Person
 from app.privacy.searching import Found, join_ids
 
+EXPORT = "export player"
 ROWS_AT_ONCE = 200
 COUNTERS = (
     "guerdon_tallies", "guerdon_seen", "guerdon_streaks", "guerdon_limits", "guerdon_limit_moments",
@@ -116,6 +120,11 @@ class Exporter:
         for row in cursor.fetchall():
             said = zip(columns, row, strict=True)
             yield {name: show(name, value) for name, value in said if name not in HIDDEN}
+
+
+def note_export(database: Database, nickname: str, person: str, now: int) -> None:
+    """Keep that this person has everything of a player handed out; now in ms."""
+    note_act(database, person, EXPORT, join_qualifiers({PLAYER: nickname}), 1, now)
 
 
 def show(name: str, value: Any) -> Any:

@@ -13,6 +13,7 @@ from app.counting.occasions import SOURCE
 from app.database.opening import Database
 from app.database.states import BoxState
 from app.porch.json import dump_json
+from app.privacy.acts import NotedAct, replace_about
 from app.privacy.person import GONE, Person, list_texts
 from app.privacy.searching import join_ids
 
@@ -24,8 +25,15 @@ class Rewriter:
     """Rewrites rows of one person at a time (ms); `asked` are the facts that rules ask, by type."""
 
     def __init__(
-        self, database: Database, person: Person, asked: Mapping[str, set[str]], now: int
+        self,
+        database: Database,
+        person: Person,
+        asked: Mapping[str, set[str]],
+        now: int,
+        acts: Sequence[NotedAct] = (),
     ) -> None:
+        """`acts` may be about events of this person."""
+        self._acts = acts
         self._database = database
         self._person = person
         self._asked = asked
@@ -122,6 +130,14 @@ class Rewriter:
             self._change(table, id, {column: self._person.replace_quoted(text)})
         return Counter(mentions=len(ids))
 
+    def rewrite_acts(self, acts: Sequence[NotedAct]) -> Counts:
+        """What people did: their filters, and the ids of what is not here any more, where they name him."""
+        replaced = [(one.id, one.about, replace_about(self._person, one.about)) for one in acts]
+        changed = [(id, about) for id, before, about in replaced if about != before]
+        for id, about in changed:
+            self._change("guerdon_acts", id, {"about": about})
+        return Counter(acts=len(changed))
+
     def drop_waiting(
         self, ids: Sequence[int], states: Collection[str] = (BoxState.DEAD,)
     ) -> Counts:
@@ -129,8 +145,10 @@ class Rewriter:
 
         One that is not in one of `states` any more stays: whoever had it tried again is not overruled.
         """
-        held = self._ask("guerdon_inbox", ("id", "ordered_key", "state"), ids)
+        held = self._ask("guerdon_inbox", ("id", "ordered_key", "state", "type", "event_id"), ids)
         rows = [row for row in held if row[2] in states]
+        for _, _, _, type, event_id in rows:
+            self._rename_acts(type, event_id, self._person.replace_id(event_id))
         self._by_key("DELETE FROM guerdon_attempts WHERE ", [bytes(row[1]) for row in rows])
         if rows:
             self._run(f"DELETE FROM guerdon_inbox WHERE id IN ({join_ids(row[0] for row in rows)})")
@@ -185,13 +203,19 @@ class Rewriter:
         return self._rename(user_id)
 
     def _rename_uses(self, type: str, before: str, after: str) -> None:
-        """Limits say which event used them last."""
+        """Limits say which event used them last, and acts which was tried again or repaid."""
         if before != after:
+            self._rename_acts(type, before, after)
             mark = self._database.param
             keys = sorted({"", *self._person.keys})
             marks = ", ".join([mark] * len(keys))
             sql = f"UPDATE guerdon_limits SET event = {mark} WHERE player_id IN ({marks}) AND event = {mark}"
             self._run(sql, [f"{type} {after}", *keys, f"{type} {before}"])
+
+    def _rename_acts(self, type: str, before: str, after: str) -> None:
+        for act in self._acts:
+            if act.about == f"{type} {before}" and before != after:
+                self._change("guerdon_acts", act.id, {"about": f"{type} {after}"})
 
     def _replace_facts(self, source: str, data: str) -> str:
         """Of the facts that are left those that name him; of our own events what names a payee."""

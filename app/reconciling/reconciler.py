@@ -10,6 +10,7 @@ from app.config.reconciling import Reconcile
 from app.database.opening import Database
 from app.database.reconciliation_models import Reconciliation
 from app.failpoints import reach
+from app.history.acts import begin_act, end_act
 from app.host.loading import Plugins
 from app.paying.erased import ErasedNames
 from app.paying.parking import park_missing
@@ -23,6 +24,8 @@ log = structlog.get_logger()
 
 AT_ONCE = 200  # deliveries in a transaction
 WHY = "the site's list has it, and it was not here"
+RECONCILE, HEAL = "reconcile", "reconcile and heal"
+CUT_OFF = "it was cut off: compare again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,18 @@ class Reconciler:
         """
         row = self.results.begin(source, since or 0, heal, person)
         assert row is not None  # only a turn can be another's
-        return self.work(row, servers)
+        if not person:
+            return self.work(row, servers)
+        act = begin_act(self._database, person, HEAL if heal else RECONCILE, source, 0, self._now())
+        try:
+            result = self.work(row, servers)
+        except BaseException:
+            # What was put into the inbox until then stays there; nobody takes it over.
+            self.results.give_up(row, CUT_OFF)
+            end_act(self._database, act, 0, self._now(), CUT_OFF)
+            raise
+        end_act(self._database, act, row.healed, self._now(), number=row.missing)
+        return result
 
     def work(self, row: Reconciliation, servers: Sequence[str] = ()) -> Result:
         """Do what a row was begun for."""
@@ -97,7 +111,6 @@ class Reconciler:
         # Without its time it may be of before the ledger began: whoever paid then has paid it.
         timed = [one for one in found.missing if one.occurred_at is not None]
         healed = self._heal(timed) if row.heals else 0
-        # The one place that knows who has healed what: a row of the audit belongs here.
         result = Result(self.results.end(row, listing, found, healed), found)
         tell_result(result)
         return result

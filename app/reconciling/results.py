@@ -96,6 +96,15 @@ class Results:
         self._database.transact(lambda is_retry: changes.where(mine).execute())
         return row
 
+    def give_up(self, row: Reconciliation, reason: str) -> None:
+        """Note of one that nobody goes on with that it came to nothing."""
+        changes = Reconciliation.update(
+            state=ReconciliationState.NOT_KNOWN, reason=reason, ended_at=self._now()
+        )
+        ours = (Reconciliation.holder == row.holder) & (Reconciliation.id == row.id)
+        running = ours & (Reconciliation.state == ReconciliationState.RUNNING)
+        self._database.transact(lambda is_retry: changes.where(running).execute())
+
 
 def describe_found(found: Comparison, most: int = KEPT) -> dict[str, Any]:
     """The first of each kind as JSON, without names."""

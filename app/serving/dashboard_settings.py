@@ -24,6 +24,7 @@ logger_class = JsonLogger
 preload_app = False
 timeout = 60  # seconds without a sign of life before the worker is started anew
 graceful_timeout = 10  # seconds for the requests in hand when told to stop
+ERRANDS_TIMEOUT = 5.0  # seconds for what a page has begun
 keepalive = 5  # seconds
 limit_request_line = 8190  # a name of 255 letters is long when it is written for an address
 control_socket_disable = True
@@ -56,7 +57,7 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """The worker ends: so do its connections."""
-    guerdon = getattr(getattr(worker, "wsgi", None), "extensions", {}).get("guerdon")
-    if guerdon is not None:
-        guerdon.close()
+    """The worker ends: so do its connections, unless something is in the middle of using them."""
+    parts = getattr(getattr(worker, "wsgi", None), "extensions", {})
+    if "guerdon" in parts and parts["errands"].stop(ERRANDS_TIMEOUT):
+        parts["guerdon"].close()

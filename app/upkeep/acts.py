@@ -19,6 +19,7 @@ from app.paying.inbox import Inbox
 from app.porch.errors import GuerdonError
 from app.upkeep.planning import LASTS, Plan, make_plan
 from app.upkeep.running import Runner
+from app.upkeep.sampling import Sample, read_sample
 
 RETRY_EVENT, RETRY_REPORT, STOP_ACT = "retry event", "retry report", "stop act"
 BOTH = (BoxState.DEAD, BoxState.READY)
@@ -88,6 +89,10 @@ class Acts:
     def find(self, id: int) -> ActRecord | None:
         """The act, or plan, of this id; None where there is none."""
         return records.find_act(self._database, id)
+
+    def sample(self, act: ActRecord) -> Sample:
+        """Some of the rows that this plan, or act under way, is of."""
+        return read_sample(self._database, act)
 
     def list_acts(self, before: str | None = None, limit: int = 50) -> Page[ActRecord]:
         """A page of what people did, the latest first."""

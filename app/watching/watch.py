@@ -16,10 +16,12 @@ from app.host.loading import Plugins
 from app.metrics import families
 from app.metrics.exposition import Sample, list_samples, read_counted, write_text
 from app.metrics.families import Family
+from app.metrics.folder import ALL, GAUGES
 from app.porch.errors import DatabaseUnavailable
 from app.watching.label_values import list_reporters
 from app.watching.looking import LastSettled, look_at_boxes
 from app.watching.plugin_gauges import PluginGauges
+from app.watching.reconciled import look_at_reconciliations
 
 log = structlog.get_logger()
 
@@ -50,11 +52,14 @@ class Watch:
         folder: Path,
         require_ready: Callable[[], None],
         now: Callable[[], int],
+        compared_every: int = 0,
     ) -> None:
         """`folder`: of what processes count; `require_ready` raises where no vote could be paid.
 
-        `now` gives ms since the epoch.
+        `now` gives ms since the epoch. Every so many seconds lists are compared with the ledger; 0: by hand.
         """
+        self._listing = plugins.list_answerers("list_votes")
+        self._compared_every = compared_every
         self._database = database
         self._folder = folder
         self._require_ready = require_ready
@@ -92,16 +97,26 @@ class Watch:
         return Sight(tuple(samples), is_ready, is_whole, has_all_gauges)
 
     def _look_at_database(self) -> list[Sample]:
-        return [*look_at_boxes(self._database, self._reporters), *self._last_settled.look()]
+        return [
+            *look_at_boxes(self._database, self._reporters),
+            *self._last_settled.look(),
+            *look_at_reconciliations(self._listing, self._compared_every),
+        ]
 
     def read_counted(self) -> list[Sample]:
         """What this host's processes counted, of histograms how often; none where nothing is."""
         kinds = [one.family for one in families.MEASURED]
         return list(list_samples(self._read_counted(), kinds))
 
-    def _read_counted(self) -> list[Any]:
+    def list_paused_reporters(self) -> list[str]:
+        """Those whose reports some process of this host sends to nobody now, for nobody was there."""
+        family = families.REPORTER_PAUSED.family
+        samples = list_samples(self._read_counted(GAUGES), [family])
+        return sorted({one.values[0] for one in samples if one.number})
+
+    def _read_counted(self, files: str = ALL) -> list[Any]:
         try:
-            return read_counted(self._folder)
+            return read_counted(self._folder, files)
         except (OSError, ValueError) as error:
             log.warning("counts not read", folder=str(self._folder), reason=str(error))
             return []

@@ -72,6 +72,25 @@ def test_what_is_counted(
     assert sorted(judge(find, remember(meters.family, *looks))) == found
 
 
+@pytest.mark.parametrize(
+    ("find", "family", "number", "found"),
+    [
+        (conditions.find_missing, families.RECONCILED_MISSING, 0, []),
+        (conditions.find_missing, families.RECONCILED_MISSING, 1, ["s"]),
+        (conditions.find_uncompared, families.RECONCILED, 400, []),
+        (conditions.find_uncompared, families.RECONCILED, 399, ["s"]),
+    ],
+)
+def test_what_comparisons_came_to(
+    find: Any, family: families.Family, number: float, found: list[str]
+) -> None:
+    nothing: Any = None
+    sight = Sight((Sample(family, ("s",), number),), True, True, True)
+    now = (400 + 26 * 3600) * 1000
+
+    assert list(find(Circumstances(sight, Memory(), Alerts(), nothing, now))) == found
+
+
 @on_sqlite
 def test_what_lies_in_the_database(guerdon: Guerdon, clock: Clock) -> None:
     """Claims, and codes that plugins say are left; what a plugin cannot say now, nobody judges."""

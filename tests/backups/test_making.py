@@ -15,6 +15,7 @@ import pytest
 from app.backups.dumping import is_mysqls, list_settings, require_whole_dump, write_login
 from app.backups.making import copy_file, make_backup, require_room
 from app.backups.notes import read_note
+from app.backups.trying import say
 from app.guerdon import Guerdon
 from app.porch.errors import GuerdonError
 from app.testing.database_servers import DatabaseServer
@@ -236,3 +237,11 @@ def test_what_the_url_says_is_written_for_the_client() -> None:
         kept = path
     assert not kept.parent.exists()
     assert is_mysqls("/bin/echo")  # a program that says nothing of MariaDB
+
+
+def test_one_is_not_many() -> None:
+    assert [say(number, "event") for number in (0, 1, 2000)] == [
+        "0 events",
+        "1 event",
+        "2,000 events",
+    ]

@@ -19,6 +19,8 @@ SHIPPED = (
     "app/static/swagger-ui/swagger-ui-bundle.js", "app/playground/templates/page.html",
     "app/dashboard/templates/layout.html", "app/dashboard/static/vendored/pico.min.css",
     "app/dashboard/translations/zh/LC_MESSAGES/messages.mo",
+    "app/playground/translations/zh/LC_MESSAGES/messages.mo",
+    "app/spoken/translations/zh/LC_MESSAGES/messages.mo",
     "app/database/migrations/0001_ledger.py", "app/scaffold/templates/studio/guerdon.toml.txt",
     "app/serving/settings.py", "plugins/gold.py", "guerdon.py",
 )  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 from marshmallow import missing
 
 import plugins
+from app import write_rsa_key
 from app.config.reading import ConfigSchema, read_config
 from app.host.loading import load_plugins
 from app.opening import open_guerdon
@@ -24,6 +25,8 @@ REPORTERS = ("g123", "sud", "webhook")
 OFF = (
     *REPORTERS,
     "listforge",
+    "topgg",
+    "votifier",
 )
 
 
@@ -345,18 +348,20 @@ def test_the_shipped_config_is_valid_and_means_the_defaults(
 
 
 @pytest.fixture
-def whole(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+def whole(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The shipped config with all that is there as a comment, as `# table = "users"`, switched on."""
     for name in ("GUERDON_API_KEY", "GAMEMONITORING_TOKEN", "G123_APP_ID", "G123_APP_SECRET",
                  "METRICS_KEY", "RCON_PASSWORD", "RUST_PASSWORD", "PANEL_KEY"):  # fmt: skip
         monkeypatch.setenv(name, "a secret of our own")
     monkeypatch.setenv("SUD_APP_SECRET", "a secret")
-    monkeypatch.setenv("RUST_SERVERS_KEY", "a secret")
+    for name in ("RUST_SERVERS_KEY", "TOPGG_SECRET", "TOPGG_V0", "VOTIFIER_TOKEN"):
+        monkeypatch.setenv(name, "a secret")
     monkeypatch.setenv("PROXY_PASSWORD", "a secret")
     monkeypatch.setenv("DRAW_SECRET", "a secret")
     monkeypatch.setenv("DASHBOARD_KEY", "a key of at least 32 characters!")
     monkeypatch.setenv("OIDC_SECRET", "a secret")
     monkeypatch.setenv("WEBHOOK_SECRET", "whsec_c2VjcmV0")
+    write_rsa_key(tmp_path / "votifier.pem")
     return write(re.sub(r"(?m)^# (?=\[plugins\.|[\w.]+ = )", "", SHIPPED_CONFIG.read_text()))
 
 

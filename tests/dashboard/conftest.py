@@ -14,6 +14,7 @@ from app.guerdon import Guerdon
 from app.opening import open_guerdon
 from app.testing.clock import Clock
 from app.testing.players import add_player
+from app.testing.waiting import PATIENCE
 from tests.dashboard.ledgers import Ledger, write_hostile, write_small
 from tests.dashboard.looking import Looking
 from tests.world.browsing import open_chromium
@@ -29,6 +30,7 @@ plugins = "{root}/plugins"
 tokens = ["a token of the tests"]
 [plugins.gold]
 [plugins.items]
+[plugins.promo_codes]
 """
 REWARDS = """
 [[budgets]]
@@ -44,6 +46,7 @@ give = [{ reward = "gold", amount = "100.00" }]
 name = "vote party"
 on = "server.vote"
 party = { every = 50 }
+limit = { all = "40 per day" }
 give = [{ reward = "item", item = "cake", quantity = 1 }]
 """
 
@@ -58,12 +61,13 @@ class Scene:
 
 
 @pytest.fixture
-def dashboard_app(guerdon: Guerdon) -> Flask:
+def dashboard_app(guerdon: Guerdon) -> Iterator[Flask]:
     """The dashboard in this process. Not called `app`: pytest-flask would have all its requests be one."""
     limiter.reset() if limiter.initialized else None
     app = build_dashboard(guerdon)
     app.testing = True
-    return app
+    yield app
+    assert app.extensions["errands"].stop(PATIENCE)
 
 
 @pytest.fixture

@@ -3,12 +3,20 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from app.database.keys import make_event_key
 from app.database.models import Attempt, Claim, Event, Grant, Report, Send, Waiting
+from app.database.reconciliation_models import Reconciliation
 from app.database.states import AttemptKind, BoxState
+from app.database.watching_models import AlarmRow
 from app.guerdon import Guerdon
+from app.history.acts import BEGUN, write_act
+from app.history.filters import EventFilter, ReportFilter
+from app.history.states import EventState, ReportState
+from app.numbers.sampling import Sampler
 from app.testing.players import add_player
+from app.upkeep.planning import RETRY_EVENTS
 
 MINUTE = 60_000  # ms
 ATTACK = "<script>window.pwned=1</script><img src=x onerror=window.pwned=1>'\"--><b>{{7*7}}</b>%n\\"
@@ -27,6 +35,10 @@ class Ledger:
     stuck: str
     report: int
     dead_report: int
+    act: int
+    plan: int
+    running: int
+    comparison: int
 
 
 def write_small(guerdon: Guerdon) -> Ledger:
@@ -80,8 +92,67 @@ class Writer:
                 sends=2, sent_at=self._now - MINUTE, console="rcon/survival", last_error=why[:500],
                 answer=answer,
             ).execute()  # fmt: skip
+        self._add_codes(kind)
         first = number_id(event, 0)
-        return Ledger(player, first, type, stuck[0], reports[0], reports[-1])
+        acts = self._act(type, reporter, why)
+        comparison = self._compare(type, event, rule, why)
+        self._alarm(kind, reporter, why)
+        return Ledger(player, first, type, stuck[0], reports[0], reports[-1], *acts, comparison)
+
+    def _act(self, type: str, reporter: str, why: str) -> list[int]:
+        """One that is over, a plan of anna's, and one that is half done, and not ours."""
+        about = str(EventFilter(EventState.DEAD, type))
+        times = {"oldest": self._now - 60 * MINUTE, "ceiling": 3}
+        over = write_act(why[:200], why[:32], why, self._now, why[:500], number=3, done=2,
+                         error=why[:500], ended_at=self._now, **times)  # fmt: skip
+        acts = self._guerdon.acts
+        plan = acts.plan_act(ReportFilter(ReportState.DEAD, reporter), "anna", why[:500]).id
+        running = write_act(why[:200], RETRY_EVENTS, about, self._now, why[:500], number=1000, done=390,
+                            state=BEGUN, place=2, **times)  # fmt: skip
+        return [over, plan, running]
+
+    def _add_codes(self, pool: str) -> None:
+        """Three promo codes nobody has, where there is a table of them; and a sample of what waits."""
+        database = self._guerdon.database
+        if "guerdon_promo_codes" in database.get_tables():
+            columns, mark = "pool, code, player_id, event_type, event_id", database.param
+            sql = f"INSERT INTO guerdon_promo_codes ({columns}) VALUES ({mark}, {mark}, '', '', '')"
+            for code in range(3):
+                database.execute_sql(sql, (pool, f"{pool}{code}"))
+        Sampler(database).sample(self._now)
+
+    def _compare(self, type: str, event: str, person: str, why: str) -> int:
+        """Comparisons with a site's list, in each state; the one that found something."""
+        vote = {"type": type, "id": number_id(event, 0), "server_id": why, "occurred_at": self._now}
+        found = {"missing": [vote], "differs": [{**vote, "how": why}], "unknown": [vote]}
+        usual: dict[str, Any] = {
+            "source": "gamemonitoring", "person": person[:255], "begun_at": self._now - MINUTE,
+            "since": self._now - 60 * MINUTE, "lease_until": self._now, "holder": "", "reason": "",
+            "listed": 61, "waiting": 1, "healed": 1, "ended_at": self._now, "heals": True,
+        }  # fmt: skip
+        none = {"missing": 0, "differs": 0, "unknown": 0, "found": "{}"}
+        Reconciliation.insert(**usual | none | {"state": "running", "ended_at": None}).execute()
+        Reconciliation.insert(**usual | none | {"state": "done", "person": ""}).execute()
+        some = {"missing": 1, "differs": 1, "unknown": 1, "found": json.dumps(found)}
+        last = usual | some | {"state": "not known", "reason": why[:500]}
+        return int(Reconciliation.insert(**last).execute())
+
+    def _alarm(self, about: str, reporter: str, why: str) -> None:
+        """One that fires, one that seems over; and what was told of them."""
+        for name, over in (("GuerdonVoteWaits", None), ("GuerdonReportsDied", self._now)):
+            AlarmRow.insert(
+                name=name, about=about, summary=why[:500], since=self._now - 5 * MINUTE, over_since=over,
+                fired_at=self._now - MINUTE, told_by=reporter if over else "", told_until=self._now,
+            ).on_conflict_ignore().execute()  # fmt: skip
+        for kind in ("alert", "recovered"):
+            turn = "0/" if kind == "alert" else ""
+            key = f"GuerdonVoteWaits/{self._now}/{turn}{about}"
+            Report.insert(
+                report_key=make_event_key(reporter, kind, key), reporter=reporter, kind=kind, key=key[:255],
+                event=0, body=why.encode(), state=BoxState.READY, due_at=self._now + 60 * MINUTE,
+                lease_token="", lease_until=self._now, takes=0, sends=0, sends_before=0, last_error="",
+                created_at=self._now, waiting_since=self._now,
+            ).execute()  # fmt: skip
 
     def _settle(self, id: str, type: str, player: str, key: str, kind: str, rule: str) -> int:
         at = self._now - 3 * MINUTE

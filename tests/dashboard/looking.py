@@ -54,6 +54,11 @@ class Looking:
         wait = WebDriverWait(self.browser, PATIENCE, 0.1)
         return wait.until(lambda browser: browser.find_elements(By.CSS_SELECTOR, selector))[0]
 
+    def find_path(self, path: str) -> Any:
+        """As find, by an XPath, which knows words too."""
+        wait = WebDriverWait(self.browser, PATIENCE, 0.1)
+        return wait.until(lambda browser: browser.find_elements(By.XPATH, path))[0]
+
     def read(self, selector: str = "main") -> str:
         """What is to be seen of the first such element; "" where there is none."""
         script = "return document.querySelector(arguments[0])?.innerText ?? ''"

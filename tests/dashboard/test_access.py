@@ -38,7 +38,11 @@ proxies = ["10.1.0.0/16"]
 user_header = "Remote-User"
 header_users = [{ name = "anna", role = "act" }, { name = "luke", role = "look" }]
 """
-ACTS = ("/event/retry", "/report/retry", "/claims/resolve", "/sign-out")
+ACTS = (
+    "/event/retry", "/report/retry", "/acts/plan", "/act/start", "/act/stop", "/sign-out",
+    "/reconciliation/compare", "/player/export", "/player/erase/plan", "/player/erase",
+    "/claims/resolve",
+)  # fmt: skip
 
 
 def send(client: Any, page: str, path: str, fields: dict[str, str], **more: Any) -> Any:
@@ -48,6 +52,7 @@ def send(client: Any, page: str, path: str, fields: dict[str, str], **more: Any)
 
 
 def sign_in(client: Any, name: str = "anna", password: str = PASSWORD) -> Any:
+    client.delete_cookie("guerdon")
     return send(client, "/sign-in", "/sign-in", {"name": name, "password": password})
 
 

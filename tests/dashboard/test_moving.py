@@ -1,6 +1,5 @@
 """What moves on a page: live parts, times, plots; and that nothing of it is needed."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -15,32 +14,6 @@ from tests.dashboard.screens import SCREENS
 from tests.world.running_dashboards import PASSWORD, Session
 
 ZONE = "Asia/Shanghai"
-PLOT = {
-    "times": [1_795_910_400 + hour * 3600 for hour in range(24)],
-    "series": [
-        {"name": "votes", "values": [hour * 100 for hour in range(24)]},
-        {"name": "<b>levels</b>", "values": [None, *range(23)]},
-    ],
-}
-READ_CELLS = "return [...document.querySelectorAll('{}')].map((one) => one.innerText)"
-ADD_PLOT = """
-const figure = document.createElement("figure");
-figure.className = "plot";
-figure.dataset.plot = "/static/none";
-Object.assign(figure.dataset, {least: "least", most: "most", last: "last", time: "Time"});
-figure.innerHTML = "<figcaption><span data-caption></span></figcaption><div data-canvas></div>"
-  + "<details open><summary>as a table</summary><div data-table></div></details>";
-document.querySelector("main").append(figure);
-window.fetch = async () => new Response(arguments[0], {status: 200});
-for (const name of ["vendored/uPlot.iife.min.js", "plots.js"]) {
-  await new Promise((done) => {
-    const script = document.createElement("script");
-    script.src = "/static/" + name;
-    script.onload = done;
-    document.head.append(script);
-  });
-}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -127,22 +100,6 @@ def test_a_session_that_ended_is_told_of(looking: Looking, scene: Scene) -> None
     looking.wait_for("#stale:not([hidden])", "Your session has ended")
 
 
-def test_a_plot_has_a_caption_and_a_table(looking: Looking, scene: Scene) -> None:
-    looking.open("/about")
-    looking.dress("light")
-    done = f"const done = arguments[1]; (async () => {{{ADD_PLOT}}})().then(done)"
-
-    looking.browser.execute_async_script(done, json.dumps(PLOT))
-
-    looking.wait_for(".plot canvas")
-    looking.wait_for(
-        "[data-caption]", "votes: least 0, most 2,300, last 2,300; <b>levels</b>: least 0"
-    )
-    cells = READ_CELLS.format("[data-table] tbody tr:first-child td")
-    assert looking.browser.execute_script(cells) == ["2026-11-29 08:00:00", "0", "\N{EN DASH}"]
-    looking.check_quiet()
-
-
 def test_without_javascript_the_same_is_done(looking: Looking, scene: Scene, browser: Any) -> None:
     """Sign out and in, find an event, have it tried again."""
     with looking.without_javascript():
@@ -154,7 +111,7 @@ def test_without_javascript_the_same_is_done(looking: Looking, scene: Scene, bro
         looking.press("main form button")
         looking.find("[name=q]").send_keys("v102")
         looking.press(".find button")
-        looking.press(".act button")
+        looking.press(".head .act button")
 
         assert looking.find(".done").text == "It is tried again at once."
         assert "waiting" in looking.find("h1").text

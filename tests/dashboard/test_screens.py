@@ -23,12 +23,14 @@ def looking(scene: Scene, look_at: Callable[..., Looking]) -> Looking:
 
 
 def test_it_works(looking: Looking, scene: Scene) -> None:
-    """From the first page to the cause of a stuck event by two looks."""
+    """From the first page, by a cause, to the events it is of, and to the story of one."""
     looking.open("/")
 
     assert "Votes can be paid." in looking.read()
     assert "events are dead" in looking.read()
-    looking.press("#live tbody a")
+    looking.press("#live tbody a[href^='/events']")
+    looking.wait_for("main > form.filter")
+    looking.press("tbody a[href^='/event?']")
     looking.wait_for("h1 .state")
     assert "Why it is not paid:" in looking.read()
 

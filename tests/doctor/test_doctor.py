@@ -23,6 +23,7 @@ from app.doctor.examining import list_findings
 from app.doctor.findings import Check, Finding, Level, run_checks, say_ok
 from app.doctor.secrets import KNOWN, judge_values
 from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.playground import sections, webhook
 from app.playground.own_signature import check_signature, is_believed
 from app.porch.fields import Secret
@@ -127,6 +128,15 @@ def test_secrets_that_everybody_knows_or_may_read_are_found(
     texts = [one.text for one in find(guerdon, "secrets")]
     assert f"everybody on this machine may read {tmp_path}/.env" in texts
     assert f"everybody on this machine may read {path}" not in texts
+    rules = guerdon.config.rewards_file
+    rules.chmod(0o644)
+    whole = rules.resolve()
+    path.write_text(f'{path.read_text()}\n[rewards]\nfile = "{whole}"\n')
+    named = open_guerdon(path)
+    try:
+        assert not any(str(whole) in one.text for one in find(named, "secrets"))
+    finally:
+        named.close()
     ours = {*sections.SECRETS.values(), sections.APP_SECRET, webhook.SECRET, TOKEN, API_KEY}
     assert ours <= KNOWN
     [short] = judge_values({"short": Secret("short", "mine")})
@@ -172,7 +182,7 @@ def test_what_nobody_tries_and_what_was_given_up_is_found(
     vote_api.votes["v1"] = {}
     post_vote(guerdon, "v1")
     assert judge(guerdon, "dispatcher").level == Level.OK
-    assert judge(guerdon, "inbox").text.startswith("1 events wait, the oldest since 20")
+    assert judge(guerdon, "inbox").text.startswith("1 event waits, the oldest since 20")
 
     clock.advance(3600)
     found = judge(guerdon, "dispatcher")
@@ -186,7 +196,7 @@ def test_what_nobody_tries_and_what_was_given_up_is_found(
         Waiting.update(state=BoxState.DEAD).execute()
     assert "the last lease ran until" in judge(guerdon, "dispatcher").text
     dead = judge(guerdon, "inbox")
-    assert (dead.level, dead.text) == (Level.WARNING, "1 events were given up")
+    assert (dead.level, dead.text) == (Level.WARNING, "1 event was given up")
     assert "guerdon events retry --dead" in dead.remedy
     with guerdon.database.connection_context():
         Report.insert(

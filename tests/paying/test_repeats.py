@@ -24,7 +24,8 @@ ECHO = """
         ids = [delivery.id, *(f"{delivery.id}+{place}" for place in range(1, len(who)))]
         return [
             Event("echo", "ping", id, delivery.data.get("server", "1"), name,
-                  occurred_at=delivery.data.get("at"), not_within=6 * 3600)
+                  occurred_at=delivery.data.get("at"), not_within=6 * 3600,
+                  data={"site": delivery.data.get("site", "")})
             for id, name in zip(ids, who)
         ]
 """
@@ -86,6 +87,8 @@ def test_others_and_other_servers_are_no_repeats(guerdon: Any) -> None:
     assert bring(guerdon, "2", name="Ben") == OutcomeState.SETTLED
     assert bring(guerdon, "3", server="2") == OutcomeState.SETTLED
     assert bring(guerdon, "4", server="2") == OutcomeState.REPEATED
+    assert bring(guerdon, "5", site="another") == OutcomeState.SETTLED
+    assert bring(guerdon, "6", site="another") == OutcomeState.REPEATED
 
 
 def test_what_came_late_is_compared_with_all_there_were(guerdon: Any, clock: Any) -> None:

@@ -5,17 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from peewee import OperationalError
 
 from app.database.keys import make_event_key
 from app.database.models import Event, OwnPlayer, Waiting
 from app.guerdon import Guerdon
+from app.history.acts import find_act, note_act
 from app.porch.errors import GuerdonError
 from app.porch.types import Delivery, Outcome, OutcomeState
+from app.privacy.erasures import ERASE, NOT_ENDED
 from app.testing.deliveries import make_client, post_vote
 from app.testing.players import add_player
 from app.web import examples
 from tests.privacy.conftest import ALIKE, DAY, NAME, park, post, read_scene, vote
 from tests.world.traces import list_traces
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def erase(guerdon: Guerdon, nickname: str, **kwargs: Any) -> tuple[str, dict[str, int]]:
@@ -50,6 +55,51 @@ def test_it_works(full: Guerdon, database_url: str) -> None:
         assert NAME.encode() not in content
     with full.database.connection_context():
         assert OwnPlayer.get(OwnPlayer.nickname == pseudonym).gold > 0
+
+
+@pytest.mark.parametrize(
+    ("about", "then"),
+    [
+        ("player:{name}", "player:{new}"),
+        ('state:settled player:"{name}"', "state:settled player:{new}"),
+        ("level_up 1:{name}:7", "level_up 1:{new}:7"),
+        ("server.vote vote-of-{name}", "server.vote vote-of-{new}"),  # one of his events
+        ("server.vote {name}", "server.vote {name}"),  # the id of a vote is no name
+        ("type:{name} cause:{name}", "type:{name} cause:{name}"),
+        ("player:{alike}", "player:{alike}"),
+        ("{name}", "{name}"),
+    ],
+)
+@on_sqlite
+def test_what_people_did_names_him_no_more(full: Guerdon, about: str, then: str) -> None:
+    id = note_act(full.database, "Ann", "retry event", about.format(name=NAME, alike=ALIKE), 1, 1)
+
+    pseudonym, counts = erase(full, NAME)
+
+    act, erased = find_act(full.database, id), full.acts.list_acts().rows[0]
+    assert act
+    assert act.about == then.format(new=pseudonym, name=NAME, alike=ALIKE)
+    assert (erased.what, erased.about, erased.person) == (ERASE, pseudonym, "tester")
+    assert (erased.state, erased.done) == ("done", sum(counts.values()))
+
+
+@on_sqlite
+def test_an_erasure_that_fails_is_an_act_that_did_not_end(full: Guerdon) -> None:
+    """Whoever goes on with it has an act of his own."""
+    eraser = full.make_eraser()
+    plan = eraser.plan(NAME)
+    with full.database.connection_context():
+        full.database.execute_sql("ALTER TABLE guerdon_claims RENAME TO elsewhere")
+        with pytest.raises(OperationalError):
+            eraser.run(plan, "Ann")
+        full.database.execute_sql("ALTER TABLE elsewhere RENAME TO guerdon_claims")
+    [failed] = full.acts.list_acts().rows
+    assert (failed.person, failed.error, failed.done > 0) == ("Ann", NOT_ENDED, True)
+
+    erase(full, NAME)
+
+    assert [one.person for one in full.acts.list_acts().rows] == ["tester", "Ann"]
+    assert list_traces(full, NAME, ALIKE) == []
 
 
 def test_others_keep_what_they_have(full: Guerdon) -> None:

@@ -36,7 +36,9 @@ def run(full: Guerdon, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]
 def test_it_works(full: Guerdon, run: Callable[..., Result], tmp_path: Path) -> None:
     """What is exported is all that is his, and is gone once he is erased."""
     file = tmp_path / "export.json"
-    assert run("export", NAME, "--to", str(file)).exit_code == 0
+    assert run("export", NAME, "--to", str(file), "--by", "Ann").exit_code == 0
+    [noted] = full.acts.list_acts().rows
+    assert (noted.what, noted.person, noted.about) == ("export player", "Ann", f"player:{NAME}")
     told = json.loads(file.read_text())
 
     assert file.stat().st_mode & 0o77 == 0

@@ -10,6 +10,7 @@ import pytest
 from app.database.models import Event, Waiting
 from app.database.reconciliation_models import Reconciliation
 from app.guerdon import Guerdon
+from app.reconciling.reconciler import HEAL, RECONCILE
 from app.testing.books import Books
 from app.testing.clock import Clock
 from app.testing.deliveries import make_client, make_delivery
@@ -347,3 +348,21 @@ def test_a_vote_without_a_time_is_shown_and_never_healed(
 
     assert count(row) == {"listed": 1, "missing": 1}
     assert books().events == ["old"]
+
+
+@on_sqlite
+def test_what_a_person_compares_is_kept_as_an_act_and_a_turn_is_not(
+    guerdon: Guerdon, site: VoteSite, clock: Clock
+) -> None:
+    site.add("lost", clock.now - HOUR)
+
+    reconcile(guerdon)
+    reconcile(guerdon, heal=True)
+    guerdon.reconciler.reconcile("gamemonitoring")
+
+    acts = guerdon.acts.list_acts().rows
+    assert [(one.what, one.person, one.about, one.number, one.done) for one in acts] == [
+        (HEAL, "a test", "gamemonitoring", 1, 1),
+        (RECONCILE, "a test", "gamemonitoring", 1, 0),
+    ]
+    assert all(one.is_over and not one.error for one in acts)

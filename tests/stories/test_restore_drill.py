@@ -3,14 +3,18 @@
 The players' table and the ledger are one database, so a backup holds both of one moment.
 """
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -19,12 +23,15 @@ import requests
 from app.guerdon import Guerdon
 from app.opening import open_guerdon
 from app.testing.books import Books, read_books
-from app.testing.deliveries import make_delivery
+from app.testing.deliveries import AUTHORIZED, make_delivery
 from app.testing.gunicorn import Gunicorn
+from app.testing.vote_api import VoteApi
 from app.testing.waiting import wait_until
+from tests.world.vote_list import VoteSite
 
 Open = Callable[..., Guerdon]
 AT_ONCE = 4  # deliveries
+FIRST = 3_600_000  # ms ago the first vote was made: none is on its way any more
 
 
 class Votes:
@@ -127,6 +134,72 @@ def test_it_works(
     after = read(config)
     check_agreement(after)
     assert after.events == before.events
+
+
+def test_what_was_paid_since_is_found_by_the_site_s_list(
+    open_service: Open, database_url: str, start_gunicorn: Callable[..., Gunicorn], vote_api: VoteApi,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """The platform sends nothing again: `reconcile --heal` finds just what the backup does not know."""
+    guerdon, copy, site = open_service(), tmp_path / "copy", VoteSite(vote_api)
+    config = guerdon.config.path
+    guerdon.close()
+    server = start_gunicorn(config)
+    began = time.time() * 1000 - FIRST
+    ids = [f"v{number}" for number in range(24)]
+    for number, id_ in enumerate(ids):
+        site.add(id_, began + number * 1000)
+
+    assert set(deliver_again(server.url, ids[:12])) == {204}
+    run(config, "backup", str(copy))
+    assert set(deliver_again(server.url, ids[12:])) == {204}
+    server.kill_all()
+    before = read(config)
+    check_agreement(before)
+    lose_and_restore(database_url, copy)
+    assert read(config).events == sorted(ids[:12])
+
+    server.start()
+    # One of them is delivered at the same time: it is paid by one of the two.
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(deliver_again, server.url, ids[12:13])
+        told = heal(config, began)
+        assert late.result() == [204]
+    wait_until(lambda: len(read_ids(server, ids)) == len(ids))
+    again = heal(config, began)
+    server.stop()
+
+    assert (told["state"], told["missing"] in (11, 12), told["unknown"]) == ("done", True, 0)
+    assert told["healed"] <= told["missing"]
+    assert (again["state"], again["missing"], again["waiting"]) == ("done", 0, 0)
+    after = read(config)
+    check_agreement(after)
+    assert (after.events, after.gold) == (before.events, before.gold)
+
+
+def heal(config: Path, since: float) -> dict[str, Any]:
+    """What `guerdon reconcile --heal` finds; since then (ms)."""
+    moment = datetime.fromtimestamp(since // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    words = ["reconcile", "--heal", "--json", "--since", moment, "--server", "1", "--by", "drill"]
+    environment = os.environ | {"GUERDON_CONFIG": str(config)}
+    done = subprocess.run(
+        [sys.executable, "-m", "app.cli", *words], env=environment, check=False, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode in (0, 3), done.stdout + done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def read_ids(server: Gunicorn, ids: list[str]) -> list[str]:
+    """Those of these votes that are settled."""
+    url = f"{server.url}/v1/events/server.vote"
+    return [
+        id_
+        for id_ in ids
+        if requests.get(f"{url}/{id_}", headers=AUTHORIZED, timeout=30).json().get("state")
+        == "settled"
+    ]
 
 
 def deliver_again(url: str, ids: list[str]) -> list[int]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.database.models import Report, Waiting
+from app.database.reconciliation_models import Reconciliation
 from app.guerdon import Guerdon
 from app.metrics import families
 from app.testing.clock import Clock
@@ -85,6 +86,53 @@ def test_when_a_source_was_last_settled(
     assert look(guerdon, clock).find(name) == {("gamemonitoring",): at}
     assert deliver("v2").status_code == 204
     assert look(guerdon, clock).find(name) == {("gamemonitoring",): clock() / 1000 - 6}
+
+
+def compare(**changes: Any) -> None:
+    row: dict[str, Any] = {
+        "source": "gamemonitoring", "person": "", "begun_at": 5000, "ended_at": 6000, "since": 0,
+        "heals": False, "state": "done", "reason": "", "found": "{}", "holder": "", "lease_until": 0,
+        **dict.fromkeys(("listed", "waiting", "missing", "healed", "differs", "unknown"), 0),
+    }  # fmt: skip
+    Reconciliation.insert(**row | changes).execute()
+
+
+@pytest.mark.guerdon(more='[reconcile]\nevery = "6 hours"\n')
+def test_what_comparisons_found_and_when_one_last_came_to_its_end(
+    guerdon: Guerdon, clock: Clock
+) -> None:
+    """What is not known to be whole found what it found; but that is no end."""
+    missing, time = families.RECONCILED_MISSING.name, families.RECONCILED.name
+    key = ("gamemonitoring",)
+    seen = look(guerdon, clock)
+    assert (seen.find(missing), seen.find(time)) == ({}, {})
+
+    with guerdon.database.connection_context():
+        compare(state="running", ended_at=None)
+        compare(state="not known", missing=2, ended_at=7000)
+    seen = look(guerdon, clock)
+    assert (seen.find(missing), seen.find(time)) == ({key: 2}, {key: 5})
+
+    with guerdon.database.connection_context():
+        compare(ended_at=8000)
+        compare(state="running", ended_at=None, begun_at=9000)
+    seen = look(guerdon, clock)
+    assert (seen.find(missing), seen.find(time)) == ({key: 0}, {key: 8})
+
+
+@pytest.mark.parametrize("every", ["2 days", ""])
+@on_sqlite
+def test_how_old_a_comparison_is_tells_nothing_where_there_are_few(
+    open_service: Callable[..., Guerdon], clock: Clock, every: str
+) -> None:
+    guerdon = open_service(more=f'[reconcile]\nevery = "{every}"\n' if every else "")
+    with guerdon.database.connection_context():
+        compare(missing=1)
+
+    seen = look(guerdon, clock)
+
+    assert seen.find(families.RECONCILED_MISSING.name) == {("gamemonitoring",): 1}
+    assert seen.find(families.RECONCILED.name) == {}
 
 
 @pytest.fixture

@@ -5,26 +5,25 @@ from typing import Any
 from flask import render_template
 from peewee import PeeweeException
 
+from app.dashboard.filter_forms import find_address
 from app.dashboard.frame import get_guerdon, look
-from app.dashboard.open_work import (
-    count_piles,
-    find_last_settled,
-    list_dead_reports,
-    list_events,
-)
+from app.dashboard.open_work import count_piles, find_last_settled
+from app.history.causes import list_causes
 from app.porch.errors import DatabaseUnavailable
 
-SHOWN = 15  # of each kind
+MOST_CAUSES = 25
 
 
 @look("/")
 def show_home() -> Any:
     """The first page: a person on call reads here what is stuck and why."""
-    piles = count_piles(get_guerdon().database)
+    guerdon = get_guerdon()
+    piles = count_piles(guerdon.database)
     return render_template(
         "home.html", fault=find_fault(), events=piles.events, reports=piles.reports,
-        claims=piles.claims, settled_at=find_last_settled(), stuck=list_events(SHOWN),
-        dead_reports=list_dead_reports(SHOWN),
+        claims=piles.claims, settled_at=find_last_settled(), find_address=find_address,
+        causes=list_causes(guerdon.database, most_causes=MOST_CAUSES),
+        paused=guerdon.watch.list_paused_reporters(),
     )  # fmt: skip
 
 

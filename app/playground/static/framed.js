@@ -8,6 +8,10 @@ function show(id, text) {
   document.getElementById(id).textContent = text;
 }
 
+function say(id, name) {
+  show(id, document.getElementById(id).dataset[name]); // in the page's language
+}
+
 function order(value) {
   if (Array.isArray(value)) return value.map(order);
   if (value === null || typeof value !== "object") return value;
@@ -30,11 +34,12 @@ addEventListener("message", async (event) => {
   if (event.source !== game.contentWindow || event.origin !== location.origin) return;
   const isString = typeof event.data === "string";
   const sent = isString ? parse(event.data) : event.data;
-  show("kind", isString ? "a string" : "an object");
+  say("kind", isString ? "string" : "object");
   show("message", isString ? event.data : JSON.stringify(event.data, null, 2));
   const replies = await (await fetch("/framed/replies")).json();
   const reply = replies.map((one) => one.reply).find((text) => areSame(JSON.parse(text), sent));
-  show("platform", reply ?? "nothing like it");
-  show("verdict", reply ? "The page has exactly what the platform replied." : "It is not what the platform replied.");
+  if (reply) show("platform", reply);
+  else say("platform", "none");
+  say("verdict", reply ? "yes" : "no");
   document.getElementById("verdict").dataset.same = Boolean(reply);
 });

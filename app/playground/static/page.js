@@ -52,16 +52,15 @@ function follow(page, url) {
   }
   const live = document.getElementById("live");
   if (live.getBoundingClientRect().top > innerHeight / 2) live.scrollIntoView(); // on a phone
-  const newest = page.querySelector("details.entry");
-  const said = newest ? `${newest.querySelector(".status").textContent}, ${newest.dataset.state}` : "";
+  const newest = document.querySelector("details.entry"); // #live has been taken out of `page`
+  const said = newest ? `${newest.querySelector(".status").textContent}, ${newest.dataset.said}` : "";
   document.getElementById("said").textContent = said; // for those who hear the page
 }
 
 function count() {
   for (const one of document.querySelectorAll("[data-until]")) {
     const left = Math.ceil((Date.parse(one.dataset.until) - Date.now()) / 1000);
-    const { before = "", after = "", over } = one.dataset;
-    const text = left > 0 ? `${before}${left} s${after}` : over;
+    const text = left > 0 ? one.dataset.left.replace("{left}", left) : one.dataset.over;
     if (one.textContent !== text) one.textContent = text;
   }
 }
@@ -105,8 +104,8 @@ function tellQueue() {
   const sign = document.getElementById("queue");
   const waiting = queue.length - 1;
   sign.hidden = waiting < 1;
-  const words = waiting === 1 ? "press waits" : "presses wait";
-  sign.textContent = sign.hidden ? "" : `Guerdon has not answered yet; ${waiting} more ${words} for it.`;
+  const words = waiting === 1 ? sign.dataset.one : sign.dataset.more;
+  sign.textContent = sign.hidden ? "" : words.replace("{count}", waiting);
 }
 
 document.addEventListener("click", (event) => {

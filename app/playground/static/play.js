@@ -3,6 +3,7 @@
 
 const PAUSE = 1000; // ms between looks whether the platform has replied
 const form = document.getElementById("play");
+const words = document.getElementById("state").dataset; // its sentences, in the page's language
 const asString = document.getElementById("as-string");
 
 function show(id, text) {
@@ -16,13 +17,13 @@ async function ask(body) {
     const text = await response.text();
     show("answer", text);
     show("status", response.status);
-    if (!response.ok) throw new Error(`The game’s server answered ${response.status}.`);
+    if (!response.ok) throw new Error(words.failed.replace("{status}", response.status));
     const answer = JSON.parse(text);
     const report = answer.reports.find((one) => one.reporter === "g123");
     if (report?.response) return report.response;
-    if (report?.state === "dead") throw new Error("Guerdon gave the report up.");
-    if (!report && answer.event.state === "settled") throw new Error("Nothing is reported to G123.");
-    show("state", "The platform has not replied yet. Guerdon keeps the report and sends it again.");
+    if (report?.state === "dead") throw new Error(words.dead);
+    if (!report && answer.event.state === "settled") throw new Error(words.none);
+    show("state", words.waiting);
     await new Promise((resolve) => setTimeout(resolve, PAUSE));
   }
 }
@@ -38,7 +39,7 @@ form.addEventListener("submit", async (event) => {
     const response = await ask(new URLSearchParams(new FormData(form)));
     guerdonG123.post(response, { asString: asString.checked });
     show("posted", JSON.stringify(response));
-    show("state", asString.checked ? "Posted to the page as a string." : "Posted to the page as an object.");
+    show("state", asString.checked ? words.string : words.object);
     document.getElementById("level").stepUp();
   } catch (error) {
     show("state", error.message);

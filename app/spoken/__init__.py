@@ -1,0 +1,1 @@
+"""Sentences that lower chapters make, said in a page's language where a person reads them."""
