@@ -15,9 +15,27 @@ if TYPE_CHECKING:
     from app.database.plugin_tables import add_column
     from app.database.upserting import upsert_rows
     from app.guerdon import Guerdon
+    from app.network.rcon import RconConnection
+    from app.network.websockets import WebSocketLine
     from app.paying.claims import queue_claims
     from app.paying.players import add_to_players, read_from_players
     from app.porch.addresses import is_from
+    from app.porch.claims import (
+        ClaimPlan,
+        ClaimResult,
+        ClaimState,
+        GameServer,
+        IfUnknown,
+        QueuedClaim,
+    )
+    from app.porch.commands import (
+        ConsoleSchema,
+        Dialect,
+        judge_answer,
+        judge_check,
+        list_game_servers,
+        plan_command,
+    )
     from app.porch.errors import (
         BadDelivery,
         BadSignature,
@@ -26,6 +44,9 @@ if TYPE_CHECKING:
         NetworkFailed,
         NeverPayable,
         NotReady,
+        NotSent,
+        OutcomeUnknown,
+        RefusedClaim,
     )
     from app.porch.fields import (
         ColumnName,
@@ -48,6 +69,7 @@ if TYPE_CHECKING:
         read_retry_after,
     )
     from app.porch.json import dump_json, read_float
+    from app.porch.kept_lines import KeptLines
     from app.porch.listeners import Connection, Listener, receive_until
     from app.porch.lists import follow_lists, poll_list
     from app.porch.masking import cut_text, mask_tokens
@@ -107,33 +129,46 @@ __all__ = [
     "BadDelivery",
     "BadSignature",
     "Batch",
+    "ClaimPlan",
+    "ClaimResult",
+    "ClaimState",
     "ColumnName",
     "Command",
     "Connection",
+    "ConsoleSchema",
     "Database",
     "Delivery",
     "DeliveryError",
+    "Dialect",
     "Event",
     "EventType",
+    "GameServer",
     "Gauge",
     "Grant",
     "GuerdonError",
     "Http",
     "HttpAddress",
     "HttpAnswer",
+    "IfUnknown",
+    "KeptLines",
     "ListedVote",
     "Listener",
     "NetworkFailed",
     "NeverPayable",
     "NotReady",
+    "NotSent",
     "Outcome",
     "OutcomeState",
+    "OutcomeUnknown",
     "PatternField",
     "PlainText",
     "Player",
     "Polled",
     "PresetSchema",
+    "QueuedClaim",
+    "RconConnection",
     "ReferableString",
+    "RefusedClaim",
     "Report",
     "Request",
     "Response",
@@ -145,6 +180,7 @@ __all__ = [
     "SecretField",
     "Settings",
     "SitesField",
+    "WebSocketLine",
     "add_column",
     "add_to_players",
     "check_hash",
@@ -171,11 +207,15 @@ __all__ = [
     "is_signature",
     "is_whole_packet",
     "join_key",
+    "judge_answer",
+    "judge_check",
     "list_game_events",
+    "list_game_servers",
     "list_holes",
     "make_id",
     "make_url",
     "mask_tokens",
+    "plan_command",
     "poll_list",
     "queue_claims",
     "read_body",
@@ -207,6 +247,7 @@ __all__ = [
 # its workers have made room for it.
 PLACES = (
     "app.porch.types",
+    "app.porch.claims",
     "app.porch.errors",
     "app.porch.hookspecs",
     "app.porch.text",
@@ -225,6 +266,10 @@ PLACES = (
     "app.porch.rsa",
     "app.porch.vote_packets",
     "app.porch.masking",
+    "app.porch.commands",
+    "app.porch.kept_lines",
+    "app.network.rcon",
+    "app.network.websockets",
     "app.database.opening",
     "app.database.chunks",
     "app.database.plugin_tables",

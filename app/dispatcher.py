@@ -1,4 +1,4 @@
-"""The loop that serves the boxes: in every worker, or alone as `guerdon dispatch`."""
+"""The loops that serve inbox, outbox and consoles: in every worker, or alone as `guerdon dispatch`."""
 
 import random
 import threading
@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 from peewee import PeeweeException
 
+from app.delivering.delivering import Delivering
 from app.paying.accepting import Deliveries
 from app.paying.inbox import Inbox
 from app.porch.errors import DatabaseUnavailable
@@ -41,6 +42,7 @@ class Dispatcher:
         require_fit_database: Callable[[], None],
         organizers: Sequence[Callable[[], int]] = (),
         ports: Openable | None = None,
+        delivering: Delivering | None = None,
         poll: float = POLL,
         stopping: threading.Event | None = None,
     ) -> None:
@@ -56,6 +58,7 @@ class Dispatcher:
         self._inbox = inbox
         self._deliveries = deliveries
         self._outbox = outbox
+        self._delivering = delivering if delivering and delivering.consoles else None
         self._require_fit_database = require_fit_database
         self._poll = poll
         self._stopping = stopping or threading.Event()
@@ -63,7 +66,10 @@ class Dispatcher:
 
     def start(self) -> None:
         """Run in threads of this process, one a box: neither waits for the other."""
-        for name, run in (("inbox", self._run_inbox), ("outbox", self._run_outbox)):
+        loops = {"inbox": self._run_inbox, "outbox": self._run_outbox}
+        if self._delivering is not None:
+            loops["consoles"] = self._run_consoles
+        for name, run in loops.items():
             thread = threading.Thread(target=run, name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -80,6 +86,8 @@ class Dispatcher:
         if self._ports:
             self._ports.stop()
         self._outbox.wake()
+        if self._delivering is not None:
+            self._delivering.stop(timeout)
         for thread in self._threads:
             thread.join(timeout)
 
@@ -96,6 +104,10 @@ class Dispatcher:
 
     def _run_outbox(self) -> None:
         self._loop(self._outbox.serve, self._outbox.rest)
+
+    def _run_consoles(self) -> None:
+        assert self._delivering is not None
+        self._loop(self._delivering.serve, self._delivering.rest)
 
     def _loop(self, serve: Callable[[], bool], rest: Callable[[float], object]) -> None:
         while not self._stopping.is_set():

@@ -20,6 +20,7 @@ from app.database.models import LEDGER, OWN, bind_models
 from app.database.opening import Database
 from app.database.sharing import SHARED
 from app.database.words import explain_database_error
+from app.delivering.delivering import open_delivering
 from app.dispatcher import Dispatcher
 from app.fitness.gate import Gate
 from app.fitness.inspection import inspect_database
@@ -109,6 +110,7 @@ class Guerdon:
         self.deliveries = Deliveries(
             database, fetcher, self.settler, self.inbox, announcer, unknown, self.erased
         )
+        self.delivering = open_delivering(config, database, plugins, http, now, secrets)
         self.receiver = Receiver(self.deliveries, self.require_fit_database, self.outbox.nudge)
         self.poller = Poller(database, plugins, http, now)
         self._open_for_operators()
@@ -150,7 +152,7 @@ class Guerdon:
         ]
         ports = Ports(self.plugins, self.database, self.receiver.receive)
         return Dispatcher(self.inbox, self.deliveries, self.outbox, self.require_fit_database,
-                          organizers, ports, stopping=stopping)  # fmt: skip
+                          organizers, ports, self.delivering, stopping=stopping)  # fmt: skip
 
     def migrate(self, progress: Progress = iter) -> list[str]:
         """Bring the tables, and what rules count, up to date; a line for each thing done."""
@@ -219,7 +221,8 @@ class Guerdon:
             return
         folder = self.metrics_folder / kind
         try:
-            start_measuring(folder, list_label_values(self.plugins, self.rules))
+            values = list_label_values(self.plugins, self.rules, self.delivering.names)
+            start_measuring(folder, values)
         except OSError as error:
             log.warning("nothing is counted", folder=str(folder), reason=str(error))
 

@@ -14,6 +14,7 @@ from app.config.sections import Network
 from app.database.asking_time import ask_time
 from app.database.clock import Clock, make_clock
 from app.database.opening import Database, open_database
+from app.delivering.consoles import find_consoles
 from app.failpoints import FOLDER, list_crash_faults
 from app.guerdon import Guerdon
 from app.host.loading import load_plugins
@@ -79,6 +80,7 @@ def open_guerdon(
         faults += error.faults
     if plugins:
         faults += [f"{path}: {one}" for one in list_alert_faults(config.alerts, plugins)]
+        faults += [f"{path}: {one}" for one in find_consoles(plugins)[1]]
     try:
         rules = read_rules(config.rewards_file, plugins.kinds if plugins else None)
         if plugins:

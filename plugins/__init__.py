@@ -20,4 +20,7 @@ SHIPPED = (
     "webhook",
     "vote_sites",
     "pingbacks",
+    "rcon",
+    "webrcon",
+    "pterodactyl",
 )

@@ -12,6 +12,7 @@ SHORT = 600.0  # seconds
 MOST_REFUSED = 10
 MOST_UNFETCHED = 0.2
 FEWEST_FETCHED = 5
+UNDECIDED = ("unknown", "refused")
 UNCOMPARED = 26 * 3600.0  # seconds
 UNFETCHED = ("not_ready", "failed")
 PROMO_CODES = f"{families.PLUGIN_PREFIX}promo_codes_left"
@@ -129,6 +130,24 @@ def find_waiting_claims(seen: Circumstances) -> Found:
     return {"": f"a claim waits for {say(age)}"} if age > seen.alerts.claim_waits else {}
 
 
+def find_undecided_claims(seen: Circumstances) -> Found:
+    numbers = seen.sight.find(families.CLAIMS.name)
+    count = sum(numbers.get((state,), 0) for state in UNDECIDED)
+    told = (
+        f"claims that were refused, or of which nobody knows whether they were given: {count:.0f}"
+    )
+    return {"": told} if count else {}
+
+
+def find_paused_consoles(seen: Circumstances) -> Found:
+    paused = seen.memory.find_now(families.CONSOLE_PAUSED.family.name)
+    return {
+        name: f"nobody is at the console {name} to take its claims"
+        for (name,), number in paused.items()
+        if number
+    }
+
+
 def find_missing(seen: Circumstances) -> Found:
     return {
         source: f"votes of {source} that were never delivered, by the site's own list: {number:.0f}"
@@ -158,6 +177,8 @@ CONDITIONS = (
     Condition("GuerdonNothingSettled", find_silence, 600, "its events come again"),
     Condition("GuerdonPromoCodesLow", find_low_pools, 300, "there are enough codes again"),
     Condition("GuerdonClaimsWait", find_waiting_claims, 300, "no claim waits that long any more"),
+    Condition("GuerdonClaimsUnknown", find_undecided_claims, 300, "all claims are decided"),
+    Condition("GuerdonConsolePaused", find_paused_consoles, 600, "somebody is at the console again"),
     Condition("GuerdonVotesMissing", find_missing, 0, "a comparison found nothing missing"),
     Condition("GuerdonNotReconciled", find_uncompared, 300, "it was compared"),
 )  # fmt: skip

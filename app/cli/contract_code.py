@@ -24,6 +24,8 @@ def guerdon_plugins():
 # Nobody real is asked or told, and whoever the site names is a player.
 APART = """[players]
 unknown = "create"
+[dispatcher]
+consoles = false
 [network]
 proxy = "http://127.0.0.1:9"
 direct = ["127.0.0.1"]

@@ -34,6 +34,7 @@ WHEN_ASKED = {
     "causes": "app.cli.replay",
     "replay": "app.cli.replay",
     "backup": "app.cli.backups",
+    "claims": "app.cli.claims",
     "doctor": "app.cli.doctor",
     "playground": "app.cli.playground",
     "run": "app.cli.playground",

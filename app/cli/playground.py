@@ -120,6 +120,8 @@ def require_harmless(guerdon: Guerdon, own_address: str) -> None:
         reason = f"pays into your table {guerdon.config.players.table}"
     elif targets:
         reason = f"reports to {targets[0]}"
+    elif guerdon.delivering.consoles:
+        reason = f"delivers claims to the console {guerdon.delivering.names[0]}"
     else:
         return
     raise GuerdonError(

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from marshmallow import fields
 
-from app.config.durations import DurationField
 from app.config.sections import SectionSchema
+from app.porch.durations import DurationField
 
 OFTEN = 60  # seconds; more often would be a burden to the site
 

@@ -109,9 +109,10 @@ class Outbox:
 
 @dataclass(frozen=True)
 class Dispatcher:
-    """Whether workers serve inbox and outbox too, or `guerdon dispatch` alone."""
+    """Whether workers serve inbox, outbox and consoles too, or `guerdon dispatch` alone."""
 
     in_workers: bool = True
+    consoles: bool = True  # whether claims are delivered to them at all
 
 
 @dataclass(frozen=True)
@@ -229,6 +230,7 @@ class OutboxSchema(SectionSchema):
 class DispatcherSchema(SectionSchema):
     makes = Dispatcher
     in_workers = fields.Boolean(truthy={True}, falsy={False})
+    consoles = fields.Boolean(truthy={True}, falsy={False})
 
 
 class NetworkSchema(SectionSchema):

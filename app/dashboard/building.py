@@ -25,6 +25,7 @@ from app.languages import add_languages
 SCREENS = (
     "home", "events", "reports", "players", "rules", "boards", "finding", "about",
     "lists", "acts", "plots", "stocks", "reconciliation", "alarms", "doctor", "erasing",
+    "claims",
 )  # fmt: skip
 LONGEST_FORM = 1 << 16  # bytes
 

@@ -9,6 +9,7 @@ NAVIGATION: tuple[tuple[str, LazyString], ...] = (
     ("screens.show_reports", _l("Reports")),
     ("screens.show_rules", _l("Rules")),
     ("screens.show_boards", _l("Leaderboards")),
+    ("screens.show_claims", _l("Claims")),
     ("screens.show_acts", _l("Acts")),
     ("screens.show_plots", _l("Plots")),
     ("screens.show_stocks", _l("Stocks")),

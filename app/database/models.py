@@ -21,10 +21,10 @@ from peewee import (
     TextField,
 )
 
+from app.database.claim_models import Claim
 from app.database.columns import (
     KeyField,
     LastingAutoField,
-    LastingBigAutoField,
     LongBlobField,
     LongTextField,
 )
@@ -137,32 +137,6 @@ class Attempt(Model):
 
     class Meta:
         table_name = "guerdon_attempts"
-
-
-class Claim(Model):
-    """A reward that waits for its player's game server. States: ready, leased, done."""
-
-    id = LastingBigAutoField()  # a game server gives a claim out once per id
-    server_id = CharField(255)
-    player_id = CharField(255)
-    nickname = CharField(255)
-    event_type = CharField(64)
-    event_id = CharField(255)
-    payload = TextField()
-    state = CharField(16)
-    lease_token = CharField(32)
-    lease_until = BigIntegerField()
-    takes = IntegerField()
-    created_at = BigIntegerField()
-    done_at = BigIntegerField(null=True)
-
-    class Meta:
-        table_name = "guerdon_claims"
-        indexes = (
-            (("server_id", "state", "id"), False),
-            (("player_id", "id"), False),
-            (("state", "lease_until"), False),
-        )
 
 
 class Part(Model):

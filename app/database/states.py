@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from app.porch.claims import ClaimState
+
 
 class BoxState(StrEnum):
     """Of a row in a box. One in the inbox ends as settled, a report as delivered, a claim as done."""
@@ -15,6 +17,10 @@ class BoxState(StrEnum):
 
 
 ON_THEIR_WAY = (BoxState.READY, BoxState.LEASED)
+CLAIMS_OPEN = (
+    ClaimState.READY, ClaimState.LEASED, ClaimState.SENDING, ClaimState.WAITS, ClaimState.UNKNOWN,
+    ClaimState.REFUSED,
+)  # fmt: skip
 REPORT_STATES = (*ON_THEIR_WAY, BoxState.DELIVERED, BoxState.DEAD)
 
 

@@ -91,9 +91,17 @@ REPORTER_PAUSED = count_here(
     "guerdon_reporter_paused", "gauge", ("reporter",),
     "1 while some process sends this reporter's reports to nobody, for nobody was there.",
 )  # fmt: skip
+CLAIM_SENDS = count_here(
+    "guerdon_claim_sends_total", "counter", ("console", "result"),
+    "Sends of claims to consoles; result is done, refused, waits, unknown or unsent.",
+)  # fmt: skip
+CONSOLE_PAUSED = count_here(
+    "guerdon_console_paused", "gauge", ("console",),
+    "1 while some process delivers no claims to this console, for nobody was there.",
+)  # fmt: skip
 MEASURED = (
     DELIVERIES, DELIVERY_SECONDS, FETCH_SECONDS, COMMIT_SECONDS, GRANTS, PLUGIN_ERRORS, REPORT_SENDS,
-    REPORT_SEND_SECONDS, REPORTER_PAUSED,
+    REPORT_SEND_SECONDS, REPORTER_PAUSED, CLAIM_SENDS, CONSOLE_PAUSED,
 )  # fmt: skip
 
 WHOLE = " Of the whole system: every host shows the same."
@@ -115,7 +123,8 @@ REPORTS_OLDEST = Family(
 )  # fmt: skip
 CLAIMS = Family(
     "guerdon_claims", "gauge", ("state",),
-    f"Claims that wait for a game server, or that one holds (leased).{WHOLE}",
+    "Claims that wait for a game server, or that one holds (leased); of consoles, those that are being sent"
+    f" (sending), wait for their player (away), were refused, or of which nobody knows (unknown).{WHOLE}",
 )  # fmt: skip
 CLAIMS_OLDEST = Family(
     "guerdon_claims_oldest_timestamp_seconds", "gauge", (),

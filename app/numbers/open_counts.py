@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.database.opening import Database
-from app.database.states import ON_THEIR_WAY, BoxState
+from app.database.states import CLAIMS_OPEN, ON_THEIR_WAY, BoxState
 
 NOT_FINISHED = (*ON_THEIR_WAY, BoxState.DEAD)
 
@@ -53,7 +53,7 @@ def count_open(database: Database) -> Open:
 
 def count_claims(database: Database) -> tuple[OpenCount, ...]:
     """The claims that are open now, by state and server."""
-    return tuple(count_box(database, "guerdon_claims", "server_id", "created_at", ON_THEIR_WAY))
+    return tuple(count_box(database, "guerdon_claims", "server_id", "created_at", CLAIMS_OPEN))
 
 
 def count_box(

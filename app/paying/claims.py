@@ -4,12 +4,11 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from peewee import fn
-
+from app.database.claim_models import Claim
 from app.database.leases import NO_ENDS, take_leases
-from app.database.models import Claim
 from app.database.opening import Database
 from app.database.states import BoxState
+from app.database.texts import is_same_text
 from app.failpoints import reach
 from app.porch.errors import BadClaim
 from app.porch.json import dump_json
@@ -68,12 +67,6 @@ def lease_claims(
             for row in lease.rows
         ],
     }  # fmt: skip
-
-
-def is_same_text(database: Database, column: Any, text: str) -> Any:
-    """Equal to the last space: where MySQL compares text it lengthens the shorter one by spaces."""
-    length = len(text.encode()) if database.family == "mysql" else len(text)
-    return (column == text) & (fn.LENGTH(column) == length)
 
 
 def acknowledge_claim(database: Database, id: int, lease: str | None, now: int) -> None:

@@ -79,7 +79,11 @@ def divert(tables: dict[str, Any], address: str, database: Path) -> dict[str, An
         "api": {"keys": [refer("GUERDON_API_KEY")]},
         "network": {"only_to": [address]},
         "metrics": {"on": True, "folder": str(database.with_suffix(".metrics"))},
-        "dispatcher": {**as_table(tables.get("dispatcher")), "in_workers": True},
+        "dispatcher": {
+            **as_table(tables.get("dispatcher")),
+            "in_workers": True,
+            "consoles": False,
+        },
         "players": own_players,
         "reconcile": {**as_table(tables.get("reconcile")), "patience": "0 seconds"},
         "dashboard": {"users": [make_demo_user()]},

@@ -128,3 +128,23 @@ class BadClaim(GuerdonError):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+class NotSent(GuerdonError):
+    """A claim was not sent: no byte of its command can have left. It is tried again.
+
+    `retry_in` (seconds) replaces the usual pause. The message is kept and shown: put no secret in it.
+    """
+
+    def __init__(self, reason: str, retry_in: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_in = retry_in
+
+
+class RefusedClaim(GuerdonError):
+    """A claim that no console can be given as it is: it waits for a person, and nothing was sent."""
+
+
+class OutcomeUnknown(GuerdonError):
+    """Bytes may have left, and no answer was understood: nobody knows whether a claim was given out."""

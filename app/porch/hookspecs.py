@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from app.porch.claims import ClaimPlan, ClaimResult, GameServer, QueuedClaim
 from app.porch.listeners import Listener
 from app.porch.types import (
     Alert,
@@ -325,6 +326,62 @@ def gauges(db: "Database", settings: Settings, now: int) -> Sequence[Gauge]:
     Never on the way of a vote; on a connection of its own, for reading. It has one second, and few
     milliseconds are polite: count what is open, not what is done. Where it fails, or is late, its numbers
     are missing and all else is there. `now` is in ms since the epoch, UTC.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def game_servers(settings: Settings) -> Sequence[GameServer]:
+    """At the start: the consoles that this plugin delivers claims to.
+
+    Claims of the server_ids that one of them names are then delivered by us, and leased by no game
+    server over /v1. A server_id has one console.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def plan_claim(claim: QueuedClaim, server: GameServer, settings: Settings) -> ClaimPlan | None:
+    """Before anything is sent: how this claim is delivered. None: not my server.
+
+    No network, no database: it is asked again for the same claim, also when a person looks at it. Raise
+    RefusedClaim with the reason for one that cannot be delivered; it waits for a person.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def list_online(server: GameServer, http: Http, settings: Settings) -> Collection[str] | None:
+    """Outside: the nicknames of all who are on this server now. None: not my server.
+
+    It is asked once before a round of sends, where GameServer.lists_players says so; then who is not
+    there is not sent anything, and waits. Raise NotSent, or anything, where the answer is none.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def send_claim(
+    claim: QueuedClaim, plan: ClaimPlan, server: GameServer, http: Http, settings: Settings,
+    seconds_left: Callable[[], float],
+) -> ClaimResult | None:  # fmt: skip
+    """Outside, once it is committed that it is sent: deliver a claim, and say what became of it.
+
+    None: not my server. Raise NotSent only where no byte of the command can have left: it is then sent
+    again. Anything else that is raised means that nobody knows; so does silence. Ask `seconds_left`
+    just before the first byte leaves: where that is not above 0, somebody else may have it by now.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def check_claim(
+    claim: QueuedClaim, plan: ClaimPlan, server: GameServer, http: Http, settings: Settings
+) -> bool | None:
+    """Outside, where plan.if_unknown is CHECK and nobody knows whether a claim was given: was it?
+
+    True: it was, and is done. False: it was not, and is sent again. None: still nobody knows. It must
+    change nothing: it may be asked many times.
     """
     raise NotImplementedError
 

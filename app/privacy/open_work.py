@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.database.models import Claim, Report, Waiting
+from app.database.claim_models import Claim
+from app.database.models import Report, Waiting
 from app.database.opening import Database
-from app.database.states import ON_THEIR_WAY, BoxState
+from app.database.states import CLAIMS_OPEN, ON_THEIR_WAY, BoxState
+from app.porch.claims import ClaimState
 from app.privacy.rewriting import Rewriter
 from app.privacy.searching import Found
 
@@ -27,7 +29,7 @@ class OpenWork:
 def list_open_work(database: Database, found: Found, now: int) -> list[OpenWork]:
     """What of the rows found is under way at this time (ms)."""
     return database.read(lambda: [
-        *list_deliveries(found, now), *list_reports(found, now), *list_claims(found),
+        *list_deliveries(found, now), *list_reports(found, now), *list_claims(found, now),
     ])  # fmt: skip
 
 
@@ -47,21 +49,22 @@ def list_reports(found: Found, now: int) -> Iterator[OpenWork]:
         yield OpenWork("report", row.id, f"report {row.id} to {row.reporter} is not sent", why)
 
 
-def list_claims(found: Found) -> Iterator[OpenWork]:
+def list_claims(found: Found, now: int) -> Iterator[OpenWork]:
     for row in select(Claim, Claim.id, found.claims):
-        said = f"claim {row.id} waits for its game server {row.server_id}"
-        yield OpenWork("claim", row.id, said)
+        said = f"claim {row.id} for its game server {row.server_id} is {row.state}"
+        yield OpenWork("claim", row.id, said, find_holder(row, now) if row.sends else "")
 
 
 def select(model: Any, column: Any, ids: Sequence[int]) -> Iterator[Any]:
     """The rows of a box that are on their way."""
     for start in range(0, len(ids), AT_ONCE):
-        some = (column << list(ids[start : start + AT_ONCE])) & (model.state << list(ON_THEIR_WAY))
+        states = CLAIMS_OPEN if model is Claim else ON_THEIR_WAY
+        some = (column << list(ids[start : start + AT_ONCE])) & (model.state << list(states))
         yield from model.select().where(some).order_by(model.id)
 
 
 def find_holder(row: Any, now: int) -> str:
-    is_held = row.state == BoxState.LEASED and row.lease_until >= now
+    is_held = row.state in (BoxState.LEASED, ClaimState.SENDING) and row.lease_until >= now
     return "somebody is at it just now: try again in a minute" if is_held else ""
 
 
@@ -84,9 +87,12 @@ def cancel(
 
 def end_row(model: Any, id: int, now: int) -> int:
     """A report or claim that is still on its way is dead from now on; nobody's lease ends otherwise."""
-    on_its_way = (model.id == id) & (model.state << list(ON_THEIR_WAY))
+    states = CLAIMS_OPEN if model is Claim else ON_THEIR_WAY
+    on_its_way = (model.id == id) & (model.state << list(states))
     if model is Report:  # a claim may be with its game server, and is refused when that is done
         on_its_way &= (model.state == BoxState.READY) | (model.lease_until < now)
+    else:
+        on_its_way &= (model.state != ClaimState.SENDING) | (model.lease_until < now)
     changes = {"state": BoxState.DEAD, "lease_token": ""}
     if model is Report:
         changes["last_error"] = CANCELLED

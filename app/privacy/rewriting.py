@@ -75,13 +75,18 @@ class Rewriter:
 
     def rewrite_claims(self, ids: Sequence[int]) -> Counts:
         """His own claims, none of which is open any more."""
-        rows = self._ask("guerdon_claims", ("id", "event_id", "payload"), ids)
-        for id, event_id, payload in rows:
+        columns = ("id", "event_id", "payload", "last_error", "answer")
+        rows = self._ask("guerdon_claims", columns, ids)
+        for id, event_id, payload, error, answer in rows:
             said = self._person.replace_in_own(json.loads(payload))
             changes = {
                 "nickname": self._person.pseudonym,
                 "event_id": self._person.replace_id(event_id),
                 "payload": dump_json(said),
+                "last_error": self._person.replace_quoted(error),
+                "answer": None
+                if answer is None
+                else "",  # a game's words, in which he may be named
             }
             self._change("guerdon_claims", id, changes)
         return Counter(claims=len(rows))

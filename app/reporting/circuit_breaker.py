@@ -30,9 +30,10 @@ class Circuit(StrEnum):
 class CircuitBreaker:
     """Counts failures in a row."""
 
-    def __init__(self, ticks: Callable[[], int]) -> None:
-        """`ticks` gives ms, and is never set."""
+    def __init__(self, ticks: Callable[[], int], most: int = FAILURES) -> None:
+        """`ticks` gives ms, and is never set; so many failures in a row open it."""
         self._ticks = ticks
+        self._most = most
         self._lock = threading.Lock()
         self._failures = 0
         self._times_opened = 0
@@ -41,7 +42,7 @@ class CircuitBreaker:
     @property
     def circuit(self) -> Circuit:
         """What it is now."""
-        if self._failures < FAILURES:
+        if self._failures < self._most:
             return Circuit.CLOSED
         return Circuit.OPEN if self._ticks() < self._open_until else Circuit.HALF_OPEN
 
@@ -59,8 +60,8 @@ class CircuitBreaker:
         """
         with self._lock:
             was_open = self.circuit is Circuit.OPEN
-            self._failures = FAILURES if is_certain else self._failures + 1
-            if was_open or self._failures < FAILURES:
+            self._failures = self._most if is_certain else self._failures + 1
+            if was_open or self._failures < self._most:
                 return None
             pause = PAUSES[-1 if is_certain else min(self._times_opened, len(PAUSES) - 1)]
             self._open_until = self._ticks() + pause * 1000

@@ -20,7 +20,7 @@ SUD_PATH = "/report_game_info"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One POST as it came; `at` is in seconds since the epoch."""
+    """One POST or GET as it came; `at` is in seconds since the epoch."""
 
     path: str
     headers: Message  # by name, whatever its case
@@ -33,7 +33,7 @@ class Request:
 
 
 class Platform:
-    """G123 at `url`, and a Sud-style app at `url` + SUD_PATH; `requests` are all POSTs, in order.
+    """G123 at `url`, and a Sud-style app at `url` + SUD_PATH; `requests` are all POSTs and GETs, in order.
 
     Both answer with success until `behave` is another function of the handler, whose `body` is what
     was posted; what it raises fails the test at its end. `tokens` are those of G123's replies.
@@ -63,6 +63,9 @@ class Platform:
                 except Exception as error:
                     platform.faults.append(error)
                     raise
+
+            def do_GET(self) -> None:
+                self.do_POST()
 
             def log_message(self, *args: Any) -> None:
                 pass

@@ -1,6 +1,6 @@
 """Which values the labels of what is counted may have: those of the config, and no others."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from app.host.loading import Plugins
 from app.metrics import families
@@ -10,6 +10,7 @@ from app.porch.types import OutcomeState
 from app.rules.rule import Rules
 
 FETCH_RESULTS = ("fetched", "not_ready", "refused", "failed")
+CLAIM_RESULTS = ("done", "refused", "waits", "unknown", "unsent")
 SEND_RESULTS = ("delivered", "failed", "refused", "unsent")
 
 
@@ -19,7 +20,7 @@ def list_reporters(plugins: Plugins) -> list[str]:
 
 
 def list_label_values(
-    plugins: Plugins, rules: Rules
+    plugins: Plugins, rules: Rules, consoles: Sequence[str] = ()
 ) -> Iterator[tuple[Meters, Iterable[tuple[str, ...]]]]:
     """Each family that is counted, and its labels' values."""
     sources = [GAME_SERVER, *plugins.sources]
@@ -39,6 +40,8 @@ def list_label_values(
     yield families.REPORT_SENDS, cross(reporters, SEND_RESULTS)
     yield families.REPORT_SEND_SECONDS, cross(reporters)
     yield families.REPORTER_PAUSED, cross(reporters)
+    yield families.CLAIM_SENDS, cross(consoles, CLAIM_RESULTS)
+    yield families.CONSOLE_PAUSED, cross(consoles)
 
 
 def cross(firsts: Iterable[str], *seconds: Iterable[str]) -> list[tuple[str, ...]]:

@@ -11,13 +11,18 @@ from app.database.opening import Database
 from app.database.states import ON_THEIR_WAY, BoxState
 from app.metrics import families
 from app.metrics.exposition import Sample
+from app.porch.claims import ClaimState
 
 SHOWN = {BoxState.READY: "waiting", BoxState.LEASED: "leased", BoxState.DEAD: "dead"}
+CLAIMS_SHOWN = {
+    ClaimState.READY: "waiting", ClaimState.LEASED: "leased", ClaimState.SENDING: "sending",
+    ClaimState.WAITS: "away", ClaimState.REFUSED: "refused", ClaimState.UNKNOWN: "unknown",
+}  # fmt: skip
 UNFINISHED = (*ON_THEIR_WAY, BoxState.DEAD)
 LATEST = 10_000  # events looked at for when a source was last settled
 
 
-def quote_states(states: Sequence[BoxState]) -> str:
+def quote_states(states: Sequence[str]) -> str:
     return ", ".join(f"'{state}'" for state in states)
 
 
@@ -65,12 +70,12 @@ def look_at_reports(database: Database, reporters: Sequence[str]) -> Iterator[Sa
 def look_at_claims(database: Database) -> Iterator[Sample]:
     sql = (
         "SELECT state, COUNT(*), MIN(id) FROM guerdon_claims"
-        f" WHERE state IN ({quote_states(ON_THEIR_WAY)}) GROUP BY state"
+        f" WHERE state IN ({quote_states(tuple(CLAIMS_SHOWN))}) GROUP BY state"
     )
     found = {state: (number, id_) for state, number, id_ in ask(database, sql)}
-    for state in ON_THEIR_WAY:
-        yield Sample(families.CLAIMS, (SHOWN[state],), found.get(state, (0, 0))[0])
-    ids = [id_ for _, id_ in found.values()]
+    for state, shown in CLAIMS_SHOWN.items():
+        yield Sample(families.CLAIMS, (shown,), found.get(state, (0, 0))[0])
+    ids = [found[state][1] for state in ON_THEIR_WAY if state in found]
     if times := read_times(database, "guerdon_claims", "created_at", ids):
         yield Sample(families.CLAIMS_OLDEST, (), min(times.values()) / 1000)
 

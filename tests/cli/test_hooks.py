@@ -19,7 +19,7 @@ def test_it_works() -> None:
     said = run()
 
     assert "grant_reward(reward, event, player, db, settings, batch, now)\n    Inside: give" in said
-    assert len(list_hooks()) == said.count("(") - said.count(" (") == 28
+    assert len(list_hooks()) == said.count("(") - said.count(" (") == 33
 
 
 @pytest.mark.parametrize("name", [*list_hooks(), *app.__all__])

@@ -84,11 +84,13 @@ class Writer:
             self._report(rows[0], reporter, kind, state, why, answer)
             for state in (BoxState.DELIVERED, BoxState.READY, BoxState.DEAD)
         ]
-        for state in (BoxState.READY, BoxState.DONE):
+        for state in (BoxState.READY, BoxState.DONE, "unknown", "refused"):
             Claim.insert(
                 server_id=kind, player_id=key, nickname=player, event_type=type, event_id=stuck[0],
                 payload=json.dumps({"give": why, "to": player}), state=state, lease_token="", lease_until=0,
                 takes=0, created_at=self._now - MINUTE, done_at=self._now if state == "done" else None,
+                sends=2, sent_at=self._now - MINUTE, console="rcon/survival", last_error=why[:500],
+                answer=answer,
             ).execute()  # fmt: skip
         self._add_codes(kind)
         first = number_id(event, 0)

@@ -34,6 +34,8 @@ SCREENS: dict[str, Callable[[Ledger], str]] = {
     "plan": lambda ledger: write_address("/act", id=ledger.plan),
     "act under way": lambda ledger: write_address("/act", id=ledger.running),
     "about": lambda ledger: "/about",
+    "unknown claims": lambda ledger: "/claims",
+    "refused claims": lambda ledger: write_address("/claims", state="refused"),
     "reconciliation": lambda ledger: "/reconciliation",
     "comparison": lambda ledger: write_address("/reconciliation/comparison", id=ledger.comparison),
     "alarms": lambda ledger: "/alarms",

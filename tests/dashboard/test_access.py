@@ -41,6 +41,7 @@ header_users = [{ name = "anna", role = "act" }, { name = "luke", role = "look" 
 ACTS = (
     "/event/retry", "/report/retry", "/acts/plan", "/act/start", "/act/stop", "/sign-out",
     "/reconciliation/compare", "/player/export", "/player/erase/plan", "/player/erase",
+    "/claims/resolve",
 )  # fmt: skip
 
 

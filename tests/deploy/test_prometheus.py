@@ -28,6 +28,10 @@ tokens = ["t"]
 [plugins.webhook]
 url = "http://127.0.0.1:9"
 secret = "whsec_c2VjcmV0"
+[plugins.rcon.servers.survival]
+address = "127.0.0.1:9"
+password = "p"
+servers = ["1"]
 """
 REWARDS = """
 [[rules]]

@@ -182,10 +182,12 @@ def test_the_core_never_names_a_plugin(path: Path) -> None:
     assert not [text for text in strings if named.search(text)]
 
 
-# gunicorn's worker reads requests off sockets, and its answers have a Date; sources connect to ports.
+# gunicorn's worker reads requests off sockets, and its answers have a Date; sources connect to ports, and
+# we to consoles.
 SPEAK_SOCKETS = (
     "app.network.resolving", "app.serving.request", "app.serving.worker", "app.listening.clients",
-    "app.listening.ports", "app.porch.addresses", "app.serving.waiting_room",
+    "app.listening.ports", "app.porch.addresses", "app.network.rcon", "app.network.websockets",
+    "app.serving.waiting_room",
 )  # fmt: skip
 CLOCKS_READ = {"app.database.clock": ["time.time_ns"], "app.serving.hooks": ["time.time"]}
 

@@ -58,7 +58,8 @@ def studio(
     """A studio that tells a platform of each event, and whose plugin fails after each."""
     platform.behave = answer_status(204)
     webhook = f'[plugins.webhook]\nurl = "{platform.url}"\nsecret = "whsec_{SECRET}"\n'
-    guerdon = open_service(more=add_plugin(BROKEN, "unlucky") + webhook)
+    console = '[plugins.rcon.servers.a]\naddress = "127.0.0.1:9"\npassword = "p"\nservers = ["9"]\n'
+    guerdon = open_service(more=add_plugin(BROKEN, "unlucky") + webhook + console)
     guerdon.database.close_all()
     return guerdon
 

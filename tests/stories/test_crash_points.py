@@ -20,9 +20,11 @@ from app.testing.vote_api import VoteApi, answer, answer_vote
 from app.testing.waiting import wait_until
 from tests.model.oracle import ask, is_over, judge
 from tests.numbers.test_rolling import NUMBERED_POINTS
+from tests.polling.test_polling import POLLING_POINTS
 from tests.privacy.test_erasing_killed import ERASING_POINTS
 from tests.privacy.test_retention import RETENTION_POINTS
 from tests.stories.test_bulk_retry import ACT_POINTS
+from tests.stories.test_console_crashes import CONSOLE_POINTS
 from tests.stories.test_counted_crashes import COUNTED_POINTS
 from tests.stories.test_reconciled_crashes import RECONCILED_POINTS
 from tests.world.crowd import KEY, PLAYERS, Crowd
@@ -237,6 +239,6 @@ def test_each_point_lies_on_a_way_and_each_call_names_a_point() -> None:
     ways = {point for points in WAYS.values() for point in points}
     others = {
         *COUNTED_POINTS, *RECONCILED_POINTS, *NUMBERED_POINTS, *ACT_POINTS, *ERASING_POINTS,
-        *RETENTION_POINTS,
+        *RETENTION_POINTS, *CONSOLE_POINTS, *POLLING_POINTS,
     }  # fmt: skip
     assert ways | others == set(POINTS)

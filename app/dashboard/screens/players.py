@@ -8,7 +8,8 @@ from flask_babel import gettext as _
 from app.dashboard.frame import get_guerdon, look, read_id
 from app.dashboard.open_work import list_waiting_of
 from app.dashboard.paging import Page, cut_page
-from app.database.models import Claim, Event, Grant
+from app.database.claim_models import Claim
+from app.database.models import Event, Grant
 from app.paying.describing import describe_player
 from app.porch.errors import AmbiguousPlayer, RefusedName
 from app.porch.types import Player

@@ -6,7 +6,7 @@ from typing import Any
 from flask import render_template
 
 from app.dashboard.frame import get_guerdon, look
-from app.database.models import Claim
+from app.database.claim_models import Claim
 from app.metrics.exposition import Sample
 from app.metrics.families import PLUGIN_PREFIX
 from app.numbers.open_counts import OpenCount, count_claims

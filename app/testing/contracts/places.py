@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from peewee import AutoField, BigAutoField, Model
 
-from app.database.models import Claim, Event, Grant, OwnPlayer
+from app.database.claim_models import Claim
+from app.database.models import Event, Grant, OwnPlayer
 from app.guerdon import Guerdon
 from app.opening import open_guerdon
 from app.playground.sections import dump
