@@ -182,7 +182,7 @@ def test_a_claim_is_fetched_lost_fetched_again_and_given_out(
     page.browser.find_element(By.ID, "fetch").click()
     page.wait(lambda: page.read(".claim .badge") == "leased")
     assert f'"to": "{nickname}"' in page.read(".claim pre")
-    assert re.search(r"The lease ends in \d s", page.read(".claim .verdict"))
+    assert re.search(r"The lease ends: in \d s", page.read(".claim .verdict"))
 
     page.wait(lambda: page.read(".claim .badge") == "lease over")  # the game server forgot it
     page.browser.find_element(By.ID, "fetch").click()
@@ -244,7 +244,7 @@ def test_a_failed_report_is_seen_and_counted_and_sent_again(
     _, _, sends = page.read_state()
     assert sends == page.count_attempts("failed") + page.count_attempts("delivered")
     assert page.count_attempts("delivered") == 1
-    assert page.read(".badge") == f"delivered, {sends} sends"
+    assert page.read(".badge") == f"delivered · {sends} sends"
     assert page.read(".wrong") == ""
 
 
@@ -304,7 +304,7 @@ def test_votes_and_reports_are_seen_side_by_side(page: GamePage) -> None:
     page.press("reach")
     page.browser.find_element(By.LINK_TEXT, "Votes").click()
     page.wait(lambda: "Level 9" in page.read("#reports li"))
-    assert "delivered, 1 send" in page.read("#reports li")
+    assert "delivered · 1 send" in page.read("#reports li")
     assert page.measure_on_a_phone() == 360
 
 
