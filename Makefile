@@ -42,6 +42,7 @@ PAYS = $(addprefix tests/database/test_,database.py transactions.py migrating.py
 	tests/stories/test_under_fire.py tests/serving/test_logs.py tests/config/test_config.py tests/cli
 
 .PHONY: run test test-mysql test-lowest mutants lint lock translations bench bench-growth bench-rules bench-reports bench-pages \
+	bench-watched \
 	debian debian-bench mysql clean
 
 run: .venv/.for-run
@@ -106,6 +107,10 @@ bench-reports: .venv/.for-test debian
 # Every page of the dashboard at 2,000,000 votes; ARGS='--sides sqlite --folder DIR' fills a file once.
 bench-pages: .venv/.for-test debian
 	.venv/bin/python -m bench.pages $(ARGS)
+
+# What an open dashboard, a scrape, and counting at all cost votes.
+bench-watched: .venv/.for-test debian debian-bench
+	.venv/bin/python -m bench.watched $(ARGS)
 
 # A stamp is as old as the last install; setup.cfg says what to install.
 .venv/.for-run: setup.cfg requirements/run.txt | .venv
