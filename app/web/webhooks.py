@@ -32,7 +32,6 @@ USUAL = ("POST",)  # of a source that asks for no more
 
 
 @webhooks.post(f"{PREFIX}<source>", endpoint="receive")
-@webhooks.post(f"{PREFIX}<source>/", endpoint="receive_with_slash")
 def receive_anywhere(source: str) -> Response:
     """As Front does, for a source whose name is not plain."""
     return receive(current_app.extensions["guerdon"], source, "", request)
