@@ -18,7 +18,8 @@ from app.database.models import Report
 from app.guerdon import Guerdon
 from app.opening import open_guerdon
 from app.paying.claims import lease_claims
-from app.paying.settler import Settler
+from app.paying.settler import Settler, Work
+from app.porch.types import Event
 from app.reporting.store import begin_sends
 from tests.world.books import make_work
 from tests.world.servers import ROOT
@@ -78,6 +79,15 @@ def settle(
     return [[outcome.state for outcome in outcomes], tries]
 
 
+def settle_near(guerdon: Guerdon, id: str, nickname: str, occurred_at: int) -> Any:
+    """The outcome of a vote that earns nothing within an hour of another, and its tries."""
+    pay, tries = guerdon.settler._pay, count_tries(guerdon.settler)
+    vote = Event("echo", "server.vote", id, "1", nickname, occurred_at=occurred_at, not_within=3600)
+    [outcome] = guerdon.settler.settle([Work([vote])])
+    guerdon.settler._pay = pay  # type: ignore[method-assign]
+    return [outcome.state, tries]
+
+
 def count_tries(settler: Settler) -> "Counter[str]":
     """From now on, how often which conflict makes it try again."""
     tries: Counter[str] = Counter()
@@ -135,7 +145,16 @@ def take_migration_lock(guerdon: Guerdon) -> Any:
 
 DEEDS: dict[str, Any] = {
     deed.__name__: deed
-    for deed in (settle, repay, fold, take_waiting, take_reports, take_claims, take_migration_lock)
+    for deed in (
+        settle,
+        settle_near,
+        repay,
+        fold,
+        take_waiting,
+        take_reports,
+        take_claims,
+        take_migration_lock,
+    )
 }
 
 
