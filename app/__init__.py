@@ -6,8 +6,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.porch import PLACES
-
 if TYPE_CHECKING:
     from flask import Flask, Request, Response
 
@@ -69,6 +67,7 @@ if TYPE_CHECKING:
         read_json_object,
         read_reply,
         read_retry_after,
+        require_unicode,
     )
     from app.porch.json import dump_json, read_float
     from app.porch.kept_lines import KeptLines
@@ -233,6 +232,7 @@ __all__ = [
     "read_text",
     "read_time",
     "receive_until",
+    "require_unicode",
     "run_in_chunks",
     "shorten",
     "sign_lines",
@@ -267,6 +267,8 @@ if not TYPE_CHECKING:  # a type checker would take every name for one of ours
     def __getattr__(name: str) -> Any:
         """What the porch offers, from where it is."""
         if name in __all__:
+            from app.porch import PLACES  # noqa: PLC0415
+
             for place in PLACES:
                 module = import_module(place)
                 if hasattr(module, name):

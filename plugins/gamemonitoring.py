@@ -52,6 +52,7 @@ def read_delivery(source: str, request: "app.Request", settings: app.Settings) -
 
 def find_token(body: dict[str, Any], tokens: list[app.Secret]) -> str:
     """The name of the token whose HMAC-SHA256 over the fields is the signature (sheet, Signature)."""
+    app.require_unicode(body)
     texts = {key.encode(): write_value(key, value).encode() for key, value in body.items()}
     given = texts.pop(b"signature", b"").decode()
     signed = b"&".join(key + b"=" + texts[key] for key in sorted(texts))

@@ -49,15 +49,13 @@ def read_json_object(
         raise BadDelivery("the body is not a JSON object")
     if is_deep(body):
         raise BadDelivery("the body is nested too deeply")
-    if b"\\ud" in raw.lower() and not is_unicode(
-        write_out(body)
-    ):  # half a letter, which no text has
-        raise BadDelivery("the body is not valid Unicode")
     return body
 
 
-def write_out(body: dict[str, Any]) -> str:
-    return json.dumps(body, ensure_ascii=False, default=str)
+def require_unicode(body: dict[str, Any]) -> None:
+    """Raise BadDelivery where some text of it holds half a letter, which has no bytes to sign."""
+    if not is_unicode(json.dumps(body, ensure_ascii=False, default=str)):
+        raise BadDelivery("the body is not valid Unicode")
 
 
 def make_url(base: str, path: str = "", **query: str) -> str:

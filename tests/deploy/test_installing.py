@@ -51,9 +51,9 @@ def test_it_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert faults == []
     assert config.database.url == "mysql://guerdon:password@127.0.0.1/guerdon"
     assert len(config.api.keys[0].reveal()) == 48
-    assert list(judge_files(path, {})) == []
+    assert list(judge_files(config, {})) == []
     (secrets / "api_key").chmod(0o644)
-    [found] = judge_files(path, {})
+    [found] = judge_files(config, {})
     assert str(secrets / "api_key") in found.text
 
 

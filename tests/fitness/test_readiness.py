@@ -106,7 +106,7 @@ def test_a_user_that_may_only_read_is_not_ready_and_check_says_what_is_missing(
 
     assert fault.startswith("no INSERT, UPDATE, DELETE on guerdon_events, ")
     assert "our database user may not do that" in fault
-    guerdon._is_fit = True  # the right was taken away while it ran
+    guerdon._gate._is_open = True  # the right was taken away while it ran
     assert ask_ready(guerdon) == (
         503, "the database keeps no write: our database user may not do that",
     )  # fmt: skip

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from app import create_app, guerdon
+from app import create_app
 from app.database import opening as database
 from app.database import transactions
-from app.fitness import readiness
+from app.fitness import gate, readiness
 from app.guerdon import Guerdon
 from app.network.client import HttpResponse
 from app.opening import open_guerdon
@@ -289,7 +289,7 @@ def with_short_pauses() -> Iterator[None]:
     """How long an outage is waited for, and not looked at again: in seconds of the test's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "LOCK_PATIENCE", PATIENCE)
-        patch.setattr(guerdon, "INSPECTION_PAUSE", 0.005)
+        patch.setattr(gate, "PAUSE", 0.005)
         patch.setattr(transactions, "AWAY_PAUSE", 0.005)
         patch.setattr(readiness, "KEPT", 0)
         patch.setattr(readiness, "UNFIT_KEPT", 0)

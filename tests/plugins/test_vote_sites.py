@@ -375,8 +375,7 @@ def test_hostile_fields_are_refused_by_name(sites: Sites) -> None:
                 prefix = PRESETS[name].get("prefix", "")
                 request["headers"] = {PRESETS[name]["header"]: prefix + sign_body(raw)}
             status, reason = sites.call(**request)
-            named = "the body" if value == "\ud800" else field
-            assert (status, named in reason) == (400, True), (name, field, value, reason)
+            assert (status, field in reason) == (400, True), (name, field, value, reason)
     assert sites.books.waiting == {}
 
 

@@ -72,7 +72,7 @@ def test_what_is_told_again_is_passed_over(guerdon: Guerdon, site: PolledSite, c
     guerdon.poller.poll_due()
     assert pay_waiting(guerdon) == 2
     with guerdon.database.connection_context():
-        Poll.update(place="0", due_at=0).execute()
+        Poll.update(place="0", due_at=0).where(Poll.source == "polls").execute()
     site.add_votes("c")
     guerdon.poller.poll_due()
 
@@ -91,7 +91,7 @@ def test_a_site_that_fails_keeps_its_place_and_is_asked_again(
     clock.advance(121)
     guerdon.poller.poll_due()
     with guerdon.database.connection_context():
-        row = Poll.get()
+        row = Poll.get_by_id("polls")
     assert (row.place, row.reason) == ("1", "it is down for the night")
     assert row.due_at == clock.now + 7000
 
@@ -112,7 +112,7 @@ def test_what_no_plugin_should_return_moves_nothing(
     guerdon.poller.poll_due()
 
     with guerdon.database.connection_context():
-        row = Poll.get()
+        row = Poll.get_by_id("polls")
         assert (row.place, row.reason) == ("null", "the plugin failed: TypeError")
         assert not Waiting.select().exists()
 
@@ -135,7 +135,7 @@ def test_of_two_hosts_one_polls_and_of_two_polls_at_once_one_is_kept(
         assert pay_waiting(guerdon) == 3
         with guerdon.database.connection_context():
             assert Waiting.select().count() == 3
-            assert Poll.get().place == "3"
+            assert Poll.get_by_id("polls").place == "3"
     finally:
         other.close()
 
