@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from app.porch.commands import (
         ConsoleSchema,
+        ConsolesField,
         Dialect,
         judge_answer,
         judge_check,
@@ -137,6 +138,7 @@ __all__ = [
     "Command",
     "Connection",
     "ConsoleSchema",
+    "ConsolesField",
     "Database",
     "Delivery",
     "DeliveryError",

@@ -111,7 +111,9 @@ class Guerdon:
             database, fetcher, self.settler, self.inbox, announcer, unknown, self.erased
         )
         self.delivering = open_delivering(config, database, plugins, http, now, secrets)
-        self.receiver = Receiver(self.deliveries, self.require_fit_database, self.outbox.nudge)
+        self.receiver = Receiver(
+            database, self.deliveries, self.require_fit_database, self.outbox.nudge
+        )
         self.poller = Poller(database, plugins, http, now)
         self._open_for_operators()
         self.dispatcher = self._make_dispatcher(announcer)

@@ -17,7 +17,7 @@ from app.database.opening import Database, open_database
 from app.delivering.consoles import find_consoles
 from app.failpoints import FOLDER, list_crash_faults
 from app.guerdon import Guerdon
-from app.host.loading import load_plugins
+from app.host.loading import Plugins, load_plugins
 from app.logs import find_secrets, set_up_logs
 from app.network.client import Http
 from app.network.proxies import make_proxy, write_login
@@ -73,14 +73,8 @@ def open_guerdon(
     if url:
         config = replace(config, database=replace(config.database, url=url))
     faults += list_crash_faults(FOLDER)
-    plugins = rules = database = None
-    try:
-        plugins = load_plugins(config, {**make_built_in(bool(config.api.keys)), **beside})
-    except ConfigError as error:
-        faults += error.faults
-    if plugins:
-        faults += [f"{path}: {one}" for one in list_alert_faults(config.alerts, plugins)]
-        faults += [f"{path}: {one}" for one in find_consoles(plugins)[1]]
+    plugins = open_plugins(config, beside, faults)
+    rules = database = None
     try:
         rules = read_rules(config.rewards_file, plugins.kinds if plugins else None)
         if plugins:
@@ -91,15 +85,26 @@ def open_guerdon(
         database = open_database(config.database.url)
     except ConfigError as error:
         faults += [f"{path}: {fault}" for fault in error.faults]
-    if plugins:
-        config = replace(config, players=replace(config.players, source_columns=plugins.id_columns))
     if faults or plugins is None or rules is None or database is None:
         raise ConfigError(faults)
+    config = replace(config, players=replace(config.players, source_columns=plugins.id_columns))
     secrets = [*list_secrets(config), *find_secrets(plugins.settings)]
     set_up_logs(secrets)
     http = http or open_network(config.network)
     clock = make_clock(now) if now else open_clock(database)
     return Guerdon(config, plugins, rules, database, clock, http, secrets)
+
+
+def open_plugins(config: Config, beside: Mapping[str, Any], faults: list[str]) -> Plugins | None:
+    """The plugins of a config; what is wrong with them, and with what they are for, is added to `faults`."""
+    try:
+        plugins = load_plugins(config, {**make_built_in(bool(config.api.keys)), **beside})
+    except ConfigError as error:
+        faults += error.faults
+        return None
+    told = [*list_alert_faults(config.alerts, plugins), *find_consoles(plugins)[1]]
+    faults += [f"{config.path}: {one}" for one in told]
+    return plugins
 
 
 def open_clock(database: Database) -> Clock:

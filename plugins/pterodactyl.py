@@ -41,12 +41,7 @@ class Server(app.ConsoleSchema):
 
 
 class Section(Schema):
-    servers = fields.Dict(
-        keys=fields.String(validate=validate.Regexp(r"^[A-Za-z0-9_.-]{1,32}\Z")),
-        values=fields.Nested(Server),
-        required=True,
-        validate=validate.Length(1),
-    )
+    servers = app.ConsolesField(Server)
 
 
 @hookimpl

@@ -72,12 +72,7 @@ class Console(app.ConsoleSchema):
 
 
 class Section(Schema):
-    servers = fields.Dict(
-        keys=fields.String(validate=validate.Regexp(r"^[A-Za-z0-9_.-]{1,32}\Z")),
-        values=fields.Nested(Console),
-        required=True,
-        validate=validate.Length(1),
-    )
+    servers = app.ConsolesField(Console)
 
 
 def choose(section: Any) -> Dialect:

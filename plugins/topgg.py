@@ -15,9 +15,7 @@ from app import BadDelivery, BadSignature, Delivery, Event, hookimpl
 NAME, VOTE = "topgg", "server.vote"
 LARGEST = 65536  # bytes
 SIGNATURE = re.compile(r"t=(\d{1,15}),v1=([0-9a-f]{64})")
-COOLDOWN = (
-    6 * 3600
-)  # seconds: longer than all re-sends of a v0 vote, shorter than until the next one
+COOLDOWN = 6 * 3600  # seconds: longer than it is sent again, shorter than until the next vote
 
 
 class Section(Schema):

@@ -1,7 +1,7 @@
 """Votifier: Minecraft's lists connect to a port, by v1 (RSA) or NuVotifier's v2 (HMAC), or post v2 over HTTP.
 
 v1 is as the wiki of vexsoftware/votifier has it, v2 as NuVotifier's code; the form over HTTP is that of
-Hyvote's README. A v1 vote is as secret as the *public* key: keep that from strangers, or say who may send.
+Hyvote's README. Whoever has the *public* key can make a v1 vote, of any time: so it counts when it comes.
 """
 
 import base64
@@ -18,7 +18,7 @@ from app import BadDelivery, BadSignature, Delivery, Event, hookimpl
 
 NAME, VOTE = "votifier", "server.vote"
 FIELDS = ("serviceName", "username", "address", "timestamp")
-LIMIT = 4096  # bytes of a vote
+LIMIT, V1 = 4096, "v1 public key"  # bytes of a vote; what stands for a token's name
 
 
 class Section(Schema):
@@ -95,7 +95,7 @@ def read_v1(block: bytes, sender: str, section: Any) -> Delivery:
     vote = app.read_lines(app.decrypt_rsa(section["private_key"], block))
     if not vote:
         raise BadSignature("what the private key makes of it is no vote")
-    return make_delivery(vote, "v1")
+    return make_delivery(vote, V1)
 
 
 def make_delivery(vote: Any, token: str) -> Delivery:
@@ -139,7 +139,8 @@ def fetch_events(delivery: Delivery, settings: app.Settings) -> list[Event] | No
     if delivery.source != NAME:
         return None
     vote, section = delivery.data, settings[NAME]
-    at, facts = app.guess_time(vote["timestamp"]), {"site": vote["site"]}
+    at = None if delivery.token == V1 else app.guess_time(vote["timestamp"])
+    facts = {"site": vote["site"]}
     event = Event(NAME, VOTE, delivery.id, section["server"], vote["nickname"], "", at, facts,
                   not_within=section["cooldown"], site=vote["site"])  # fmt: skip
     return [event]

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, validate
 
 import app
 from app import ClaimPlan, ClaimResult, Dialect, GameServer, QueuedClaim, Settings, hookimpl
@@ -40,12 +40,7 @@ class Console(app.ConsoleSchema):
 
 
 class Section(Schema):
-    servers = fields.Dict(
-        keys=fields.String(validate=validate.Regexp(r"^[A-Za-z0-9_.-]{1,32}\Z")),
-        values=fields.Nested(Console),
-        required=True,
-        validate=validate.Length(1),
-    )
+    servers = app.ConsolesField(Console)
 
 
 @hookimpl

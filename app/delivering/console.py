@@ -33,10 +33,7 @@ DUTY = 15_000  # ms for which one process has a console to itself, unless it say
 LOOK_EVERY = 5.0  # seconds between looks at who waits, what is late, and what is unknown
 EACH = 16  # claims leased for each connection
 MARGIN = 5.0  # seconds of a send's lease that are left to note its end
-SHORTEST_WAIT, LONGEST_WAIT = (
-    60_000,
-    3_600_000,
-)  # ms until a player is tried again who was not there
+SHORTEST_WAIT, LONGEST_WAIT = 60_000, 3_600_000  # ms until one who was not there is tried again
 
 
 @dataclass(slots=True)
@@ -66,6 +63,7 @@ class Console:
         self.name = describe(server)
         self.is_busy = False
         self._server = server
+        self._database = database
         self._courier = courier
         self._notes = notes
         self._now = now
@@ -176,10 +174,15 @@ class Console:
     def _run(self, one_round: Round) -> None:
         """As many at once as there are connections."""
         count = min(self._server.connections, one_round.tasks.qsize())
-        futures = [self._pool.submit(self._work, one_round) for _ in range(count)]
+        futures = [self._pool.submit(self._work_apart, one_round) for _ in range(count)]
         for future in futures:
             if (error := future.exception()) is not None:
                 self._log.error("claims not noted", exc_info=error)  # they are unknown soon
+
+    def _work_apart(self, one_round: Round) -> None:
+        """In a thread of the pool: what a plugin's hook opens in it does not stay taken."""
+        with self._database.give_back():
+            self._work(one_round)
 
     def _work(self, one_round: Round) -> None:
         """One connection's share: each end is noted with the next beginning, in one commit."""

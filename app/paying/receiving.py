@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
+from app.database.opening import Database
 from app.failpoints import reach
 from app.paying.accepting import Deliveries
 from app.paying.ledger import LONGEST, judge_text
@@ -31,11 +32,13 @@ class Receiver:
 
     def __init__(
         self,
+        database: Database,
         deliveries: Deliveries,
         require_fit_database: Callable[[], None],
         nudge: Callable[[], None],
     ) -> None:
         """`require_fit_database` raises DatabaseUnavailable; `nudge` has reports sent soon."""
+        self._database = database
         self._deliveries = deliveries
         self._require_fit_database = require_fit_database
         self._nudge = nudge
@@ -48,7 +51,12 @@ class Receiver:
         for delivery in deliveries:
             check_delivery(delivery)
         with ThreadPoolExecutor(AT_ONCE, "receiving") as pool:
-            return list(pool.map(self._receive, deliveries))
+            return list(pool.map(self._receive_apart, deliveries))
+
+    def _receive_apart(self, delivery: Delivery) -> Outcome:
+        """In a thread of its own: what a plugin's hook opened in it goes back to the pool."""
+        with self._database.give_back():
+            return self._receive(delivery)
 
     def receive(self, delivery: Delivery) -> Outcome:
         """Pay or keep what a source delivers.

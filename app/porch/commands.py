@@ -81,6 +81,16 @@ class ConsoleSchema(PolicySchema):
     )
 
 
+class ConsolesField(fields.Dict):
+    """The table of a plugin's consoles, `servers.NAME`, each a table of `schema`; there has to be one."""
+
+    def __init__(self, schema: type[Schema]) -> None:
+        super().__init__(
+            fields.String(validate=NAME), fields.Nested(schema), required=True,
+            validate=validate.Length(min=1),
+        )  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """How a game's console speaks. Of its patterns one kind has to match an answer, and no other."""

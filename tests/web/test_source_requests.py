@@ -186,3 +186,41 @@ def test_a_sender_is_who_is_connected_or_whom_a_trusted_proxy_names(
     response = client.get(f"/webhooks/pings/from/{rest}?name=Ann", headers=headers)
 
     assert response.status_code == status, response.text
+
+
+READS = """
+    from peewee import AutoField, Model
+    from app import Delivery, Event, hookimpl
+
+    class Seen(Model):
+        id = AutoField()
+
+    @hookimpl
+    def plugin_models():
+        return [Seen]
+
+    @hookimpl
+    def read_delivery(source, request):
+        if source == "reads":
+            return [Delivery("reads", "ping", f"{n}") for n in range(int(request.args["n"]))]
+
+    @hookimpl
+    def fetch_events(delivery):
+        if delivery.source == "reads":
+            Seen.select().count()  # opens a connection, in whatever thread this is
+            return [Event("reads", "ping", delivery.id, "1", "Ann")]
+"""
+
+
+def test_what_hooks_open_for_several_deliveries_goes_back_to_the_pool(
+    add_plugin: Any, open_service: Any
+) -> None:
+    guerdon = open_service(REWARDS, add_plugin(READS, "reads"))
+    add_player(guerdon, "Ann")
+    client = create_app(guerdon).test_client()
+    pool, taken = guerdon.database.pool, []
+    for number in range(2, 8):
+        assert client.post(f"/webhooks/reads?n={number}").status_code == 204
+        taken.append(pool.count_taken())
+
+    assert max(taken) <= 2, "the looking and the settling thread keep theirs"
