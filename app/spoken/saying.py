@@ -4,32 +4,28 @@ So the chapters that pay know nothing of languages. What is not known stays as i
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 from flask_babel import format_datetime, get_locale, gettext
 
-from app.spoken.sentences import SENTENCES
+from app.spoken.knowing import GAP, find_sentence
 
-GAP = re.compile(r"\{(\w+)\}")
+SPOKEN = ("why", "limit", "remedy", "command")  # gaps that a sentence fills
+LISTED = (
+    "weekdays",
+    "value",
+    "server",
+    "source",
+    "mark",
+)  # gaps that some words fill: "a, b and c"
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 DAY = re.compile(r"(?:[A-Z][a-z]+day )?\d{1,2} [A-Z][a-z]+ \d{4}")
 MONTH = re.compile(r"[A-Z][a-z]+ \d{4}")
 ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)")
+# Between gifts, not within their parentheses.
+OUTSIDE = re.compile(r"(?:, | and | or )(?![^()]*\))")
 LONGEST = 2_000  # characters of a sentence that is looked at
 DEEPEST = 6  # sentences in sentences
-
-
-def compile_sentence(sentence: str) -> re.Pattern[str]:
-    """What a sentence looks like once its gaps are filled; a gap is never empty."""
-    parts = GAP.split(sentence)
-    said = [f"(?P<{one}>.+?)" if at % 2 else re.escape(one) for at, one in enumerate(parts)]
-    return re.compile("".join(said), re.DOTALL)
-
-
-# The one with the most words first: it says most about what was meant.
-KNOWN = sorted(
-    ((compile_sentence(one), one) for one in SENTENCES),
-    key=lambda known: -len(GAP.sub("", known[1])),
-)
 
 
 def say(sentence: object, depth: int = 0) -> str:
@@ -38,9 +34,9 @@ def say(sentence: object, depth: int = 0) -> str:
     locale = get_locale()
     if locale is None or locale.language == "en" or len(text) > LONGEST or depth > DEEPEST:
         return text
-    for pattern, known in KNOWN:
-        if found := pattern.fullmatch(text):
-            return fill(gettext(known), found.groupdict(), depth)
+    if found := find_sentence(text):
+        known, values = found
+        return fill(gettext(known), values, depth)
     return say_day(text)
 
 
@@ -51,14 +47,56 @@ def fill(sentence: str, values: dict[str, str], depth: int) -> str:
 
 
 def say_gap(name: str, value: str, depth: int) -> str:
-    """What fills a gap: a sentence itself (`why`), some of them (`parts`), a time, or what somebody wrote."""
-    if name in ("why", "limit"):
+    """What fills a gap: a sentence itself, some of them, a list of words, a time, or what somebody wrote."""
+    if name in SPOKEN:
         return say(value, depth + 1)
     if name == "parts":
-        return str(gettext(", ")).join(say(part, depth + 1) for part in value.split(", "))
-    if name == "mark":
-        return ORDINAL.sub(r"\1", value)
+        return str(gettext(", ")).join(say(part, depth + 1) for part in split_parts(value))
+    if name == "works":
+        return str(gettext("; ")).join(say_work(one, depth) for one in value.split("; "))
+    if name in ("gifts", "lots"):
+        gifts = OUTSIDE.split(value)
+        return str(gettext(" and ")).join(say(one, depth + 1) for one in gifts)
+    if name in LISTED:
+        return say_list(ORDINAL.sub(r"\1", value) if name == "mark" else value, depth)
     return say_day(value) if name in ("when", "period") else value
+
+
+def split_parts(text: str) -> list[str]:
+    """The sentences of a text, which stand between commas; one with a comma in it is put together again."""
+    parts: list[str] = []
+    for piece in text.split(", "):
+        if parts and find_sentence(piece) is None:
+            parts[-1] += f", {piece}"
+        else:
+            parts.append(piece)
+    return parts
+
+
+def say_work(text: str, depth: int) -> str:
+    """A sentence, or one with its reason after a colon."""
+    if find_sentence(text):
+        return say(text, depth + 1)
+    work, _, why = text.partition(": ")
+    parts = filter(None, [say(work, depth + 1), say(why, depth + 1)])
+    return str(gettext(": ")).join(parts)
+
+
+def say_list(text: str, depth: int) -> str:
+    """Words as "a, b or c", the names of days among them, or a sentence about a number."""
+    if find_sentence(text):
+        return say(text, depth + 1)
+    words = [say_weekday(word) for word in re.split(r", | (?:and|or) ", text)]
+    return str(gettext(" or ") if " or " in text else gettext(" and ")).join(words)
+
+
+def say_weekday(word: str) -> str:
+    """The day of this English name as the language has it; any other word as it is."""
+    if word.capitalize() not in WEEKDAYS:
+        return word
+    # The 5th of January 1970 was a Monday.
+    day = datetime(1970, 1, 5 + WEEKDAYS.index(word.capitalize()), tzinfo=UTC)
+    return str(format_datetime(day, "EEEE", rebase=False))
 
 
 def say_day(text: str) -> str:

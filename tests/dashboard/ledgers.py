@@ -46,7 +46,7 @@ def write_small(guerdon: Guerdon) -> Ledger:
     with guerdon.database.connection_context():
         return Writer(guerdon).write(
             "Bob", "v{}", "server.vote", "gold", "every vote", "g123",
-            "there is no player 'Robert'", '{"code": 0, "message": "ok"}',
+            "no player is called Robert", '{"code": 0, "message": "ok"}', "Robert said so",
         )  # fmt: skip
 
 
@@ -69,12 +69,14 @@ class Writer:
     def __init__(self, guerdon: Guerdon) -> None:
         self._guerdon = guerdon
         self._now = guerdon.now()
+        self._written = ""
 
     def write(
         self, player: str, event: str, type: str, kind: str, rule: str, reporter: str, why: str,
-        answer: str,
+        answer: str, written: str = "",
     ) -> Ledger:  # fmt: skip
-        """Rows in every table; `event` has a place for a number."""
+        """Rows in every table; `event` has a place for a number; `written` is what persons wrote."""
+        self._written = written or why
         found = self._guerdon.find_player(player) if player != LONG else None
         key = str(found.key) if found else "nobody"
         rows = [self._settle(number_id(event, n), type, player, key, kind, rule)
@@ -87,8 +89,9 @@ class Writer:
         for state in (BoxState.READY, BoxState.DONE, "unknown", "refused"):
             Claim.insert(
                 server_id=kind, player_id=key, nickname=player, event_type=type, event_id=stuck[0],
-                payload=json.dumps({"give": why, "to": player}), state=state, lease_token="", lease_until=0,
-                takes=0, created_at=self._now - MINUTE, done_at=self._now if state == "done" else None,
+                payload=json.dumps({"give": self._written, "to": player}), state=state, lease_token="",
+                lease_until=0, takes=0, created_at=self._now - MINUTE,
+                done_at=self._now if state == "done" else None,
                 sends=2, sent_at=self._now - MINUTE, console="rcon/survival", last_error=why[:500],
                 answer=answer,
             ).execute()  # fmt: skip
@@ -103,11 +106,12 @@ class Writer:
         """One that is over, a plan of anna's, and one that is half done, and not ours."""
         about = str(EventFilter(EventState.DEAD, type))
         times = {"oldest": self._now - 60 * MINUTE, "ceiling": 3}
-        over = write_act(why[:200], why[:32], why, self._now, why[:500], number=3, done=2,
+        person, reason = self._written[:200], self._written[:500]
+        over = write_act(person, self._written[:32], self._written, self._now, reason, number=3, done=2,
                          error=why[:500], ended_at=self._now, **times)  # fmt: skip
         acts = self._guerdon.acts
-        plan = acts.plan_act(ReportFilter(ReportState.DEAD, reporter), "anna", why[:500]).id
-        running = write_act(why[:200], RETRY_EVENTS, about, self._now, why[:500], number=1000, done=390,
+        plan = acts.plan_act(ReportFilter(ReportState.DEAD, reporter), "anna", reason).id
+        running = write_act(person, RETRY_EVENTS, about, self._now, reason, number=1000, done=390,
                             state=BEGUN, place=2, **times)  # fmt: skip
         return [over, plan, running]
 
@@ -123,8 +127,13 @@ class Writer:
 
     def _compare(self, type: str, event: str, person: str, why: str) -> int:
         """Comparisons with a site's list, in each state; the one that found something."""
-        vote = {"type": type, "id": number_id(event, 0), "server_id": why, "occurred_at": self._now}
-        found = {"missing": [vote], "differs": [{**vote, "how": why}], "unknown": [vote]}
+        vote = {
+            "type": type,
+            "id": number_id(event, 0),
+            "server_id": self._written,
+            "occurred_at": self._now,
+        }
+        found = {"missing": [vote], "differs": [{**vote, "how": self._written}], "unknown": [vote]}
         usual: dict[str, Any] = {
             "source": "gamemonitoring", "person": person[:255], "begun_at": self._now - MINUTE,
             "since": self._now - 60 * MINUTE, "lease_until": self._now, "holder": "", "reason": "",

@@ -49,7 +49,7 @@ def test_who_may_only_look_sees_and_decides_nothing(
 ) -> None:
     sign_in(client, "luke")
     shown = client.get("/claims").text
-    assert "there is no player" in shown
+    assert "no player is called" in shown
     assert ACT not in shown
 
     answer = send(client, "/", ACT, {"id": str(claim.id), "verdict": "given"})

@@ -33,7 +33,7 @@ def test_it_works(client: Any, guerdon: Guerdon, clock: Clock) -> None:
         Report.update(key="GuerdonReportsDied/1/0/a/b").where(Report.kind == "alert").execute()
     page = client.get("/alarms").text
     assert "2 alarms have fired." in page
-    assert "there is no player" in page
+    assert "no player is called" in page
     assert "firing" in page
     assert "seems over" in page
     assert ">a/b<" in page

@@ -8,7 +8,7 @@ import requests
 from selenium.webdriver.common.by import By
 
 from tests.dashboard.looking import AXE
-from tests.dashboard.test_languages import IN_CHINESE, SENTENCE, Words, read_language
+from tests.dashboard.test_languages import DATA, IN_CHINESE, SENTENCE, Words, read_language
 from tests.world.browsing import Page, Running, open_chromium, run_guerdon
 
 PAGES = ("/", "/programme", "/game", "/framed", "/framed/game")
@@ -63,7 +63,7 @@ def test_it_works(running: Running) -> None:
 def test_a_page_in_chinese_has_no_english_sentence(running: Running, path: str) -> None:
     page = read(running, path, **IN_CHINESE)
 
-    said = Words(page).said + re.findall(rf'(?:{"|".join(OURS)})="([^"]*)"', page)
+    said = Words(page, (*DATA, "bdi")).said + re.findall(rf'(?:{"|".join(OURS)})="([^"]*)"', page)
     assert any("一" <= sign <= "鿿" for text in said for sign in text)
     assert [text for text in said if SENTENCE.search(GIVEN.sub("", text))] == []
 
