@@ -8,8 +8,8 @@ import click
 
 from app.cli.context import open_configured
 from app.doctor.examining import list_findings
-from app.doctor.findings import Check, Finding, Level, fail
-from app.playground.own_signature import check_signature
+from app.doctor.findings import Finding, Level, fail
+from app.own_signature import CHECK
 from app.porch.errors import ConfigError
 from app.terminal import tell
 
@@ -22,7 +22,7 @@ def examine(as_json: bool) -> None:
     Exits with 1 for a fault.
     """
     try:
-        findings = list_findings(open_configured(), [Check("signature", check_signature)])
+        findings = list_findings(open_configured(), [CHECK])
     except ConfigError as error:
         findings = [
             fail("config", fault, "mend that, then: guerdon check") for fault in error.faults

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from app.cli.context import open_configured
+from app.own_signature import find_token, sign_fields
 from app.playground.processes import format_address
-from app.playground.trigger import ask_playground, find_token, send_test, sign_fields
+from app.playground.trigger import ask_playground, send_test
 from app.porch.errors import GuerdonError
 from app.terminal import tell
 

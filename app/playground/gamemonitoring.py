@@ -1,11 +1,5 @@
-"""A stand-in for GAMEMONITORING: it has votes, signs deliveries, lists votes, and answers GET /votes/<id>.
+"""A stand-in for GAMEMONITORING: it has votes, signs deliveries, lists votes, and answers GET /votes/<id>."""
 
-The signing is written from the platform's documents and shares nothing with our plugin, so that
-one does not hide the other's mistake.
-"""
-
-import hashlib
-import hmac
 import json
 import threading
 import time
@@ -15,6 +9,8 @@ from collections import OrderedDict
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
+
+from app.own_signature import sign
 
 VOTES_KEPT = 1000
 PAGE = 50  # votes of the list
@@ -76,16 +72,6 @@ class Platform:
     def fails_until(self) -> float:
         """When GET /votes answers again, in seconds since the epoch; 0 when it does."""
         return self._fails_until if self._fails_until > time.time() else 0.0
-
-
-def sign(fields: dict[str, Any], token: str) -> str:
-    """HMAC-SHA256 over `key=value&...`, sorted by key, booleans in small letters; as hex."""
-    texts = {
-        key: str(value).lower() if value in (True, False) else value
-        for key, value in fields.items()
-    }
-    signed = "&".join(f"{key}={texts[key]}" for key in sorted(texts))
-    return hmac.new(token.encode(), signed.encode(), hashlib.sha256).hexdigest()
 
 
 def number_user(nickname: str) -> int:

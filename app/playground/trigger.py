@@ -9,18 +9,18 @@ import requests
 from flask import Blueprint, Response, abort, jsonify, request
 
 from app.guerdon import Guerdon
+from app.own_signature import find_token
 from app.playground import words
 from app.playground.actions import Playground
 from app.playground.choice import LONGEST_NICKNAME, Choice
 from app.playground.courier import DELIVERY_PATIENCE, Courier, Reply, open_session
-from app.playground.gamemonitoring import Platform, sign
+from app.playground.gamemonitoring import Platform
 from app.playground.journal import Entry, is_open
 from app.porch.errors import GuerdonError
 
 PATH = "/trigger"
 PATIENCE = 3.0  # seconds for a vote to be settled
 LONGEST_NUMBER = 18  # digits of a server's
-SCALARS = (str, bool, int)
 LIVE = {
     0: "no answer: is that its address?",
     204: "the signature is right, and it is up; a test pays nothing",
@@ -28,24 +28,6 @@ LIVE = {
     404: "nothing takes votes there",
     503: "it is up, but cannot pay now",
 }
-
-
-def find_token(guerdon: Guerdon) -> str:
-    """The first token of the platform's section. Raises GuerdonError where there is none."""
-    section = guerdon.plugins.settings.get("gamemonitoring")
-    if section is None:
-        raise GuerdonError(f"{guerdon.config.path} has no section [plugins.gamemonitoring]")
-    return str(section["tokens"][0].reveal())
-
-
-def sign_fields(fields: Any, token: str) -> str:
-    """A delivery's fields with their signature, as JSON. Raises GuerdonError for what cannot be signed."""
-    if not isinstance(fields, dict):
-        raise GuerdonError("what is signed is a JSON object")
-    plain = {key: value for key, value in fields.items() if key != "signature"}
-    if odd := next((key for key, value in plain.items() if not isinstance(value, SCALARS)), None):
-        raise GuerdonError(f"{odd}: only texts, whole numbers, true and false can be signed")
-    return json.dumps({**plain, "signature": sign(plain, token)})
 
 
 def build_trigger(playground: Playground) -> Blueprint:

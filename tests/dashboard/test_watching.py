@@ -13,6 +13,7 @@ from app.testing.vote_api import VoteApi, answer
 from app.testing.waiting import PATIENCE, wait_until
 from tests.dashboard.ledgers import write_small
 from tests.dashboard.test_access import sign_in
+from tests.dashboard.test_languages import IN_CHINESE, SENTENCE, Words
 from tests.world.running_dashboards import USERS
 
 pytestmark = [
@@ -69,6 +70,11 @@ def test_what_hangs_does_not_hang_the_page(
     wait_until(lambda: "host of gamemonitoring" in read(Part="live"))
     page = read()
     assert "What to do:" in page
+    assert "a signed test delivery is believed, a forged one is not" in page
+    in_english = [
+        text for text in Words(read(**IN_CHINESE)).said if SENTENCE.search(text) and text.isascii()
+    ]
+    assert [text for text in in_english if not text.startswith("SQLite ")] == []
     assert page.index(">warning<") < page.index(">well<")
 
     began.clear()

@@ -24,8 +24,8 @@ from app.doctor.findings import Check, Finding, Level, run_checks, say_ok
 from app.doctor.secrets import KNOWN, judge_values
 from app.guerdon import Guerdon
 from app.opening import open_guerdon
+from app.own_signature import check_signature, is_believed
 from app.playground import sections, webhook
-from app.playground.own_signature import check_signature, is_believed
 from app.porch.fields import Secret
 from app.testing.deliveries import API_KEY, TOKEN, post_vote
 from app.testing.gunicorn import Gunicorn

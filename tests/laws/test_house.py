@@ -16,7 +16,8 @@ from app.porch import hookspecs
 from tests.conftest import FIRST, ON_MYSQL
 from tests.world.servers import ROOT
 
-STAND_INS = ("app.playground", "app.testing")  # they play platforms, and start servers to speak to
+# They play platforms, and start servers to speak to; the last signs as one does.
+STAND_INS = ("app.playground", "app.testing", "app.own_signature")
 PLATFORMS = ("gamemonitoring", "sud", "g123")
 NETWORK = {"asyncio", "ftplib", "http", "smtplib", "socket", "ssl", "subprocess", "urllib"}
 LONGEST = 300  # lines of a file of app/, all of them, but for hookspecs

@@ -16,7 +16,8 @@ from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from app.playground.gamemonitoring import Platform, build_vote_api, sign
+from app.own_signature import sign
+from app.playground.gamemonitoring import Platform, build_vote_api
 from app.playground.processes import format_address, is_loopback, split_bind
 from app.porch.errors import GuerdonError
 from app.testing.waiting import PATIENCE, wait_until

@@ -8,6 +8,7 @@ from app.dashboard.errands import Errand, get_errands
 from app.dashboard.frame import get_guerdon, is_part, look
 from app.doctor.examining import list_findings
 from app.doctor.findings import Finding, Level
+from app.own_signature import CHECK
 from app.porch.errors import GuerdonError
 
 NAME = "doctor"
@@ -36,7 +37,7 @@ def begin(before: Errand | None) -> Errand | None:
 
     def work(errand: Errand) -> list[Finding]:
         errand.result = before.result if before else None
-        return list_findings(guerdon)
+        return list_findings(guerdon, [CHECK])
 
     try:
         return get_errands().begin(NAME, work)
