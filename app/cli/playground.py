@@ -17,6 +17,7 @@ from app.config.reading import read_config
 from app.guerdon import Guerdon
 from app.opening import open_guerdon
 from app.playground.actions import list_targets
+from app.playground.console import GameConsole, open_console
 from app.playground.own_database import make_database
 from app.playground.page import build_playground
 from app.playground.players import DEMO_PLAYERS
@@ -31,6 +32,8 @@ from app.playground.processes import (
 )
 from app.playground.reloading import Reloading
 from app.playground.sections import DEMO_PASSWORD, DEMO_USER, SECRETS, write_config
+from app.playground.site_sections import choose_ports, list_consoles_elsewhere
+from app.playground.sites import Operators
 from app.playground.stage import Stage
 from app.porch.errors import ConfigError, GuerdonError
 from app.terminal import tell
@@ -41,6 +44,7 @@ WELCOME = """
     {playground}
 
   Service     {service}
+  Vote sites  top.gg, Votifier, a pingback, and a game's console: {playground}/sites
   Reports     of levels and rounds: {playground}/game
   Dashboard   {dashboard}, as {demo_user} with the password {demo_password}
   Programme   streaks, parties, rankings, with a clock to turn: {playground}/programme
@@ -63,7 +67,13 @@ def playground() -> None:
     guerdon = open_configured()
     require_harmless(guerdon, format_address(bind))
     stage = Stage(guerdon.config.path, guerdon.rules)
-    app = build_playground(guerdon, service, format_address(bind), stage)
+    opened = open_console(guerdon, DEMO_PLAYERS)
+    dashboard = format_address(os.environ["GUERDON_DASHBOARD_BIND"])
+    operators = Operators(
+        dashboard, f"GUERDON_CONFIG={shorten_path(guerdon.config.path)} {find_command()}"
+    )
+    console = opened[0] if opened else GameConsole("")
+    app = build_playground(guerdon, service, format_address(bind), stage, console, operators)
     server = make_server(host, port, app, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     tell(f"the playground is at {format_address(bind)}; it delivers to {service}")
@@ -72,6 +82,8 @@ def playground() -> None:
     server.shutdown()
     server.server_close()
     stage.close()
+    if opened:
+        opened[1].stop()
 
 
 @click.command()
@@ -87,7 +99,8 @@ def run(is_reloading: bool) -> None:
     load_environment(find_config())  # ours are set already
     yours, _ = read_config(find_config())  # its faults are told where the copy is opened
     database = make_database(yours.database.url)
-    config = write_config(yours, format_address(bind), database)
+    ports = choose_ports()
+    config = write_config(yours, format_address(bind), database, ports=ports)
     add_demo_players(yours.path, config)
     key = os.environ["GUERDON_API_KEY"]
     welcome = WELCOME.format(
@@ -108,7 +121,7 @@ def run(is_reloading: bool) -> None:
     if not is_reloading:
         run_together(all_three, answering, welcome)
         return
-    reloading = Reloading(yours, config, format_address(bind))
+    reloading = Reloading(yours, config, format_address(bind), ports)
     run_together(all_three, answering, welcome, reloading.look)
     reloading.stop()
 
@@ -120,8 +133,8 @@ def require_harmless(guerdon: Guerdon, own_address: str) -> None:
         reason = f"pays into your table {guerdon.config.players.table}"
     elif targets:
         reason = f"reports to {targets[0]}"
-    elif guerdon.delivering.consoles:
-        reason = f"delivers claims to the console {guerdon.delivering.names[0]}"
+    elif elsewhere := list_consoles_elsewhere(guerdon):
+        reason = f"delivers claims to the console {elsewhere[0]}"
     else:
         return
     raise GuerdonError(
@@ -146,9 +159,9 @@ def add_demo_players(source: Path, config: Path) -> None:
 
 def find_command() -> str:
     """`guerdon` as one would type it here: a .venv need not be activated."""
-    started = Path(sys.argv[0]).absolute()
-    is_known = shutil.which("guerdon") or started.name != "guerdon"
-    return "guerdon" if is_known else str(shorten_path(started))
+    beside = Path(sys.executable).absolute().with_name("guerdon")
+    is_known = shutil.which("guerdon") or not beside.exists()
+    return "guerdon" if is_known else str(shorten_path(beside))
 
 
 def prepare_environment() -> tuple[str, str]:

@@ -112,7 +112,7 @@ class Dispatcher:
     """Whether workers serve inbox, outbox and consoles too, or `guerdon dispatch` alone."""
 
     in_workers: bool = True
-    consoles: bool = True  # whether claims are delivered to them at all
+    consoles: bool | tuple[str, ...] = True  # whether claims are delivered; or to whose, by plugin
 
 
 @dataclass(frozen=True)
@@ -227,10 +227,20 @@ class OutboxSchema(SectionSchema):
     at_once = fields.Integer(strict=True, validate=validate.Range(min=1, max=1000))
 
 
+class ChosenField(fields.Field[bool | tuple[str, ...]]):
+    """Whether at all, or a list of plugins for which."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> bool | tuple[str, ...]:
+        is_list = isinstance(value, list) and all(isinstance(one, str) and one for one in value)
+        if not is_list and not isinstance(value, bool):
+            raise ValidationError('must be true, false, or a list of plugins, as ["rcon"]')
+        return value if isinstance(value, bool) else tuple(value)
+
+
 class DispatcherSchema(SectionSchema):
     makes = Dispatcher
     in_workers = fields.Boolean(truthy={True}, falsy={False})
-    consoles = fields.Boolean(truthy={True}, falsy={False})
+    consoles = ChosenField()
 
 
 class NetworkSchema(SectionSchema):

@@ -117,6 +117,11 @@ def open_delivering(
     config: Config, database: Database, plugins: Plugins, http: Http, now: Clock,
     secrets: Iterable[Secret],
 ) -> Delivering:  # fmt: skip
-    """That of a config: to the consoles of its plugins, or to none where it says so."""
-    servers = find_consoles(plugins)[0] if config.dispatcher.consoles else []
+    """That of a config: to the consoles of its plugins, or to none, or some, where it says so."""
+    chosen = config.dispatcher.consoles
+    servers = [
+        one
+        for one in find_consoles(plugins)[0]
+        if chosen is True or (chosen and one.plugin in chosen)
+    ]
     return Delivering(database, plugins, servers, http, now, secrets)

@@ -47,7 +47,11 @@ class Courier:
 
     def deliver(self, body: bytes) -> Reply:
         """POST a delivery to the webhook."""
-        return self._post("webhooks/gamemonitoring", body, {}, LONGEST_TEXT)
+        return self.post("webhooks/gamemonitoring", body, {})
+
+    def post(self, path: str, body: bytes, headers: dict[str, str]) -> Reply:
+        """POST to Guerdon as somebody who has no key to it: JSON, unless the headers say else."""
+        return self._post(path, body, headers, LONGEST_TEXT)
 
     def tell(self, type: str, body: bytes) -> Reply:
         """POST an event of a game server, and wait a little for the platform's reply."""

@@ -10,6 +10,7 @@ from app.languages import add_languages
 from app.playground import words
 from app.playground.actions import Playground
 from app.playground.choice import SERVERS, Choice, go_back, read_choice
+from app.playground.console import GameConsole
 from app.playground.elsewhere import build_elsewhere
 from app.playground.framed import build_framed
 from app.playground.g123 import build_g123
@@ -20,6 +21,7 @@ from app.playground.language import build_language
 from app.playground.players import DEMO_PLAYERS
 from app.playground.programme import build_programme
 from app.playground.reconciling import COUNTS, Reconciling, build_reconciling
+from app.playground.sites import NOBODY, Operators, build_sites
 from app.playground.stage import Stage
 from app.playground.sud import build_app_server
 from app.playground.trigger import build_trigger
@@ -28,7 +30,7 @@ from app.porch.errors import GuerdonError
 from app.porch.text import escape_text
 
 OUTAGES = (4, 8, 60)  # seconds, to choose from
-PAGES = ("page.show", "game.show")
+PAGES = ("page.show", "game.show", "sites.show")
 POLICY = {
     "Content-Security-Policy": "default-src 'self'; form-action 'self'; frame-ancestors 'none'",
     "Referrer-Policy": "same-origin",
@@ -36,9 +38,13 @@ POLICY = {
 }
 
 
-def build_playground(guerdon: Guerdon, address: str, own_address: str, stage: Stage) -> Flask:
+def build_playground(
+    guerdon: Guerdon, address: str, own_address: str, stage: Stage,
+    console: GameConsole | None = None, operators: Operators = NOBODY,
+) -> Flask:  # fmt: skip
     """The playground's web, for the service at `address`; programmes are played on `stage`.
 
+    `console` is that of a game, where somebody may connect to it, and `operators` are where one decides.
     Raises ConfigError where the config lacks what it needs.
     """
     playground = Playground(guerdon, address, own_address)
@@ -56,6 +62,7 @@ def build_playground(guerdon: Guerdon, address: str, own_address: str, stage: St
         build_reconciling(reconciling), build_game(playground),
         build_framed(playground), build_webhook(), build_elsewhere(),
         build_trigger(playground), build_programme(stage), build_language(),
+        build_sites(playground, console or GameConsole(""), operators),
     ):  # fmt: skip
         app.register_blueprint(part)
     add_languages(app)

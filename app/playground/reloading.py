@@ -13,6 +13,7 @@ from watchfiles import Change, watch
 from app.config.reading import Config, read_config
 from app.playground.processes import Children, wait_for_answer
 from app.playground.sections import write_config
+from app.playground.site_sections import Ports
 from app.porch.errors import ConfigError, GuerdonError
 from app.terminal import tell
 
@@ -58,11 +59,12 @@ def is_ours(change: Change, path: str) -> bool:
 class Reloading:
     """Takes over what changed in a studio's folder, into the copy of its config that is served."""
 
-    def __init__(self, config: Config, served: Path, address: str) -> None:
-        """`served`: the copy, beside its database; `address`: of the playground's stand-ins."""
+    def __init__(self, config: Config, served: Path, address: str, ports: Ports) -> None:
+        """`served`: the copy, beside its database; `address`, `ports`: of the playground's stand-ins."""
         self._path = config.path
         self._served = served
         self._address = address
+        self._ports = ports
         self._changes = Changes([config.plugins_folder, config.path.absolute().parent])
 
     def look(self, children: Children) -> None:
@@ -86,7 +88,8 @@ class Reloading:
         candidate = self._served.with_name(f"next-{self._served.name}")
         try:
             config, _ = read_config(self._path)  # its faults are told of the copy
-            write_config(config, self._address, self._served.with_suffix(".db"), candidate)
+            database = self._served.with_suffix(".db")
+            write_config(config, self._address, database, candidate, self._ports)
         except ConfigError as error:
             return list(error.faults)
         except GuerdonError as error:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from app.config.reading import Config
 from app.config.references import read_tables
 from app.playground import elsewhere, sud, webhook
+from app.playground.site_sections import Ports, as_table, divert_sites, list_stood_in
 from app.porch.errors import GuerdonError
 
 # Names that nobody takes for secrets: they are good for this machine only.
@@ -51,15 +52,21 @@ def refer(variable: str) -> dict[str, str]:
     return {"env": variable, "default": SECRETS[variable]}
 
 
-def write_config(config: Config, address: str, database: Path, place: Path | None = None) -> Path:
+def write_config(
+    config: Config, address: str, database: Path, place: Path | None = None,
+    ports: Ports | None = None,
+) -> Path:  # fmt: skip
     """Copy a config's file for the database file and stand-ins at `address`; the copy's path.
 
-    It lies at `place`, or beside the database. Raises GuerdonError where a file of somebody else's does.
+    It lies at `place`, or beside the database. With `ports`, vote sites and a console are tried too. Raises
+    GuerdonError where a file of somebody else's lies there.
     """
     path = place or database.with_suffix(".toml")
     if path.exists() and not path.read_text("utf-8").startswith(TITLE):
         raise GuerdonError(f"{path} was not written by `guerdon run`: move it away")
     tables = divert(read_tables(config.path)[0], address, database)
+    if ports is not None:
+        add_sites(tables, config, ports, database.with_suffix(".pem"))
     tables["rewards"] = {"file": str(config.rewards_file.absolute())}
     tables["studio"] = {"plugins": str(config.plugins_folder)}
     lines = [f"{dump(key)} = {dump(value)}\n" for key, value in tables.items()]
@@ -91,6 +98,13 @@ def divert(tables: dict[str, Any], address: str, database: Path) -> dict[str, An
     }
 
 
+def add_sites(tables: dict[str, Any], config: Config, ports: Ports, key: Path) -> None:
+    """Switch on the stand-ins of vote sites, and deliver claims to that of a console, and to no other."""
+    tables["plugins"] |= divert_sites(tables["plugins"], config, ports, key)
+    if "rcon" in list_stood_in(config):
+        tables["dispatcher"] |= {"consoles": ["rcon"]}
+
+
 def divert_plugins(plugins: dict[str, Any], address: str, is_own: bool) -> dict[str, Any]:
     """The plugins' sections, those of the platforms with stand-ins; `is_own`: of the table of players."""
     stand_ins = build_sections(address)
@@ -108,11 +122,14 @@ def divert_plugins(plugins: dict[str, Any], address: str, is_own: bool) -> dict[
 
 
 def forget_column(plugins: Mapping[str, Any]) -> dict[str, Any]:
-    """The sections, gold's without its column: that is one of the studio's table, and this is on ours."""
+    """The sections without the columns that they name: those are of the studio's table, and this is ours."""
     kept = dict(plugins)
     if "gold" in kept:
         gold = as_table(kept["gold"])
         kept["gold"] = {key: value for key, value in gold.items() if key != "column"}
+    for name, section in kept.items():
+        if isinstance(section, dict) and "user_id_column" in section:
+            kept[name] = {**section, "user_id_column": "nickname"}
     return kept
 
 
@@ -125,10 +142,6 @@ def divert_addresses(value: Any, to: str) -> Any:
     if isinstance(value, str) and value.startswith(("http://", "https://")):
         return to + urlsplit(value).path
     return value
-
-
-def as_table(value: Any) -> dict[str, Any]:
-    return dict(value) if isinstance(value, dict) else {}
 
 
 def dump(value: Any) -> str:

@@ -16,6 +16,7 @@ class DeliveryState(StrEnum):
     LOST = "lost"  # nobody answered
     STRAYED = "strayed"  # lost on purpose: Guerdon knows nothing of it
     FOUND = "found"  # lost on purpose, and paid since
+    UNPAID = "unpaid"  # it is known, and earned nothing
     UNSEEN = "unseen"  # answered as done, and /v1 does not tell us of it
 
 

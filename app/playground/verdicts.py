@@ -15,6 +15,7 @@ BADGES = {
     DeliveryState.LOST: _l("no answer"),
     DeliveryState.STRAYED: _l("lost on its way"),
     DeliveryState.FOUND: _l("found and paid"),
+    DeliveryState.UNPAID: _l("earned nothing"),
     DeliveryState.UNSEEN: _l("done"),
 }
 

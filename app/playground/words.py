@@ -3,15 +3,13 @@
 import json
 from datetime import UTC, datetime
 from http.client import responses
-from typing import Any
+from typing import Any, Protocol
 
 from flask_babel import format_datetime, gettext, ngettext
 from flask_babel import lazy_gettext as _l
 
 from app.database.reconciliation_models import Reconciliation
 from app.history.states import SendResult
-from app.playground.journal import Entry
-from app.playground.reports import Told
 from app.playground.verdicts import (
     BADGES,
     CLAIM_BADGES,
@@ -156,7 +154,13 @@ def describe_gifts(rules: Rules, event: Event) -> list[str]:
     return [describe_reward(gift.reward.kind, json.loads(gift.params_json)) for gift in gifts]
 
 
-def describe_grants(entry: Entry | Told) -> list[str]:
+class Followed(Protocol):
+    """Whatever became an event; `event` is what /v1 tells of it."""
+
+    event: dict[str, Any] | None
+
+
+def describe_grants(entry: Followed) -> list[str]:
     """What this delivery's or this game server's event has been paid, a reward each."""
     grants = entry.event["grants"] if entry.event else []
     return [describe_reward(grant["reward"], grant["params"]) for grant in grants]
@@ -173,7 +177,11 @@ def format_body(body: bytes) -> str:
 
 
 def format_json(value: Any) -> str:
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return show_lines(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def show_lines(text: str) -> str:
+    """A text of several lines, made fit to be shown."""
     return "\n".join(map(escape_text, text.split("\n")))
 
 

@@ -43,7 +43,9 @@ function follow(page, url) {
   document.getElementById("nickname").value = page.getElementById("nickname").value;
   for (const one of page.querySelectorAll("[data-follow]")) {
     const here = document.getElementById(one.id);
-    if (one.matches("button")) Object.assign(here, { disabled: one.disabled, innerHTML: one.innerHTML });
+    if (one.matches("button")) {
+      Object.assign(here, { disabled: one.disabled, innerHTML: one.innerHTML, value: one.value });
+    }
     else if (one.matches("input, select")) here.value = one.value;
     else here.textContent = one.textContent;
   }
