@@ -7,11 +7,12 @@ import pytest
 import requests
 from selenium.webdriver.common.by import By
 
+from app.testing.waiting import wait_until
 from tests.dashboard.looking import AXE
 from tests.dashboard.test_languages import DATA, IN_CHINESE, SENTENCE, Words, read_language
 from tests.world.browsing import Page, Running, open_chromium, run_guerdon
 
-PAGES = ("/", "/programme", "/game", "/framed", "/framed/game")
+PAGES = ("/", "/sites", "/programme", "/game", "/framed", "/framed/game")
 GIVEN = re.compile(
     r"gamemonitoring server\.vote|\u00d7 .*|“.*?”|发放 .*|通过 .*| of \w+"
 )  # names and parameters, as the rules' file has them
@@ -41,6 +42,18 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             requests.post(
                 running.playground + path, {"nickname": "Alice", "server": "1", **form}, timeout=30
             )
+        for path, form in (
+            ("/online", {"online": "no"}),
+            ("/vote", {}),
+            ("/vote", {"site": "votifier_v1"}),
+            ("/forged", {"site": "votifier_v2"}),
+            ("/console", {"way": "cut_after"}),
+            ("/vote", {"nickname": "Bob", "site": "pingback"}),
+            ("/again", {"nickname": "Bob", "site": "pingback"}),
+        ):
+            wish = {"nickname": "Alice", "site": "topgg", **form}
+            requests.post(f"{running.playground}/sites{path}", wish, timeout=30)
+        wait_until(lambda: 'data-state="unknown"' in read(running, "/sites"))
         requests.post(running.playground + "/programme/vote", {"nickname": "Alice"}, timeout=90)
         yield running
 
@@ -96,7 +109,7 @@ def test_a_browser_votes_in_chinese(
         page.wait(lambda: "已发放" in page.read("#said"))
         assert "Alice" in page.read("#live")
         page.check_quiet()
-        for path in PAGES[:4]:
+        for path in PAGES[:5]:
             page = Page(browser, running, path)
             assert page.measure_on_a_phone() <= 360
             browser.execute_script(AXE)
