@@ -14,8 +14,9 @@ from tests.world.browsing import Page, Running, open_chromium, run_guerdon
 
 PAGES = ("/", "/sites", "/programme", "/game", "/framed", "/framed/game")
 GIVEN = re.compile(
-    r"gamemonitoring server\.vote|\u00d7 .*|“.*?”|发放 .*|通过 .*| of \w+"
-)  # names and parameters, as the rules' file has them
+    r"(gamemonitoring|topgg|votifier|pingbacks) server\.vote|\{.*?\}\}|令牌(为)? [\w ]+"
+    r"|\u00d7 .*|“.*?”|发放 .*|通过 .*| of \w+"
+)  # names and parameters, as the rules' file and the sources have them
 OURS = (
     "data-left",
     "data-over",
