@@ -13,6 +13,13 @@ words           the same in plain sentences
 actions         what the pages' buttons do
 players         players to play with
 choice          the player and the server chosen, from one request to the next
+sites           the page for vote sites and a game's console
+site_kinds      stand-ins for top.gg and a toplist, and which sites the config knows
+votifier        that for Minecraft's lists: it connects to Guerdon's port
+exchange        what one of these sent, and what it was answered
+site_votes      what they sent, and what became of it
+site_words      the page's sentences
+console         the stand-in of a console that commands arrive at: it runs nothing
 trigger         votes without a page, and signing, for the commands of these names
 page            the page for votes, and the web around all pages
 game            the page for levels and rounds
@@ -25,6 +32,7 @@ scene           what there is to see of it
 stage_clock     its clock
 webhook         the URL of your own that [plugins.webhook] posts to
 sections        what guerdon run works on: your config, with a database and destinations of its own
+site_sections   the sections for vote sites and a console in it
 own_database    the file it pays into
 reloading       takes over what changes while it runs
 processes       starts and ends the service and the playground together

@@ -15,7 +15,7 @@ from app.playground.site_votes import SiteVotes
 from app.porch.claims import ClaimState
 from app.porch.types import Event
 
-CLAIMS_SHOWN = 10
+CLAIMS_SHOWN = 6
 CLAIMS_READ = 50
 OVER = (ClaimState.DONE, ClaimState.DEAD)
 
