@@ -66,7 +66,7 @@ def write_config(
         raise GuerdonError(f"{path} was not written by `guerdon run`: move it away")
     tables = divert(read_tables(config.path)[0], address, database)
     if ports is not None:
-        add_sites(tables, config, ports, database.with_suffix(".pem"))
+        add_sites(tables, config, ports, database.with_name(f"{database.stem}-votifier.pem"))
     tables["rewards"] = {"file": str(config.rewards_file.absolute())}
     tables["studio"] = {"plugins": str(config.plugins_folder)}
     lines = [f"{dump(key)} = {dump(value)}\n" for key, value in tables.items()]

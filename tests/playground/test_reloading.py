@@ -43,6 +43,12 @@ def test_it_works(studio: Studio) -> None:
 
     wait_until(lambda: "reloaded after experience.py" in running.log.read_text())
     wait_until(lambda: any("points" in receipt for receipt in vote(running)))
+    for site in ("votifier_v2", "pingback"):  # ports and secrets are those of before
+        form = {"nickname": "Alice", "site": site}
+        page = requests.post(f"{running.playground}/sites/vote", form, timeout=30).text
+        assert 'data-state="paid"' in page
+    place = f"{running.playground}/sites"
+    wait_until(lambda: requests.get(place, timeout=30).text.count('claim done"') == 2)
 
 
 def test_what_a_change_does_to_the_tables_is_said(studio: Studio) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import tomllib
@@ -18,11 +19,13 @@ from selenium.webdriver.support.ui import Select
 from app.cli.playground import require_harmless
 from app.config.reading import read_config
 from app.opening import open_guerdon
+from app.playground.console import ConsoleServer, GameConsole
 from app.playground.sections import write_config
 from app.playground.site_sections import Ports, choose_ports
 from app.porch.errors import ConfigError, GuerdonError
-from app.testing.waiting import wait_until
+from app.testing.waiting import PATIENCE, wait_until
 from tests.world.browsing import Page, Running, open_chromium, run_guerdon
+from tests.world.rcon_server import pack
 from tests.world.servers import ROOT
 
 ADDRESS = "http://127.0.0.1:8001"
@@ -230,6 +233,42 @@ def press(page: Page, id: str) -> None:
     page.browser.find_element(By.ID, id).click()
 
 
+@pytest.fixture
+def console() -> Iterator[ConsoleServer]:
+    server = ConsoleServer(GameConsole("the password"), ("127.0.0.1", 0))
+    server.start()
+    yield server
+    server.stop()
+
+
+def ask(server: ConsoleServer, *packets: bytes) -> bytes:
+    """All that comes back until it hangs up, or until as many answers came."""
+    with socket.create_connection(server.server_address, PATIENCE) as connection:
+        came = b""
+        for packet in packets:
+            connection.sendall(packet)
+            came += (part := connection.recv(4096))
+            if not part:
+                break
+        return came
+
+
+def test_the_console_listens_to_who_has_the_password_and_to_packets_alone(
+    console: ConsoleServer,
+) -> None:
+    command = pack(2, 2, b"give Bob minecraft:diamond 1")
+    assert ask(console, pack(1, 3, b"wrong"), command) == pack(-1, 2, b"")
+    assert ask(console, command) == b""
+    assert ask(console, b"GET / HTTP/1.1\r\n\r\n") == b""
+    assert console.console.list_lines() == []
+    console.console.set_online("Bob", True)
+    said = ask(console, pack(1, 3, b"the password"), command)
+    assert said == pack(1, 2, b"") + pack(2, 0, b"Gave 1 [Diamond] to Bob")
+    assert [line.command for line in console.console.list_lines()] == [
+        "give Bob minecraft:diamond 1"
+    ]
+
+
 def write_studio_copy(folder: Path, more: str = "", text: str = STUDIO) -> Path:
     """The copy that `guerdon run` would work on, of a studio's config."""
     (folder / "own.toml").write_text(f'[database]\nurl = "sqlite:///{folder}/own.db"\n{text}{more}')
@@ -293,7 +332,7 @@ def test_without_the_package_of_v1_votifier_speaks_v2_alone(
     section: dict[str, Any] = tomllib.loads(path.read_text())["plugins"]["votifier"]
     assert section["tokens"] == {"default": PLACES.secret}
     assert "private_key" not in section
-    assert not (tmp_path / "playground.pem").exists()
+    assert not (tmp_path / "playground-votifier.pem").exists()
 
 
 def test_ports_are_free_ones_and_secrets_are_new() -> None:
