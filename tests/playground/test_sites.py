@@ -7,12 +7,14 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from flask.testing import FlaskClient
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
@@ -20,8 +22,10 @@ from app.cli.playground import require_harmless
 from app.config.reading import read_config
 from app.opening import open_guerdon
 from app.playground.console import ConsoleServer, GameConsole
+from app.playground.page import build_playground
 from app.playground.sections import write_config
 from app.playground.site_sections import Ports, choose_ports
+from app.playground.stage import Stage
 from app.porch.errors import ConfigError, GuerdonError
 from app.testing.waiting import PATIENCE, wait_until
 from tests.world.browsing import Page, Running, open_chromium, run_guerdon
@@ -29,6 +33,7 @@ from tests.world.rcon_server import pack
 from tests.world.servers import ROOT
 
 ADDRESS = "http://127.0.0.1:8001"
+NOWHERE = "http://127.0.0.1:9"
 PLACES = Ports(18192, 25599, "a-secret-of-this-test")
 SITES = ("topgg", "votifier_v2", "votifier_v1", "pingback")
 ENTRY = re.compile(r'<details class="card entry \w+" id="vote-(\d+)"\s+data-state="(\w+)"')
@@ -333,6 +338,35 @@ def test_without_the_package_of_v1_votifier_speaks_v2_alone(
     assert section["tokens"] == {"default": PLACES.secret}
     assert "private_key" not in section
     assert not (tmp_path / "playground-votifier.pem").exists()
+    with open_page(path) as client:
+        page = client.get("/sites").text
+        assert re.findall(r'name="site" value="(\w+)"(?: checked)? disabled', page) == [
+            "votifier_v1"
+        ]
+        assert "it needs pip install" in page
+
+
+def test_a_config_without_these_sections_is_told_how_to_have_them(tmp_path: Path) -> None:
+    """As where `guerdon playground` is started alone."""
+    text = "[plugins.gamemonitoring]\ntokens = ['a-token-of-production']\n[plugins.gold]\n"
+    write_studio_copy(tmp_path, text=text)
+    config, _ = read_config(tmp_path / "own.toml")
+    with open_page(write_config(config, ADDRESS, tmp_path / "alone.db")) as client:
+        page = client.get("/sites").text
+        assert page.count("not here: its section is not in the config") == len(SITES)
+        assert 'id="no-console"' in page
+        assert client.post("/sites/vote", data={"site": "topgg"}).status_code == 400
+
+
+@contextmanager
+def open_page(config: Path) -> Iterator[FlaskClient]:
+    """The playground's web on a config, with no service to speak to."""
+    guerdon = open_guerdon(config)
+    guerdon.migrate()
+    stage = Stage(guerdon.config.path, guerdon.rules)
+    yield build_playground(guerdon, NOWHERE, ADDRESS, stage).test_client()
+    stage.close()
+    guerdon.close()
 
 
 def test_ports_are_free_ones_and_secrets_are_new() -> None:
