@@ -24,7 +24,7 @@ PLAIN = re.compile(
 )
 LARGEST_HEAD = 8000  # bytes
 MOST_FIELDS = 64
-LENGTH = re.compile(r"[0-9]{1,5}")
+LENGTH = re.compile(r"0|[1-9][0-9]{0,4}")
 # These say how a body comes, or what becomes of a connection.
 STEERING = frozenset({
     "CONNECTION", "EXPECT", "HTTP2-SETTINGS", "KEEP-ALIVE", "PROXY-CONNECTION", "TE", "TRAILER",
