@@ -7,10 +7,13 @@ from socket import SHUT_RD, socket  # before gevent puts its own in its place
 from typing import Any
 
 import gevent
+from gunicorn import http
 from gunicorn.http import message
 from gunicorn.http.body import Body
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
+
+from app.serving.lane import LaneParser
 
 MOST_UNREAD = 8192  # bytes of a refused body after which the connection is worth keeping
 LARGEST_CHUNK = 65536  # bytes of a body read at once: more would be held uncounted
@@ -67,3 +70,4 @@ def use_own_requests() -> None:
     SocketUnreader.max_body_chunk = LARGEST_CHUNK
     message.Body = WatchedBody
     RequestParser.mesg_class = HonestRequest
+    http.RequestParser = LaneParser

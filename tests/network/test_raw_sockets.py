@@ -106,10 +106,17 @@ def list_statuses(answer: bytes) -> list[int]:
     return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", answer)]
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+# With an access log gunicorn does all itself.
+WAYS = {"lane": "", "gunicorn": "--access-logfile /dev/null"}
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """By the lane of deliveries, and without it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GUNICORN_CMD_ARGS", f"--timeout {PATIENCE}")
+        patch.setenv("GUNICORN_CMD_ARGS", f"--timeout {PATIENCE} {WAYS[request.param]}")
         vote_api = VoteApi()
         service = Service(tmp_path_factory.mktemp("service"), vote_api)
         yield service
