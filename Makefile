@@ -42,7 +42,7 @@ PAYS = $(addprefix tests/database/test_,database.py transactions.py migrating.py
 	tests/stories/test_under_fire.py tests/serving/test_logs.py tests/config/test_config.py tests/cli
 
 .PHONY: run test test-mysql test-lowest mutants lint lock translations bench bench-growth bench-rules bench-reports bench-pages \
-	bench-watched \
+	bench-watched bench-sources \
 	debian debian-bench mysql clean
 
 run: .venv/.for-run
@@ -111,6 +111,11 @@ bench-pages: .venv/.for-test debian
 # What an open dashboard, a scrape, and counting at all cost votes.
 bench-watched: .venv/.for-test debian debian-bench
 	.venv/bin/python -m bench.watched $(ARGS)
+
+# Votes a second by each source, and deliveries a second by RCON.
+bench-sources: .venv/.for-test debian debian-bench
+	.venv/bin/python -m bench.sources $(ARGS)
+	$(if $(ARGS),,.venv/bin/python -m bench.consoles)
 
 # A stamp is as old as the last install; setup.cfg says what to install.
 .venv/.for-run: setup.cfg requirements/run.txt | .venv

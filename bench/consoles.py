@@ -1,7 +1,8 @@
 """`python -m bench.consoles`: claims delivered to a console by RCON a second, with 1 connection and with 8.
 
 The console is a stand-in in a process of its own, which answers at once, or after the delay of a game's tick;
-every send is committed before its first byte, and its end after its answer.
+every send is committed before its first byte, and its end after its answer. The figures are medians of
+rounds, with the least and the greatest; log lines go into a file, as those of a service do.
 """
 
 import argparse
@@ -11,8 +12,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import product
 from pathlib import Path
+from statistics import median
 
 from app.guerdon import Guerdon
 from app.opening import open_guerdon
@@ -88,34 +91,51 @@ def measure(guerdon: Guerdon, count: int) -> float:
 
 
 def main() -> None:
+    args = read_arguments()
+    if args.console is not None:
+        run_console(args.console)
+        return
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guerdon-bench-")))
+        sys.stderr = stack.enter_context((folder / "log").open("w"))
+        server = None
+        if shutil.which("mariadbd"):
+            server = MariaDBServer(folder / "server")
+            stack.callback(server.stop)
+        for kind in ("sqlite", *(["mariadb"] if server else [])):
+            for delay, connections in product(DELAYS, CONNECTIONS):
+                count, where = args.claims // (5 if delay else 1), f"{kind}-{delay}-{connections}"
+                used = server if kind == "mariadb" else None
+                speeds = [
+                    measure_round(folder / f"{where}-{number}", used, delay, connections, count)
+                    for number in range(args.rounds)
+                ]
+                told = f"{kind}, answers after {delay * 1000:g} ms, connections {connections}"
+                span = f"{min(speeds):,.0f} to {max(speeds):,.0f}"
+                sys.stdout.write(f"{told}: {median(speeds):,.0f} claims a second ({span})\n")
+                sys.stdout.flush()
+        sys.stderr = sys.__stderr__
+
+
+def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--console", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--claims", type=int, default=1000)
-    arguments = parser.parse_args()
-    if arguments.console is not None:
-        run_console(arguments.console)
-        return
-    server = None
-    if shutil.which("mariadbd"):
-        server = MariaDBServer(Path(tempfile.mkdtemp()))
-    for kind in ("sqlite", *(["mariadb"] if server else [])):
-        for delay in DELAYS:
-            for connections in CONNECTIONS:
-                folder = Path(tempfile.mkdtemp())
-                url = f"sqlite:///{folder}/guerdon.db"
-                if kind == "mariadb" and server:
-                    url = server.url(server.create_database())
-                count = arguments.claims if not delay else arguments.claims // 5
-                with (
-                    open_console(delay) as port,
-                    open_service(url, port, connections, folder) as guerdon,
-                ):
-                    speed = measure(guerdon, count)
-                told = f"{kind}, answers after {delay * 1000:g} ms, connections {connections}"
-                sys.stdout.write(f"{told}: {speed:,.0f} claims a second\n")
-                sys.stdout.flush()
-    if server:
-        server.stop()
+    parser.add_argument("--rounds", type=int, default=3)
+    return parser.parse_args()
+
+
+def measure_round(
+    folder: Path, server: MariaDBServer | None, delay: float, connections: int, count: int
+) -> float:
+    """Claims a second on a fresh database, to a fresh console."""
+    folder.mkdir()
+    url = server.url(server.create_database()) if server else f"sqlite:///{folder}/guerdon.db"
+    with (
+        open_console(delay) as port,
+        open_service(url, port, connections, folder) as guerdon,
+    ):
+        return measure(guerdon, count)
 
 
 if __name__ == "__main__":

@@ -37,11 +37,13 @@ def write_bodies(path: Path, ids: Iterable[str]) -> Path:
     return path
 
 
-def run_wrk(url: str, bodies: Path, connections: int, seconds: float) -> dict[str, Any]:
+def run_wrk(
+    url: str, bodies: Path, connections: int, seconds: float, script: str = "votes.lua"
+) -> dict[str, Any]:
     """Post the bodies for so long: requests, seconds, not_2xx, broken, median_ms, p99_ms."""
     environment = os.environ | {"BENCH_BODIES": str(bodies)}
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s",
-               "-s", str(HERE / "votes.lua"), url]  # fmt: skip
+               "-s", str(HERE / script), url]  # fmt: skip
     done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     assert "RESULT " in done.stdout, done.stdout + done.stderr
     result: dict[str, Any] = json.loads(done.stdout.partition("RESULT ")[2])

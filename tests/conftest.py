@@ -76,6 +76,7 @@ FIRST = (
     "test_two_hosts", "test_turns", "test_batches", "test_migrating", "test_plugin_manager",
     "test_inbox", "test_galera_races", "test_players", "test_counted_crashes", "test_manual",
     "test_reward_contracts", "test_plugin_check", "test_screens", "test_bulk_retry", "test_votifier",
+    "test_six_sources",
 )  # fmt: skip
 
 

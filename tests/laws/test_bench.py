@@ -1,15 +1,18 @@
 """What the benchmark's figures rest on: the PHP sample as it is, honest ratios, a vote API that lets go."""
 
+import asyncio
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import sample
-from bench.comparing import run_vote_api
+from app.testing.ports import find_free_port
+from bench import sample, sites
+from bench.comparing import PLAYERS, run_vote_api
 from bench.guerdon import Guerdon
 from bench.table import judge, summarize
+from bench.voting import vote_for
 
 SAMPLE = b"""<?php
 // Settings.
@@ -139,6 +142,44 @@ def test_the_vote_api_closes_a_connection_only_where_it_is_asked_to(
             answer, was_closed = ask(api.url, f"GET /votes/one HTTP/{version}\r\n{header}\r\n\r\n")
             assert '{"response": {"id": "one", "nickname": "player' in answer
             assert was_closed == is_closed
+
+
+def test_each_source_sends_new_votes_that_are_paid(tmp_path: Path) -> None:
+    with run_vote_api() as api:
+        port = find_free_port()
+        url = f"sqlite:///{tmp_path}/guerdon.db"
+        side = Guerdon("sqlite", tmp_path, url, api.url, sites.SECTIONS.format(port=port))
+        side.fill([f"player{number}" for number in range(PLAYERS)])
+        side.start()
+        try:
+            for number, source in enumerate(("gamemonitoring", *sites.WRITERS)):
+                for request in sites.make_requests(source, 2):
+                    assert post(side.url, request).startswith(b"HTTP/1.1 20"), source
+                assert side.count_paid() == (2 * number + 2,) * 2
+            before, _ = side.count_paid()
+            said = asyncio.run(vote_for(port, sites.take_numbers(1)[0], 4, 0.2))
+            assert side.count_paid() == (before + said["requests"],) * 2
+        finally:
+            side.stop()
+
+
+def test_a_file_of_requests_says_how_long_each_is(tmp_path: Path) -> None:
+    path = sites.write_requests(tmp_path / "requests", "pingbacks", 2)
+
+    with path.open("rb") as file:
+        found = [file.read(int(length)) for length in file]
+
+    assert [one.partition(b" ")[0] for one in found] == [b"GET", b"GET"]
+    assert all(one.endswith(b"\r\n\r\n") for one in found)
+    assert len(set(found)) == 2
+
+
+def post(url: str, request: bytes) -> bytes:
+    """The answer, or as much of it as came at once."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(request)
+        return connection.recv(4096)
 
 
 def ask(url: str, request: str) -> tuple[str, bool]:

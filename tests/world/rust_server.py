@@ -17,12 +17,12 @@ GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 class RustServer:
     """Listens on loopback. What it executed is in `commands`; `behave` answers each."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.players = {"Bob": "76561198000000001"}
         self.commands: list[str] = []
         self.paths: list[str] = []
         self.behave: Callable[[Any, int, str], None] = answer
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port = self._listener.getsockname()[1]
         self._clients: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -73,7 +73,10 @@ class Session:
     def shake_hands(self) -> bool:
         head = b""
         while b"\r\n\r\n" not in head:
-            head += self.connection.recv(4096)
+            came = self.connection.recv(4096)
+            if not came:
+                raise ConnectionError
+            head += came
         lines = head.decode().split("\r\n")
         self.server.paths.append(lines[0].split()[1])
         key = next(
