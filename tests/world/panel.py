@@ -19,6 +19,7 @@ class Panel:
         self.commands: list[str] = []
         self.behave: Behave = answer
         self.state = "running"
+        self.when_asked: Callable[[], None] = lambda: None  # for its state; once
         self.platform = Platform()
         self.platform.behave = self._serve
         self.url = self.platform.url
@@ -38,6 +39,8 @@ class Panel:
         if handler.path.endswith("/command"):
             self.behave(Call(self, handler), 0, json.loads(handler.body)["command"])
         else:
+            tell, self.when_asked = self.when_asked, lambda: None
+            tell()
             state = {"object": "stats", "attributes": {"current_state": self.state}}
             platforms.answer(handler, 200, state)
 
