@@ -10,12 +10,13 @@ from pathlib import Path
 
 from app.delivering import console, deciding, store
 from app.opening import open_guerdon
+from app.reporting import circuit_breaker
 
 
 def deliver_alone(config: Path, lease: int) -> None:
     store.LEASE = store.SENDING = console.LEASE = console.SENDING = lease
     console.DUTY, console.MARGIN, console.LOOK_EVERY = lease, 0.05, 0.1
-    deciding.SHORTEST_PAUSE = 50
+    deciding.SHORTEST_PAUSE, circuit_breaker.PAUSES = 50, (0.1,)
     guerdon = open_guerdon(config)
     while True:
         guerdon.delivering.serve_once()
