@@ -63,7 +63,6 @@ class Console:
         self.name = describe(server)
         self.is_busy = False
         self._server = server
-        self._database = database
         self._courier = courier
         self._notes = notes
         self._now = now
@@ -174,15 +173,10 @@ class Console:
     def _run(self, one_round: Round) -> None:
         """As many at once as there are connections."""
         count = min(self._server.connections, one_round.tasks.qsize())
-        futures = [self._pool.submit(self._work_apart, one_round) for _ in range(count)]
+        futures = [self._pool.submit(self._work, one_round) for _ in range(count)]
         for future in futures:
             if (error := future.exception()) is not None:
                 self._log.error("claims not noted", exc_info=error)  # they are unknown soon
-
-    def _work_apart(self, one_round: Round) -> None:
-        """In a thread of the pool: what a plugin's hook opens in it does not stay taken."""
-        with self._database.give_back():
-            self._work(one_round)
 
     def _work(self, one_round: Round) -> None:
         """One connection's share: each end is noted with the next beginning, in one commit."""

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from app.database.claim_models import Claim
+from app.database.opening import Database
 from app.host.loading import Plugins
 from app.porch.claims import ClaimPlan, ClaimResult, ClaimState, GameServer, QueuedClaim
 from app.porch.errors import GuerdonError, NotSent, RefusedClaim
@@ -41,9 +42,15 @@ class Courier:
     """Speaks for one console to the plugins."""
 
     def __init__(
-        self, plugins: Plugins, server: GameServer, http: Http, secrets: Sequence[str]
+        self,
+        database: Database,
+        plugins: Plugins,
+        server: GameServer,
+        http: Http,
+        secrets: Sequence[str],
     ) -> None:
         """`secrets` are hidden in what is kept of answers."""
+        self._database = database
         self._plugins = plugins
         self._server = server
         self._http = http
@@ -56,9 +63,7 @@ class Courier:
             name = shorten(claim.nickname)
             raise RefusedClaim(f"no command may name {name}: `names` of its server does not match")
         try:
-            plan = self._plugins.hook.plan_claim(
-                claim=claim, server=self._server, settings=self._plugins.settings
-            )
+            plan = self._ask("plan_claim", claim=claim)
         except RefusedClaim:
             raise
         except Exception as error:
@@ -74,18 +79,15 @@ class Courier:
         """The names of all who are there, folded; None where the server does not know. May raise."""
         if not self._server.lists_players:
             return None
-        names = self._plugins.hook.list_online(
-            server=self._server, http=self._http, settings=self._plugins.settings
-        )
+        names = self._ask("list_online", http=self._http)
         return None if names is None else frozenset(name.casefold() for name in names)
 
     def send(self, claim: QueuedClaim, plan: ClaimPlan, count_left: Callable[[], float]) -> Sent:
         """Have it delivered. `count_left` says how many seconds are left for that."""
         try:
-            result = self._plugins.hook.send_claim(
-                claim=claim, plan=plan, server=self._server, http=self._http,
-                settings=self._plugins.settings, seconds_left=count_left,
-            )  # fmt: skip
+            result = self._ask(
+                "send_claim", claim=claim, plan=plan, http=self._http, seconds_left=count_left
+            )
         except NotSent as error:
             pause = error.retry_in if is_seconds(error.retry_in) else PAUSE
             return Sent(ClaimState.READY, self._hide(error.reason), None, pause)
@@ -107,14 +109,17 @@ class Courier:
     def check(self, claim: QueuedClaim, plan: ClaimPlan) -> bool | None:
         """Whether a claim was given out, as the game says; None: still nobody knows."""
         try:
-            was_given = self._plugins.hook.check_claim(
-                claim=claim, plan=plan, server=self._server, http=self._http,
-                settings=self._plugins.settings,
-            )  # fmt: skip
+            was_given = self._ask("check_claim", claim=claim, plan=plan, http=self._http)
         except Exception as error:
             self._log.warning("check_claim failed", claim=claim.id, reason=self._hide(str(error)))
             return None
         return was_given if isinstance(was_given, bool) else None
+
+    def _ask(self, hook: str, **more: Any) -> Any:
+        """What plugins answer. A console's threads live on: what a hook opens in one does not stay taken."""
+        with self._database.give_back():
+            ask = getattr(self._plugins.hook, hook)
+            return ask(server=self._server, settings=self._plugins.settings, **more)
 
     def _hide(self, text: str) -> str:
         return mask_text(text.replace("\0", ""), (), self._secrets)

@@ -50,8 +50,8 @@ class Delivering:
         self.servers: Mapping[str, GameServer] = map_servers(servers)
         self.consoles = [
             Console(
-                server, database, Courier(plugins, server, http, hidden), self._notes, clock,
-                self._stopping,
+                server, database, Courier(database, plugins, server, http, hidden), self._notes,
+                clock, self._stopping,
             )
             for server in servers
         ]  # fmt: skip

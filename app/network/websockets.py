@@ -11,6 +11,9 @@ from app.porch.errors import NotSent, OutcomeUnknown
 from app.porch.fields import Secret
 
 IDLE = 30.0  # seconds after which a connection is not used again: what came meanwhile fills it
+BRIEF = 0.5  # seconds to read off what came meanwhile
+MOST_LEFT = 10_000  # frames of it
+GOOD_BYE = 8  # what kind of frame ends a connection
 LARGEST = 1 << 18  # characters of a message; longer ones are no answer
 
 
@@ -75,17 +78,39 @@ class WebSocketLine:
         return text if len(text) <= LARGEST else ""
 
     def is_quiet(self) -> bool:
-        """Whether it is open, and was used lately; what nobody asked for may be on it, as chat."""
+        """Whether it is open, and was used lately; what nobody asked for, as chat, is read off it."""
         if self._is_spent or time.monotonic() > self._used_at + IDLE:
             return False
-        raw = self._socket.sock
         try:
-            raw.settimeout(0)
-            return hasattr(raw, "pending") or bool(raw.recv(1, socket.MSG_PEEK))  # TLS cannot peek
-        except BlockingIOError:
-            return True
-        except (OSError, ValueError):
+            return not self._has_more() or self._read_off()
+        except self._errors:
             return False
+
+    def _has_more(self) -> bool:
+        """Whether something came, or its end. May raise."""
+        raw = self._socket.sock
+        if raw is None:
+            raise ConnectionError
+        if hasattr(raw, "pending"):  # TLS cannot peek; what comes there may be TLS's own
+            return False
+        raw.settimeout(0)
+        try:
+            raw.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _read_off(self) -> bool:
+        """Until nothing is left; False for a good-bye, or for no end of it. May raise."""
+        with Watchdog(BRIEF, self.close):
+            for _ in range(MOST_LEFT):
+                self._socket.settimeout(BRIEF)
+                kind, _message = self._socket.recv_data_frame(True)
+                if kind == GOOD_BYE:
+                    return False
+                if not self._has_more():
+                    return True
+        return False
 
     def close(self) -> None:
         """Hang up."""

@@ -124,7 +124,10 @@ class Reconciler:
 
     def _read(self, source: str, since: int, servers: Sequence[str]) -> Listing:
         named = sorted({*servers, *list_servers(self._database, source)})
-        return read_list(self._plugins, self._http, source, since, named, lambda: self._is_stopping)
+        with self._database.give_back():  # that its plugin opened
+            return read_list(
+                self._plugins, self._http, source, since, named, lambda: self._is_stopping
+            )
 
     def _leave_out_erased(self, missing: list[ListedVote]) -> list[ListedVote]:
         """What a player did before he was erased is nobody's any more, where the list says that it is his."""

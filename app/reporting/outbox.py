@@ -96,7 +96,8 @@ class Outbox:
         return any(began)
 
     def _serve_reporter(self, name: str) -> bool:
-        destination = self.destinations.open(name)
+        with self._database.give_back():  # its plugin may look something up
+            destination = self.destinations.open(name)
         quarter = destination.at_once // 4  # kept free for reports that somebody waits for
         room = destination.reserve(destination.at_once, spare=quarter, at_least=quarter)
         if not room:

@@ -112,10 +112,11 @@ class UnderWay:
             report = Report(
                 row.reporter, row.kind, row.key, bytes(row.body), row.id, row.sends, row.created_at
             )
-            sent = send_one(
-                self._plugins, self._http, report, self._now(), self._secrets,
-                partial(self._count_left, row),
-            )  # fmt: skip
+            with self._database.give_back():  # this thread lives on
+                sent = send_one(
+                    self._plugins, self._http, report, self._now(), self._secrets,
+                    partial(self._count_left, row),
+                )  # fmt: skip
             count_send(row.reporter, sent)
             self._recorder.record(self._plan_next_send(row, sent, destination))
         except Exception as error:

@@ -1,6 +1,7 @@
 """Consoles are served by threads of their own, in workers too: by one process each, and none for another."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,63 @@ def send_claim(plan):
             assert row.state == answers[command], command
             Claim.delete().execute()
     assert GameServer("a", "b", ["1"]).takes_name("any name")
+
+
+READS = """
+import threading
+from peewee import AutoField, Model
+from app import ClaimPlan, ClaimResult, ClaimState, GameServer, IfUnknown, hookimpl
+
+class Seen(Model):
+    id = AutoField()
+
+both = threading.Barrier(2)
+
+def look():
+    Seen.select().count()  # opens a connection, in whatever thread this is
+
+@hookimpl
+def plugin_models():
+    return [Seen]
+
+@hookimpl
+def game_servers():
+    return [GameServer("reads", name, [name], 2, lists_players=True) for name in ("a", "b")]
+
+@hookimpl
+def plan_claim(claim):
+    look()
+    return ClaimPlan("x", needs_player=True, if_unknown=IfUnknown.CHECK, check="seen")
+
+@hookimpl
+def list_online():
+    look()
+    return frozenset(["Bob"])
+
+@hookimpl
+def send_claim(claim):
+    look()
+    both.wait(20)  # in two threads, each with its connection
+    return ClaimResult(ClaimState.UNKNOWN)
+
+@hookimpl
+def check_claim():
+    look()
+    return True
+"""
+
+
+def test_what_hooks_open_in_threads_of_consoles_goes_back_to_the_pool(
+    open_service: Callable[..., Guerdon], add_plugin: Callable[..., str]
+) -> None:
+    guerdon = open_service(more=add_plugin(READS, "reads"))
+    for name in ("a", "b"):
+        queue(guerdon, name, 2)
+    with ThreadPoolExecutor(1) as threads:  # as those of consoles, it lives on
+        for state in ("unknown", "done"):
+            threads.submit(guerdon.delivering.serve_once).result()
+            assert (count(guerdon, "a", state), count(guerdon, "b", state)) == (2, 2)
+            assert guerdon.database.pool.count_taken() == 1  # that of the thread that notes
 
 
 def test_the_playground_delivers_nothing() -> None:

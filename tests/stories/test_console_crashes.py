@@ -4,11 +4,14 @@ a command is given once, or it is unknown and says so; never twice, unless the s
 
 import os
 import random
+import re
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,22 +22,61 @@ from app.guerdon import Guerdon
 from app.paying.claims import queue_claims
 from app.porch.types import Event, Player
 from app.testing.waiting import wait_until
-from tests.world import rcon_server
-from tests.world.rcon_server import PASSWORD, RconServer
+from tests.world import panel, rcon_server, rust_server
+from tests.world.panel import Panel
+from tests.world.rcon_server import RconServer
+from tests.world.rust_server import RustServer
 from tests.world.servers import ROOT
 
 CONSOLE_POINTS = tuple(point for point in POINTS if point.startswith("console: "))
 LATE = "console: late ones unknown, before COMMIT"
 CUT_OFF = "console: answered, not noted"
-KILLS = int(os.environ.get("GUERDON_KILLS") or 2)  # of each point
+ASKED = "network: asked, answer unread"
+# Where the kinds of databases may differ: around the commit before the first byte, and what finds it again.
+COMMITTING = ("console: sending, before COMMIT", "console: sending, after COMMIT", CUT_OFF, LATE)
+KILLS = int(os.environ.get("GUERDON_KILLS") or 1)  # of each point
 LEASE = 700  # ms
 OVER = ("done", "unknown", "refused")
-SECTION = """
-[plugins.rcon.servers.survival]
-address = "{address}"
-password = "{password}"
-servers = ["1"]
+
+
+@dataclass(frozen=True)
+class Game:
+    """A stand-in, its console's section and command, and what it can do instead of answering."""
+
+    open_server: Callable[[], Any]
+    behaviours: ModuleType
+    command: str  # what is given; # is its number
+    section: str  # what is between # is the server's, or stands beside its behaviours
+    question: str = ""  # that it always answers: who is there
+
+
+RCON = """
+[plugins.rcon.servers.a]
+address = "127.0.0.1:#port#"
+password = "#PASSWORD#"
 game = "minecraft"
+"""
+WEBRCON = """
+[plugins.webrcon.servers.a]
+address = "ws://127.0.0.1:#port#"
+password = "#PASSWORD#"
+done = ["^giving "]
+"""
+PTERODACTYL = """
+[plugins.pterodactyl.servers.a]
+panel = "#url#"
+key = "#KEY#"
+server = "#SERVER#"
+taken_is = "done"
+names = "Bob"
+"""
+GAMES = {
+    "rcon": Game(RconServer, rcon_server, "give Bob c# 1", RCON, "list"),
+    "webrcon": Game(RustServer, rust_server, "inventory.giveto Bob c# 1", WEBRCON, "playerlist"),
+    "pterodactyl": Game(Panel, panel, "give Bob c# 1", PTERODACTYL),
+}
+SECTION = """
+servers = ["1"]
 connections = {connections}
 timeout = 0.3
 if_unknown = "{if_unknown}"
@@ -70,18 +112,11 @@ class Hosts:
             process.wait()
 
 
-@pytest.fixture
-def server() -> Iterator[RconServer]:
-    server = RconServer()
-    yield server
-    server.close()
-
-
 class Stage:
     """A service, its game, and the hosts that deliver to it."""
 
-    def __init__(self, guerdon: Guerdon, server: RconServer, points: Path) -> None:
-        self.guerdon, self.server, self._points = guerdon, server, points
+    def __init__(self, guerdon: Guerdon, game: Game, server: Any, points: Path) -> None:
+        self.guerdon, self.server, self._game, self._points = guerdon, server, game, points
         self.hosts = Hosts(guerdon.config.path, points)
         self._number = 0
 
@@ -91,13 +126,18 @@ class Stage:
         for _ in range(count):
             self._number += 1
             event = Event("gamemonitoring", "server.vote", f"v{self._number}", "1", "Bob")
-            claims.append((event, Player(1, "Bob"), {"command": f"give Bob c{self._number} 1"}))
+            payload = {"command": self._game.command.replace("#", str(self._number))}
+            claims.append((event, Player(1, "Bob"), payload))
         now = self.guerdon.now()
         self.guerdon.database.transact(lambda is_retry: queue_claims(claims, now))
 
     def arm(self, *points: str) -> None:
+        """Kill at these; at ASKED once a panel was asked whether its server runs, so at the command."""
         for point in points:
-            (self._points / point).touch()
+            if point == ASKED:
+                self.server.when_asked = (self._points / point).touch
+            else:
+                (self._points / point).touch()
 
     def read(self) -> list[Any]:
         with self.guerdon.database.connection_context():
@@ -110,23 +150,27 @@ class Stage:
 
 @pytest.fixture
 def open_stage(
-    open_service: Callable[..., Guerdon], server: RconServer, tmp_path: Path
+    open_service: Callable[..., Guerdon], tmp_path: Path
 ) -> Iterator[Callable[..., Stage]]:
     stages: list[Stage] = []
     points = tmp_path / "points"
     points.mkdir()
 
-    def open_one(connections: int, if_unknown: str = "ask") -> Stage:
-        said = SECTION.replace("{address}", server.address).replace("{password}", PASSWORD)
-        said = said.replace("{connections}", str(connections)).replace("{if_unknown}", if_unknown)
+    def open_one(name: str, connections: int, if_unknown: str = "ask") -> Stage:
+        game = GAMES[name]
+        server = game.open_server()
+        known = vars(game.behaviours) | vars(server)
+        said = re.sub("#([A-Za-z]+)#", lambda found: str(known[found[1]]), game.section)
+        said += SECTION.format(connections=connections, if_unknown=if_unknown)
         guerdon = open_service(more=said)
         guerdon.now = lambda: 10**9  # type: ignore[assignment]  # long ago: hosts go by real clocks
-        stages.append(Stage(guerdon, server, points))
+        stages.append(Stage(guerdon, game, server, points))
         return stages[-1]
 
     yield open_one
     for stage in stages:
         stage.hosts.close()
+        stage.server.close()
 
 
 def judge(stage: Stage) -> "Counter[str]":
@@ -141,10 +185,19 @@ def judge(stage: Stage) -> "Counter[str]":
     return Counter(row.state for row in stage.read())
 
 
-def test_it_works(open_stage: Callable[..., Stage]) -> None:
-    stage = open_stage(connections=2)
-    for turn in range(KILLS * len(CONSOLE_POINTS)):
-        point = CONSOLE_POINTS[turn % len(CONSOLE_POINTS)]
+@pytest.mark.parametrize(
+    ("game", "points", "database_url"),
+    [
+        ("rcon", CONSOLE_POINTS, "sqlite"), ("rcon", COMMITTING, "mariadb"), ("rcon", COMMITTING, "mysql"),
+        ("webrcon", CONSOLE_POINTS, "sqlite"), ("pterodactyl", (*CONSOLE_POINTS, ASKED), "sqlite"),
+    ],
+    ids=["rcon", "rcon-mariadb", "rcon-mysql", "webrcon", "pterodactyl"],
+    indirect=["database_url"],
+)  # fmt: skip
+def test_it_works(open_stage: Callable[..., Stage], game: str, points: tuple[str, ...]) -> None:
+    stage = open_stage(game, connections=2)
+    for turn in range(KILLS * len(points)):
+        point = points[turn % len(points)]
         wanted = stage.hosts.kills + (2 if point == LATE else 1)
         stage.arm(point, *([CUT_OFF] if point == LATE else []))
         stage.queue(5)
@@ -155,31 +208,32 @@ def test_it_works(open_stage: Callable[..., Stage]) -> None:
     states = judge(stage)
     # Of each kill those were cut off that were being sent: one for each connection, and no more.
     assert 1 <= states["unknown"] <= 2 * stage.hosts.kills
-    assert states["done"] >= 5 * (KILLS * len(CONSOLE_POINTS) + 1) - states["unknown"]
+    assert states["done"] >= 5 * (KILLS * len(points) + 1) - states["unknown"]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("if_unknown", ["ask", "again"])
-def test_a_game_that_cuts_off_at_random(
-    open_stage: Callable[..., Stage], server: RconServer, if_unknown: str
+@pytest.mark.parametrize("name", GAMES)
+def test_a_game_that_cuts_off_and_restarts_at_random(
+    open_stage: Callable[..., Stage], name: str, if_unknown: str
 ) -> None:
-    chance = random.Random(7)
+    chance, game = random.Random(7), GAMES[name]
 
-    def cut_at_random(client: Any, id: int, command: str) -> None:
+    def cut_at_random(who: Any, number: int, command: str) -> None:
         odds = chance.random()
-        if command == "list" or odds > 0.2:
-            rcon_server.answer(client, id, command)
-        elif odds > 0.1:
-            rcon_server.hang_up_after(client, id, command)
-        else:
-            rcon_server.hang_up_before(client, id, command)
+        if odds > 0.98 and name != "pterodactyl":
+            stage.server.hang_up_on_all()  # as where it restarts, whatever others are at
+        cut = game.behaviours.hang_up_after if odds > 0.1 else game.behaviours.hang_up_before
+        is_cut = command != game.question and odds <= 0.2
+        (cut if is_cut else game.behaviours.answer)(who, number, command)
 
-    server.behave = cut_at_random
-    stage = open_stage(3, if_unknown)
+    stage = open_stage(name, 3, if_unknown)
+    stage.server.behave = cut_at_random
     stage.queue(150)
     if if_unknown == "again":
         wait_until(lambda: stage.is_over() and all(r.state == "done" for r in stage.read()))
-        assert len(server.given) == 150
-        assert server.given.total() > 150  # that is what it costs
+        assert len(stage.server.given) == 150
+        assert stage.server.given.total() > 150  # that is what it costs
     else:
         wait_until(stage.is_over)
         states = judge(stage)
