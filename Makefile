@@ -42,7 +42,7 @@ PAYS = $(addprefix tests/database/test_,database.py transactions.py migrating.py
 	tests/stories/test_under_fire.py tests/serving/test_logs.py tests/config/test_config.py tests/cli
 
 .PHONY: run test test-mysql test-lowest mutants lint lock translations bench bench-growth bench-rules bench-reports bench-pages \
-	bench-watched bench-sources \
+	bench-watched bench-sources bench-uneven \
 	debian debian-bench mysql clean
 
 run: .venv/.for-run
@@ -111,6 +111,10 @@ bench-pages: .venv/.for-test debian
 # What an open dashboard, a scrape, and counting at all cost votes.
 bench-watched: .venv/.for-test debian debian-bench
 	.venv/bin/python -m bench.watched $(ARGS)
+
+# What a vote that cannot be paid costs the others, and two hosts beside one.
+bench-uneven: .venv/.for-test debian debian-bench
+	.venv/bin/python -m bench.uneven $(ARGS)
 
 # Votes a second by each source, and deliveries a second by RCON.
 bench-sources: .venv/.for-test debian debian-bench

@@ -14,6 +14,8 @@ import sys
 import time
 import zlib
 
+# How the id of a vote ends that is for the server whose pool of codes is empty.
+OF_EMPTY_POOL = "c0dec0de"
 CLOSE = re.compile(rb"\r\nconnection: *close|^[^\r]* HTTP/1\.0(\r|$)", re.IGNORECASE)
 
 
@@ -96,7 +98,8 @@ class VoteApi:
         """The API's answer; the vote's id alone decides whose it is."""
         id = path.rpartition("/")[2]
         nickname = f"player{zlib.crc32(id.encode()) % self.players}"
-        vote = {"id": id, "nickname": nickname, "server": {"id": 1}, "user": {"id": 7}}
+        server = 2 if id.endswith(OF_EMPTY_POOL) else 1
+        vote = {"id": id, "nickname": nickname, "server": {"id": server}, "user": {"id": 7}}
         return json.dumps({"response": vote}).encode()
 
     def answer(self, connection: socket.socket, body: bytes, is_last: bool) -> None:
