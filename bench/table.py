@@ -30,18 +30,18 @@ class Target:
 
 
 TARGETS = (
-    Target("at-once-32", "mariadb", 1.0),
-    Target("at-once-128", "mariadb", 1.0),
-    Target("at-once-32", "sqlite", 1.2),
-    Target("at-once-128", "sqlite", 1.2),
+    Target("at-once-32", "mariadb", 1.4),
+    Target("at-once-128", "mariadb", 2.0),
+    Target("at-once-32", "sqlite", 1.6),
+    Target("at-once-128", "sqlite", 2.3),
     Target("50ms-128", "mariadb", 6.0),
-    Target("50ms-128", "sqlite", 6.0),
-    Target("redelivered-32", "mariadb", 1.5),
-    Target("redelivered-32", "sqlite", 1.5),
-    Target("at-once-32", "mariadb", 1.5, "p99_ms", is_most=True),
-    Target("at-once-32", "sqlite", 1.5, "p99_ms", is_most=True),
-    Target("redelivered-32", "mariadb", 1.5, "p99_ms", is_most=True),
-    Target("redelivered-32", "sqlite", 1.5, "p99_ms", is_most=True),
+    Target("50ms-128", "sqlite", 6.5),
+    Target("redelivered-32", "mariadb", 4.0),
+    Target("redelivered-32", "sqlite", 5.0),
+    Target("at-once-32", "mariadb", 1.2, "p99_ms", is_most=True),
+    Target("at-once-32", "sqlite", 1.2, "p99_ms", is_most=True),
+    Target("redelivered-32", "mariadb", 1.2, "p99_ms", is_most=True),
+    Target("redelivered-32", "sqlite", 1.2, "p99_ms", is_most=True),
 )
 
 
