@@ -98,10 +98,8 @@ class Guerdon:
         self.finder = PlayerFinder(database, config.players)
         unknown = config.players.unknown
         self._recipients = Recipients(database, plugins, self.finder, unknown, now)
-        drawn_by = [one.reveal().encode() for one in config.rewards.draw_secrets]
-        self.programme = Programme(rules, *drawn_by[:1])
+        self.programme = Programme(rules, *self._list_draw_secrets()[:1])
         self.settler = Settler(database, plugins, self.programme, self._recipients, now)
-        self.bookkeeping = Bookkeeping(database, self.programme, self.finder, drawn_by)
         self.outbox = Outbox(database, plugins, http, now, secrets, config.outbox.at_once)
         self.inbox = Inbox(database, config.inbox, now)
         fetcher = Fetcher(plugins, http, config.players)
@@ -118,9 +116,15 @@ class Guerdon:
         self._open_for_operators()
         self.dispatcher = self._make_dispatcher(announcer)
 
+    def _list_draw_secrets(self) -> list[bytes]:
+        """By which lots are drawn: by the first; by the others they were."""
+        return [one.reveal().encode() for one in self.config.rewards.draw_secrets]
+
     def _open_for_operators(self) -> None:
         """What is looked at and done by whoever runs the service, beside the way of a vote."""
         database, plugins, now = self.database, self.plugins, self.now
+        secrets = self._list_draw_secrets()
+        self.bookkeeping = Bookkeeping(database, self.programme, self.finder, secrets)
         every = self.config.reconcile.every
         self.watch = Watch(database, plugins, self.metrics_folder, self.require_ready, now, every)
         self.showing = Showing(database, self.rules, self.finder)

@@ -14,7 +14,7 @@ from app.config.sections import Network
 from app.database.asking_time import ask_time
 from app.database.clock import Clock, make_clock
 from app.database.opening import Database, open_database
-from app.delivering.consoles import find_consoles
+from app.delivering.consoles import find_consoles, list_unknown_consoles
 from app.failpoints import FOLDER, list_crash_faults
 from app.guerdon import Guerdon
 from app.host.loading import Plugins, load_plugins
@@ -102,7 +102,9 @@ def open_plugins(config: Config, beside: Mapping[str, Any], faults: list[str]) -
     except ConfigError as error:
         faults += error.faults
         return None
-    told = [*list_alert_faults(config.alerts, plugins), *find_consoles(plugins)[1]]
+    servers, wrong = find_consoles(plugins)
+    told = [*list_alert_faults(config.alerts, plugins), *wrong]
+    told += list_unknown_consoles(config.dispatcher.consoles, servers)
     faults += [f"{config.path}: {one}" for one in told]
     return plugins
 

@@ -65,3 +65,17 @@ def describe(server: GameServer) -> str:
 def map_servers(servers: Sequence[GameServer]) -> Mapping[str, GameServer]:
     """The console of each server_id."""
     return {id_: server for server in servers for id_ in server.servers}
+
+
+def list_unknown_consoles(
+    chosen: bool | tuple[str, ...], servers: Sequence[GameServer]
+) -> Iterator[str]:
+    """What [dispatcher] consoles names that no console is of."""
+    known = sorted({one.plugin for one in servers})
+    for name in chosen if isinstance(chosen, tuple) else ():
+        if name not in known:
+            there = ", ".join(known) or "none"
+            yield (
+                f"[dispatcher] consoles: no plugin {name!r} with a console is switched on (there are:"
+                f" {there})"
+            )

@@ -32,6 +32,12 @@ STEERING = frozenset({
 })  # fmt: skip
 UNPREFIXED = ("CONTENT-LENGTH", "CONTENT-TYPE")  # headers that WSGI knows by their own names
 DONE = "204 NO CONTENT"
+# gunicorn's settings that change what it makes of a request; the lane is for what they usually are.
+SHAPING = (
+    "casefold_http_method", "header_map", "limit_request_field_size", "limit_request_fields",
+    "limit_request_line", "permit_unconventional_http_method", "permit_unconventional_http_version",
+    "post_request",
+)  # fmt: skip
 
 
 class PlainRequest:
@@ -117,12 +123,15 @@ class LaneParser(RequestParser):
         return isinstance(self.mesg, PlainRequest) or bool(self.finish_body())
 
 
+@lru_cache(maxsize=1)
 def has_lane(cfg: Any) -> bool:
     """Whether the settings are those that the lane was made for; gunicorn does what others ask."""
     is_proxied = cfg.proxy_protocol not in (False, "off") or cfg.secure_scheme_headers
     is_logged = cfg.accesslog or cfg.statsd_host or cfg.logconfig or cfg.logconfig_dict
     is_other = cfg.is_ssl or not cfg.keepalive or os.environ.get("SCRIPT_NAME")
-    return not (is_proxied or cfg.forwarder_headers or is_logged or is_other)
+    settings = (cfg.settings[name] for name in SHAPING)
+    is_shaped = any(one.get() != one.default for one in settings)
+    return not (is_proxied or cfg.forwarder_headers or is_logged or is_other or is_shaped)
 
 
 class PlainAnswer(Response):

@@ -17,6 +17,7 @@ from app.porch.types import Event, Player
 from app.testing.gunicorn import Gunicorn
 from app.testing.waiting import wait_until
 from tests.world import rcon_server
+from tests.world.looking_hooks import LOOKS_UP
 from tests.world.rcon_server import PASSWORD, RconServer
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -194,22 +195,10 @@ def send_claim(plan):
     assert GameServer("a", "b", ["1"]).takes_name("any name")
 
 
-READS = """
-import threading
-from peewee import AutoField, Model
+READS = (
+    LOOKS_UP
+    + """
 from app import ClaimPlan, ClaimResult, ClaimState, GameServer, IfUnknown, hookimpl
-
-class Seen(Model):
-    id = AutoField()
-
-both = threading.Barrier(2)
-
-def look():
-    Seen.select().count()  # opens a connection, in whatever thread this is
-
-@hookimpl
-def plugin_models():
-    return [Seen]
 
 @hookimpl
 def game_servers():
@@ -236,6 +225,7 @@ def check_claim():
     look()
     return True
 """
+)
 
 
 def test_what_hooks_open_in_threads_of_consoles_goes_back_to_the_pool(

@@ -10,25 +10,13 @@ from app.database.models import Report
 from app.guerdon import Guerdon
 from app.testing.deliveries import post_vote
 from app.testing.waiting import wait_until
+from tests.world.looking_hooks import LOOKS_UP
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-LOOKS = """
-import threading
-from peewee import AutoField, Model
-import app
+LOOKS = (
+    LOOKS_UP
+    + """
 from app import Schedule, hookimpl
-
-class Seen(Model):
-    id = AutoField()
-
-both = threading.Barrier(2)
-
-def look():
-    Seen.select().count()  # opens a connection, in whatever thread this is
-
-@hookimpl
-def plugin_models():
-    return [Seen]
 
 @hookimpl
 def build_report(event):
@@ -50,6 +38,7 @@ def list_votes():
     look()
     return []
 """
+)
 
 
 @pytest.fixture

@@ -381,3 +381,10 @@ def test_what_consoles_says_is_checked(tmp_path: Path, value: str) -> None:
     (tmp_path / "rewards.toml").write_text("")
     with pytest.raises(ConfigError, match=r"consoles.*true, false, or a list of plugins"):
         open_guerdon(tmp_path / "own.toml")
+
+
+def test_consoles_of_nobody_are_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text('[dispatcher]\nconsoles = ["rcn"]\n[plugins.gold]\n')
+    (tmp_path / "rewards.toml").write_text("")
+    with pytest.raises(ConfigError, match=r"\[dispatcher\] consoles: no plugin 'rcn'"):
+        open_guerdon(tmp_path / "own.toml")
