@@ -26,7 +26,8 @@ def read_counted(folder: Path, which: str = ALL) -> list[Any]:
 
     for tries_left in reversed(range(TRIES)):
         try:
-            files = [str(path) for path in find_files(folder, which)]
+            # One of a process that begins just now is empty, until it has room.
+            files = [str(path) for path in find_files(folder, which) if path.stat().st_size]
             return list(MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call]
         except FileNotFoundError:  # a process has ended just now
             if not tries_left:

@@ -6,9 +6,9 @@ database keeps waiting, or a password that is checked, must not stop the others.
 
 import logging
 import os
-import signal
 from typing import Any
 
+from app.serving.leaving import hear_signals, keep_signals
 from app.serving.logger import JsonLogger
 from app.serving.reloading import DASHBOARD_APP, reload_carefully
 from app.serving.waiting_room import WaitingRoomWorker
@@ -36,24 +36,21 @@ secure_scheme_headers: dict[str, str] = {}
 
 
 def on_starting(server: Any) -> None:
-    """SIGHUP is heard only where the dashboard would start anew."""
+    """Signals survive a fork, and SIGHUP is heard only where the dashboard would start anew."""
+    keep_signals()
     reload_carefully(server)
 
 
 def when_ready(server: Any) -> None:
-    """`guerdon dashboard` has held Ctrl-C back while gunicorn was imported: here it is heard."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-
-
-def post_fork(server: Any, worker: Any) -> None:
-    """A worker ends as it is told, whenever that is."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    """gunicorn is imported, and has its handlers."""
+    hear_signals()
 
 
 def post_worker_init(worker: Any) -> None:
     """From here on secrets are known, and hidden in gunicorn's lines too; a flood has few of them."""
     worker.log.refusals = Refusals()
     worker.log.format_by(logging.getLogger().handlers[0].formatter)
+    worker.finish_when_told()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

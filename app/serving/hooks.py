@@ -2,18 +2,16 @@
 
 import gc
 import logging
-import os
 import resource
-import signal
 import time
 from functools import lru_cache
 from typing import Any
 
 from gunicorn import util
-from gunicorn.workers.ggevent import GeventWorker
 
+from app.serving.leaving import hear_signals, keep_signals
 from app.serving.reloading import reload_carefully
-from app.serving.worker import ENDINGS, HAS_SERVED, leave_at_once_when_told
+from app.serving.worker import HAS_SERVED
 
 OPEN_FILES = 16384  # each connection is one
 
@@ -32,18 +30,9 @@ def on_starting(server: Any) -> None:
     reload_carefully(server)
 
 
-def keep_signals() -> None:
-    """No signal is lost around a fork: it waits until whoever gets it has its handlers."""
-    os.register_at_fork(
-        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS),
-        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS),
-        after_in_child=leave_at_once_when_told,
-    )
-
-
 def when_ready(server: Any) -> None:
-    """`guerdon serve` has held Ctrl-C back while gunicorn was imported: here it is heard."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
+    """gunicorn is imported, and has its handlers."""
+    hear_signals()
 
 
 def pre_request(worker: Any, request: Any) -> None:
@@ -61,7 +50,7 @@ def post_worker_init(worker: Any) -> None:
     # The date of an answer is the same a second long; writing it is a tenth of gunicorn's own work.
     write_date = lru_cache(maxsize=1)(util.http_date)
     util.http_date = lambda: write_date(int(time.time()))
-    GeventWorker.init_signals(worker)  # from here on, what is in hand is finished first
+    worker.finish_when_told()
     worker.wsgi.extensions["guerdon"].start_dispatcher()
     HAS_SERVED[0] = 1
     # What is there now stays: looking through it for garbage would make votes wait.

@@ -15,6 +15,8 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from app.serving.leaving import LeavingWorker
+
 MOST_GUESTS = 300  # connections that are waited for; of more, the one that is longest is hung up on
 PATIENCE = 10.0  # seconds for a request to come whole
 TAKING = 30.0  # seconds for an answer to be taken
@@ -94,7 +96,7 @@ def measure(came: bytearray) -> int | None:
     return size if len(came) >= size else too_long
 
 
-class WaitingRoomWorker(ThreadWorker):
+class WaitingRoomWorker(LeavingWorker, ThreadWorker):
     """gunicorn's threads, behind a loop that reads requests and writes answers."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:

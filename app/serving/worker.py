@@ -1,8 +1,6 @@
 """The worker: greenlets, each with a connection; whoever is silent, drips or does not read costs no other."""
 
 import mmap
-import os
-import signal
 import sys
 import time
 from contextlib import nullcontext, suppress
@@ -13,6 +11,7 @@ import gevent
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.serving.lane import PlainAnswer, PlainRequest, answer_plain, describe_connection
+from app.serving.leaving import LeavingWorker
 from app.serving.patience import Patience
 from app.serving.request import shut_down
 
@@ -21,10 +20,9 @@ MOST_LINGERING = 100  # clients that are told why before their connection is clo
 LOOKS_EVERY = 0.25  # seconds, for whom a deadline has passed
 RESTART_PAUSE = 3  # seconds until a worker that could not start is started again
 HAS_SERVED = mmap.mmap(-1, 1)  # of all workers together: not 0 once one of them was ready
-ENDINGS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 
-class PatientWorker(GeventWorker):
+class PatientWorker(LeavingWorker, GeventWorker):
     """Greenlets: a vote waits for the vote API and for its commit, and many wait at once.
 
     A request has `timeout` seconds from its head to the last byte of its answer; then its client is
@@ -54,11 +52,6 @@ class PatientWorker(GeventWorker):
     def timeout_ctx(self) -> Any:
         """gunicorn's timer for a head; hang_up_late is ours."""
         return nullcontext()
-
-    def init_signals(self) -> None:
-        """gunicorn's own signals; but told to end, it ends at once, until it is ready."""
-        super().init_signals()
-        leave_at_once_when_told()
 
     def load_wsgi(self) -> None:
         """As gunicorn's, which ends the whole service where this fails: only while none has served yet.
@@ -145,14 +138,3 @@ class PatientWorker(GeventWorker):
                         return
         finally:
             self.lingering -= 1
-
-
-def leave_at_once_when_told() -> None:
-    """A worker that is not ready has nothing in hand, and may be importing anything.
-
-    gunicorn would raise SystemExit there, which comes out as a traceback, or swallow the signal that
-    comes between the fork and its own handlers, and kill the worker half a minute later.
-    """
-    for number in ENDINGS:
-        signal.signal(number, lambda *_: os._exit(0))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)

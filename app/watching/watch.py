@@ -1,5 +1,6 @@
 """One look at everything, kept for some seconds, for whoever shows it or judges it."""
 
+import struct
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ class Watch:
     def _read_counted(self, files: str = ALL) -> list[Any]:
         try:
             return read_counted(self._folder, files)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, struct.error) as error:
             log.warning("counts not read", folder=str(self._folder), reason=str(error))
             return []
 

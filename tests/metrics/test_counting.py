@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from app.metrics.families import FAMILIES
 from app.testing.deliveries import make_delivery
@@ -193,3 +194,19 @@ def test_gunicorns_arbiter_never_loads_the_library() -> None:
         "assert 'prometheus_client' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
+
+
+@on_sqlite
+@pytest.mark.parametrize(("left", "warnings"), [(b"", 0), (b"\x01", 1)])
+def test_a_file_without_a_number_yet_hides_none_and_a_damaged_one_is_told(
+    left: bytes, warnings: int, studio: Any, server: Gunicorn
+) -> None:
+    """A process that begins just now has a file before it has room for a number."""
+    wait_until(lambda: count(studio, "settled") == 0, 10)
+    (studio.metrics_folder / "serve" / "counter_1.db").write_bytes(left)
+
+    with capture_logs() as logs:
+        text = studio.watch.write_metrics()
+
+    assert (b"guerdon_deliveries_total{" in text) == (not left)
+    assert [one["event"] for one in logs].count("counts not read") == warnings

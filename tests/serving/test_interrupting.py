@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from app.guerdon import Guerdon
 from app.testing.gunicorn import Gunicorn
 from app.testing.waiting import PATIENCE, wait_until
 from tests.world.browsing import run_guerdon
+from tests.world.running_dashboards import Dashboard
 from tests.world.servers import find_tracebacks
 
 SEED = int(os.environ.get("GUERDON_SEED") or random.randrange(10**6))
@@ -34,7 +36,10 @@ def is_importing(pid: int) -> bool:
 
 
 def interrupt(process: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Ctrl-C, as a terminal gives it to all at once; then everybody ends."""
+    """Ctrl-C, as a terminal gives it to all at once; then everybody ends.
+
+    gunicorn tells its workers again: they hear it twice.
+    """
     os.killpg(process.pid, signal.SIGINT)
     process.wait(PATIENCE)
     written = log.read_text()
@@ -87,6 +92,25 @@ def test_workers_that_have_just_begun_end_at_once(turn: int, serve: Callable[[],
     time.sleep(dice.choice([0, 0.01, 0.1, 0.3, 0.6]))
     assert server.process is not None
     interrupt(server.process, server.log)
+
+
+@on_sqlite
+@pytest.mark.parametrize("turn", range(6))
+def test_a_dashboard_ends_whenever_it_is_told_and_how_often(turn: int, guerdon: Guerdon) -> None:
+    guerdon.database.close_all()
+    dice = random.Random(f"{SEED} {turn}")
+    print(f"GUERDON_SEED={SEED}")
+    dashboard = Dashboard(guerdon.config.path)
+    process = dashboard.start(wait=False)
+    wait_until(lambda: "Booting worker" in dashboard.log.read_text(), pause=0.002)
+    time.sleep(dice.choice([0, 0.05, 0.2, 0.4, 2]))
+    for worker in dashboard.list_workers():
+        with suppress(ProcessLookupError):
+            for _ in range(3):
+                os.kill(worker, signal.SIGINT)
+                time.sleep(0.01)
+    interrupt(process, dashboard.log)
+    assert process.returncode == 0
 
 
 @on_sqlite

@@ -42,13 +42,15 @@ class Dashboard:
         }
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, wait: bool = True) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "app.cli", "dashboard"],
                 env=self._environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        wait_until(self.is_alive)
+        if wait:
+            wait_until(self.is_alive)
+        return self.process
 
     def is_alive(self) -> bool:
         assert self.process is not None
