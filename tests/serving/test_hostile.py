@@ -3,7 +3,6 @@
 Run the file as a whole: its last test counts what the others sent.
 """
 
-import codecs
 import json
 import traceback
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import schemathesis
 import structlog
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -23,10 +22,24 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from app.testing.deliveries import API_KEY, make_delivery, sign
+from app.testing.deliveries import make_delivery
 from app.testing.platforms import Platform, answer_rightly, answer_status
 from app.testing.vote_api import VoteApi, answer
 from app.testing.waiting import wait_until
+from tests.world.attacks import (
+    FLAT,
+    GETS,
+    HEADERS,
+    HOSTILE_BYTES,
+    IDS,
+    KEY,
+    LATIN,
+    OBJECTS,
+    POSTS,
+    VALUES,
+    list_signed,
+    try_many,
+)
 from tests.world.games import MAKERS, make_level_up, make_settle
 from tests.world.hostile import Target
 from tests.world.servers import find_tracebacks
@@ -35,23 +48,10 @@ from tests.world.sud import make_headers
 log = structlog.get_logger()
 
 ENOUGH = 20_000
-KEY = {"Authorization": f"Bearer {API_KEY}"}
 CHECKS = [
     not_a_server_error, status_code_conformance, content_type_conformance,
     response_headers_conformance, response_schema_conformance,
 ]  # fmt: skip
-POSTS = [
-    "/webhooks/gamemonitoring", "/webhooks/sud", "/webhooks/nobody", "/v1/events/level_up",
-    "/v1/events/game_start", "/v1/events/game_settle", "/v1/claims/lease", "/v1/claims/1/ack",
-]  # fmt: skip
-GETS = [
-    "/healthz", "/readyz", "/openapi.json", "/docs", "/static/docs.js", "/v1/players/Bob",
-    "/v1/events/server.vote/v1", "/v1/reports/1",
-]  # fmt: skip
-
-
-def try_many(examples: int) -> Any:
-    return settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")
@@ -170,35 +170,6 @@ def post_everywhere(client: Any, body: bytes, **headers: str) -> None:
         client.post(path, data=body, headers=KEY | headers)
 
 
-NAMES = st.sampled_from([
-    "event_id", "event_type", "is_test", "signature", "uid", "server_id", "level", "data", "custom",
-    "report_msg", "report_type", "results", "players", "rank", "is_ai", "lease", "limit", "seconds",
-    "timestamp", "mg_id", "game_round_id", "ss_token", "role", "",
-]) | st.text(st.characters(), max_size=5)  # fmt: skip
-NUMBERS = st.sampled_from([0, -0.0, 1, -1, 2**31, 2**63, -(2**63) - 1, 2**64, 1e308, 10**400])
-SCALARS = (
-    st.none() | st.booleans() | st.integers() | st.floats() | NUMBERS
-    | st.text(st.characters(), max_size=9)
-    | st.sampled_from(["server.vote", "game_start", "game_settle", "\0", "\ud800", "\ufeff", "1"])
-)  # fmt: skip
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
-    max_leaves=12,
-)
-OBJECTS = st.dictionaries(NAMES, VALUES, max_size=8)
-HOSTILE_BYTES = [
-    b"", b"\0", b"null", b"{}", b"[]", b"{" * 50_000, b"[" * 100_000, b'{"a":' * 50_000,
-    b"[" * 99 + b"]" * 99, b'{"a":' * 101 + b"1" + b"}" * 101, b"9" * 60_000, b"-", b"-0", b"1e999999999",
-    b'{"level":' + b"1" * 5000 + b"}", b"NaN", b'{"a":Infinity}', b'{"uid":"\\ud800"}',
-    b'{"uid":"\xed\xa0\x80"}', b'{"uid":"\\u0000"}', b'{"event_id":"a","event_id":"b"}', b"\xff\xfe{",
-    codecs.BOM_UTF8 + b"{}", "{}".encode("utf-16"), "{}".encode("utf-32"), b'"' + b"\\" * 9999,
-    b'{"a":1}{"a":2}', b'{"a":1,}', b"/*x*/{}", b"{'a':1}", b"<?xml version='1.0'?><a/>",
-    b"a=1&b=2", b'{"uid":"' + b"\xf0\x9f\x92\xa9" * 200 + b'"}', b" " * 70_000, b"x" * (1 << 20),
-    b"x" * ((1 << 20) + 1), b'{"__proto__":{}}', b'{"":{"":{"":[]}}}', b'{"signature":null}',
-]  # fmt: skip
-
-
 @pytest.mark.parametrize("body", HOSTILE_BYTES, ids=lambda body: repr(body[:12]))
 def test_no_body_that_was_ever_thought_of_is_too_much(
     body: bytes, target: Target, client: Any
@@ -238,28 +209,14 @@ def test_no_json_is_too_much_in_whatever_encoding(target: Target, client: Any) -
 
 
 def test_nothing_that_is_signed_is_too_much_either(target: Target, client: Any) -> None:
-    flat = SCALARS.filter(lambda value: not isinstance(value, float))
-
     @given(
-        fields=st.dictionaries(NAMES.filter(lambda name: name != "signature"), flat, max_size=6),
-        event_id=st.text(st.characters(), max_size=20) | st.from_regex(r"[\w-]{1,9}", fullmatch=True),
+        fields=FLAT, event_id=IDS,
         body=OBJECTS, type=st.sampled_from(["game_start", "game_settle", "level_up", "\0"]),
     )  # fmt: skip
     @try_many(250)
     def send(fields: Any, event_id: str, body: Any, type: str) -> None:
-        vote = {"event_id": event_id, "event_type": "server.vote", "is_test": False}
-        for signed in (
-            fields,
-            vote,
-            vote | fields,
-            vote | {"is_test": True},
-            fields | {"is_test": 1},
-        ):
-            try:
-                signature = sign(signed)
-            except UnicodeEncodeError:  # a lone surrogate: nobody can sign that
-                signature = "0" * 64
-            client.post(POSTS[0], data=json.dumps(signed | {"signature": signature}).encode())
+        for signed in list_signed(fields, event_id):
+            client.post(POSTS[0], data=signed)
         for report in (body, body | {"report_type": type}):
             raw = json.dumps(report).encode()
             client.post(POSTS[1], data=raw, headers=make_headers(raw))
@@ -311,7 +268,6 @@ def test_no_round_or_level_with_a_hostile_value_in_it_is_too_much(
 # Paths, methods, queries and headers; in environ as WSGI has them: bytes as Latin-1.
 
 
-LATIN = st.binary(max_size=30).map(lambda raw: raw.decode("latin-1"))
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT", "BREW"]
 PREFIXES = [
     "/", "//", "/v1/", "/v1/players/", "/v1/events/", "/v1/events/server.vote/", "/v1/reports/",
@@ -358,34 +314,6 @@ def test_no_path_query_or_method_is_too_much(target: Target, client: Any) -> Non
 
     with target.watch("paths"):
         send()
-
-
-HEADERS = {
-    "HTTP_AUTHORIZATION": ["Bearer", "Bearer ,", f"Bearer {API_KEY}, Bearer {API_KEY}", "Basic Og==",
-                           "Digest a=\"", "Bearer \xff", "Basic \xff", "Basic " + "é" * 99],
-    "HTTP_PREFER": ["wait", "wait=", "wait=x", "wait=-1", "wait=1e9", "wait=\x00", 'wait="', "wait=0;",
-                    "wait=" + "9" * 5000, "wait=0, wait=0", "wait*=UTF-8''0", ",,;=", "\xb2"],
-    "CONTENT_TYPE": ["", ";", "multipart/form-data", "multipart/form-data; boundary=",
-                     "application/x-www-form-urlencoded", "application/json; charset=none", "a/b;" * 99,
-                     "text/plain; charset=\xff", "application/json\x00", 'a/b; c="'],
-    "CONTENT_LENGTH": ["", "-1", "x", "1e3", "0x10", "1,1", " 5", "+5", "9" * 30, "\xb2", "0", "1_0"],
-    "HTTP_TRANSFER_ENCODING": ["chunked", "identity", "gzip, chunked", "\xff", "chunked, chunked"],
-    "HTTP_HOST": ["", "a b", "[::1", "x" * 300, "\xff", "a,b", "evil.example:99999", "a/b", "..", "a@b"],
-    "HTTP_ACCEPT": ["", "*/*;q=x", ",", "\xff", "text/html;q=nan"],
-    "HTTP_COOKIE": ["=", ";;;", "a=\xff; b", "session=" + "x" * 4000],
-    "HTTP_RANGE": ["bytes=", "bytes=9-1", "bytes=0-0,2-2", "bytes=-", "x=1-2", "bytes=0-" + "9" * 30],
-    "HTTP_IF_MODIFIED_SINCE": ["x", "Thu, 99 Foo 0000 99:99:99 GMT", "\xff", "Mon, 01 Jan 0001 00:00:00"],
-    "HTTP_IF_NONE_MATCH": ['"', "*", "W/", "\xff", '"a', ","],
-    "HTTP_EXPECT": ["100-continue", "nothing"],
-    "HTTP_X_FORWARDED_FOR": ["\xff", "a" * 999],
-    "HTTP_X_FORWARDED_PROTO": ["javascript", ","],
-    "HTTP_UPGRADE": ["h2c", "websocket"],
-    "HTTP_SUD_TIMESTAMP": ["", "x", "-1", "9" * 400, "nan", "\xb2"],
-    "HTTP_SUD_SIGNATURE": ["", "\xff", "é" * 40, "0" * 40],
-    "HTTP_SUD_NONCE": ["", "\xff\n"],
-    "SERVER_PROTOCOL": ["HTTP/1.0", "HTTP/9.9", ""],
-    "REMOTE_ADDR": ["", "\xff"],
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("header", HEADERS)

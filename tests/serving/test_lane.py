@@ -1,12 +1,10 @@
 """The lane and gunicorn's own way: whatever comes, they answer the same, do the same, and keep the same."""
 
 import random
-import re
 import socket
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +22,10 @@ from app.serving.lane import (
 )
 from app.serving.patience import Patience
 from app.testing.deliveries import API_KEY, make_delivery
-from app.testing.vote_api import VoteApi
 from app.testing.waiting import wait_until
-from tests.network.test_raw_sockets import WAYS, Service, read_all
+from tests.network.test_raw_sockets import Service
+from tests.serving.conftest import PROBE, ask
 
-PROBE = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 TRIES = 700
 PLAIN_AT_LEAST = 105  # of them
 HEADERS = [
@@ -63,21 +60,6 @@ LENGTHS = [b"Content-Length: %d"] * 6 + [
     b"Content-Length: 1%d", b"Content-Length: -%d", b"Content-Lengths: %d",
 ]  # fmt: skip
 BREAKS = [b"\r\n"] * 9 + [b"\n", b"\r"]
-
-
-@pytest.fixture(scope="module")
-def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Service]]:
-    vote_api = VoteApi()
-    services = {}
-    for name, arguments in WAYS.items():
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("GUNICORN_CMD_ARGS", arguments)
-            patch.setenv("PYTHONHASHSEED", "0")  # Flask's Allow lists a set
-            services[name] = Service(tmp_path_factory.mktemp(name), vote_api)
-    yield services
-    for service in services.values():
-        service.server.stop()
-    vote_api.close()
 
 
 class Talker:
@@ -117,22 +99,6 @@ class Talker:
         """With one byte another."""
         place = self._random.randrange(len(head))
         return head[:place] + bytes([self._random.randrange(256)]) + head[place + 1 :]
-
-
-DATE = re.compile(rb"\r\nDate: [^\r]+")
-# gunicorn's words for what is no HTTP differ with what of it has come when it is looked at.
-REFUSAL = re.compile(rb"Content-Length: \d+\r\n\r\n<html>.*?</html>\n", re.DOTALL)
-
-
-def ask(service: Service, pieces: list[bytes]) -> bytes:
-    """All that is answered until the connection ends, with no dates."""
-    with service.connect() as client:
-        with suppress(OSError):  # it hangs up while we still talk
-            for piece in pieces:
-                client.sendall(piece)
-                time.sleep(0.004 * (len(pieces) > 1))
-            client.shutdown(socket.SHUT_WR)
-        return REFUSAL.sub(b"", DATE.sub(b"", read_all(client)))
 
 
 def list_paid(service: Service) -> list[Any]:
