@@ -15,6 +15,7 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 # What is asked, each with the place for its answer; None ends the thread.
 Asked = tuple[Item, Pending[Answer]] | None
+LOOKS = 8  # within one patience, whether all are here
 
 
 def expect_nobody() -> int:
@@ -36,7 +37,7 @@ class Batcher(Generic[Item, Answer]):
         """`work` takes the items and returns their answers in order; what it raises all get.
 
         `finish` is called in the same thread after the last work. While `count_expected` says that
-        more are on their way than are here, the work waits `patience` seconds for them, once.
+        more are on their way than are here, the work waits for them, `patience` seconds at most.
         """
         self._name = name
         self._work = work
@@ -83,13 +84,22 @@ class Batcher(Generic[Item, Answer]):
         while None not in waiting:
             waiting = [asked.get()]
             self._gather(asked, waiting)
-            if self._patience and len(waiting) < min(self._count_expected(), self._limit):
-                time.sleep(self._patience)
-                self._gather(asked, waiting)
+            self._wait_for_more(asked, waiting)
+            self._gather(asked, waiting)
             live = [one for one in waiting if one and not one[1].is_given_up]
             if live:
                 self._answer(live)
         self._finish()
+
+    def _wait_for_more(
+        self, asked: "queue.SimpleQueue[Asked[Item, Answer]]", waiting: list[Asked[Item, Answer]]
+    ) -> None:
+        """A few short sleeps: an alarm for each that comes would cost more than it is early."""
+        for _ in range(LOOKS if self._patience else 0):
+            here = len(waiting) + asked.qsize()
+            if here >= min(self._count_expected(), self._limit):
+                return
+            time.sleep(self._patience / LOOKS)
 
     def _gather(
         self, asked: "queue.SimpleQueue[Asked[Item, Answer]]", waiting: list[Asked[Item, Answer]]

@@ -15,6 +15,7 @@ log = structlog.get_logger()
 ASK_EVERY = 5_000  # ms, while somebody wants to know the time
 ASK_AGAIN = 1_000  # ms, after no answer, while the time is not known at all
 TOLERANCE = 50  # ms: an answer that is off by less says nothing that the network's way does not
+ROUNDING = 1  # ms by which two clocks that go alike differ, each cut to whole ms
 JUMP = 1_000  # ms: a clock that is off by more was set
 
 
@@ -78,8 +79,9 @@ class Clock:
         while True:
             ticks, wall = self.ticks(), self._read_wall()
             if self.ticks() - ticks < TOLERANCE:  # nobody stopped us between
-                with self._setting:
-                    self._set(wall - ticks, ticks)
+                if self._lead is None or abs(wall - ticks - self._lead) > ROUNDING:
+                    with self._setting:
+                        self._set(wall - ticks, ticks)
                 return wall
 
     def _refresh(self, pause: int) -> None:

@@ -8,10 +8,12 @@ random it scatters as a hash would.
 """
 
 import hashlib
+from functools import lru_cache
 
 LEADING = 12  # bytes: all of a ULID's clock, and all but 4 bits of a UUID's
 
 
+@lru_cache(maxsize=1024)  # each is asked for twice: by its delivery, and by its event
 def make_event_key(source: str, type: str, id: str) -> bytes:
     """32 bytes that stand for an event: the first 12 of its id, then 160 bits of a hash of it all."""
     begins = id.encode("utf-8", "surrogatepass")[:LEADING].ljust(LEADING, b"\0")

@@ -69,6 +69,7 @@ class Plugins(Calling):
         self.player_schemas = player_schemas
         self.origins = origins
         self.methods = methods
+        self.writes_replies = self.has("write_reply")
 
     @property
     def hook(self) -> Any:

@@ -5,7 +5,6 @@ import ssl
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -191,12 +190,14 @@ class Http:
 
     def _find_kept(self, address: Address) -> Any:
         kept = self._kept[address.origin]
-        with suppress(IndexError):  # somebody else took the last one
+        try:
             while kept:
                 connection = kept.pop(0)  # the oldest: those that have ended are all found
                 if is_quiet(connection):
                     return connection
                 connection.close()
+        except IndexError:  # somebody else took the last one
+            pass
         return None
 
     def _connect(self, address: Address, deadline: float) -> Any:

@@ -64,5 +64,7 @@ def write_login(user: str, password: str) -> str:
 
 def choose_proxy(proxy: Proxy | None, address: Address) -> Proxy | None:
     """The proxy, if this address is reached through it."""
+    if proxy is None:
+        return None
     host = urlsplit(address.origin).hostname
-    return proxy if proxy and host and proxy.serves(host) else None
+    return proxy if host and proxy.serves(host) else None

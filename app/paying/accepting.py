@@ -29,7 +29,7 @@ from app.porch.types import NOT_YET, Delivery, Outcome, OutcomeState
 log = structlog.get_logger()
 
 ANSWER_TIMEOUT = 10.0  # seconds for the database to look or to settle
-BOARDING = 0.001  # seconds in which votes that are being fetched may still join a commit
+BOARDING = 0.002  # seconds, at most, in which votes that are being fetched may still join a commit
 
 
 @dataclass(frozen=True, slots=True)

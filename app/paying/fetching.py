@@ -59,5 +59,7 @@ class Fetcher:
 
 def is_event(value: Any) -> bool:
     """An Event that has a key."""
-    parts = (value.source, value.type, value.id) if isinstance(value, Event) else (None,)
-    return all(isinstance(part, str) for part in parts)
+    if not isinstance(value, Event):
+        return False
+    has_names = isinstance(value.source, str) and isinstance(value.type, str)
+    return has_names and isinstance(value.id, str)

@@ -1,6 +1,7 @@
 """Reads and writes the ledger in as few statements as a batch needs: plain SQL, no model objects."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from app.database.keys import make_event_key
@@ -14,6 +15,7 @@ from app.rules.gifts import Gift
 
 # Characters of a column.
 LONGEST = {"source": 64, "type": 64, "id": 255, "server_id": 255, "nickname": 255, "user_id": 255}
+SHORTEST = min(LONGEST.values())
 LONGEST_APART = 31 * 86400  # seconds
 LONGEST_RECEIPT = 60_000  # bytes; MySQL's TEXT holds little more
 EVENT_COLUMNS = (
@@ -50,12 +52,8 @@ def key_of(event: Event) -> bytes:
 def find_misfit(events: Sequence[Event]) -> str:
     """Why a column would refuse one of these events, the same on every database; "" if none would."""
     for event in events:
-        for name, longest in LONGEST.items():
-            value = getattr(event, name)
-            if type(value) is str and len(value) <= longest and value.isascii():
-                continue  # as nearly all are
-            if fault := judge_text(value, longest):
-                return f"the event's {name} {fault}"
+        if fault := find_unfit_text(event):
+            return fault
         time = event.occurred_at
         if time is not None and (type(time) is not int or not 0 <= time < 2**62):
             return "the event's occurred_at is no time in ms"
@@ -63,6 +61,18 @@ def find_misfit(events: Sequence[Event]) -> str:
             return "the event's not_within is no number of seconds, of 31 days at most"
         if not isinstance(event.site, str):
             return "the event's site is not a string"
+    return ""
+
+
+def find_unfit_text(event: Event) -> str:
+    """Which of its texts a column would refuse, and why; "" if none."""
+    texts = [getattr(event, name) for name in LONGEST]
+    with suppress(TypeError):  # one of them is no text
+        if len(joined := "".join(texts)) <= SHORTEST and joined.isascii():
+            return ""  # as nearly all are
+    for (name, longest), text in zip(LONGEST.items(), texts, strict=True):
+        if fault := judge_text(text, longest):
+            return f"the event's {name} {fault}"
     return ""
 
 

@@ -15,6 +15,7 @@ from app.porch.types import Http, HttpAnswer
 if TYPE_CHECKING:
     from flask import Request
 
+ANY_TEXT = json.JSONEncoder(ensure_ascii=False, default=str)
 LATER = (408, 429)  # statuses that ask to try again, as 5xx do
 
 
@@ -54,7 +55,7 @@ def read_json_object(
 
 def require_unicode(body: dict[str, Any]) -> None:
     """Raise BadDelivery where some text of it holds half a letter, which has no bytes to sign."""
-    if not is_unicode(json.dumps(body, ensure_ascii=False, default=str)):
+    if not is_unicode(ANY_TEXT.encode(body)):
         raise BadDelivery("the body is not valid Unicode")
 
 

@@ -150,11 +150,16 @@ class PlainAnswer(Response):
     def finish(self, parts: Iterable[bytes]) -> None:
         """Write what the app has made."""
         if self.is_done and parts == () and not self.must_close:
-            self.sock.sendall(write_done(util.http_date()))
+            self.write_at_once(write_done(util.http_date()))
             return
         for part in parts:
             self.write(part)
         self.close()
+
+    def write_at_once(self, data: bytes) -> None:
+        """So few bytes nearly always go at once; sendall asks the system first how many may."""
+        if (sent := self.sock.send(data)) < len(data):
+            self.sock.sendall(data[sent:])
 
 
 @lru_cache(maxsize=1)

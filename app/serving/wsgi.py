@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import structlog
 from gunicorn.errors import AppImportError
 
 from app.config.environment import load_environment
@@ -15,6 +16,7 @@ try:
     load_environment(config)
     guerdon = open_guerdon(config)
     guerdon.start_measuring("serve")
+    structlog.configure(cache_logger_on_first_use=True)  # else one is made for each line
     app = build_app(guerdon)
 except ConfigError as error:
     # gunicorn prints this one as it is and stops, instead of starting workers again and again.

@@ -69,21 +69,22 @@ def receive(guerdon: Guerdon, source: str, rest: str, request: Request) -> Respo
         DELIVERIES[source, one.state].inc()
     DELIVERY_SECONDS[source].observe(time.monotonic() - began)
     outcome = outcomes[0] if len(outcomes) == 1 else merge_outcomes(outcomes)
-    try:
-        reply = guerdon.plugins.hook.write_reply(
-            source=source, outcome=outcome, settings=guerdon.plugins.settings
-        )
-    except Exception as error:
-        log.error("write_reply failed", source=source, exc_info=error)
-        reply = None
-    if reply is not None and not isinstance(reply, Response):
-        log.error(
-            "write_reply failed",
-            source=source,
-            reason=f"{type(reply).__name__} is no flask.Response",
-        )
-        reply = None
+    reply = ask_for_reply(guerdon, source, outcome) if guerdon.plugins.writes_replies else None
     return reply or write_usual_reply(outcome)
+
+
+def ask_for_reply(guerdon: Guerdon, source: str, outcome: Outcome) -> Response | None:
+    """What the source's plugin answers; None where it has nothing of its own to say, or fails."""
+    settings, told = guerdon.plugins.settings, log.bind(source=source)
+    try:
+        reply = guerdon.plugins.hook.write_reply(source=source, outcome=outcome, settings=settings)
+    except Exception as error:
+        told.error("write_reply failed", exc_info=error)
+        return None
+    if reply is None or isinstance(reply, Response):
+        return reply
+    told.error("write_reply failed", reason=f"{type(reply).__name__} is no flask.Response")
+    return None
 
 
 def take_deliveries(

@@ -190,15 +190,17 @@ def test_it_waits_a_moment_for_those_on_their_way_and_never_when_all_are_here(
     make_batcher: Callable[..., Any], office: Office
 ) -> None:
     expected = [2]
-    batcher = make_batcher(count_expected=lambda: expected[0], patience=0.5)
+    batcher = make_batcher(count_expected=lambda: expected[0], patience=8)
+    begun = time.monotonic()
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(batcher.process, 1, 10)
         wait_until(lambda: batcher._thread and batcher._queue.qsize() == 0)
         second = pool.submit(batcher.process, 2, 10)
         assert (first.result(), second.result()) == (10, 20)
     assert [sorted(batch) for batch in office.batches] == [[1, 2]]
+    assert time.monotonic() - begun < 6, "the last one is not waited for once it is here"
 
     expected[0] = 1
     begun = time.monotonic()
     assert batcher.process(3, 10) == 30
-    assert time.monotonic() - begun < 0.4
+    assert time.monotonic() - begun < 0.9
