@@ -1,7 +1,6 @@
 """Reads and writes the ledger in as few statements as a batch needs: plain SQL, no model objects."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from app.database.keys import make_event_key
@@ -15,7 +14,6 @@ from app.rules.gifts import Gift
 
 # Characters of a column.
 LONGEST = {"source": 64, "type": 64, "id": 255, "server_id": 255, "nickname": 255, "user_id": 255}
-SHORTEST = min(LONGEST.values())
 LONGEST_APART = 31 * 86400  # seconds
 LONGEST_RECEIPT = 60_000  # bytes; MySQL's TEXT holds little more
 EVENT_COLUMNS = (
@@ -67,13 +65,25 @@ def find_misfit(events: Sequence[Event]) -> str:
 def find_unfit_text(event: Event) -> str:
     """Which of its texts a column would refuse, and why; "" if none."""
     texts = [getattr(event, name) for name in LONGEST]
-    with suppress(TypeError):  # one of them is no text
-        if len(joined := "".join(texts)) <= SHORTEST and joined.isascii():
-            return ""  # as nearly all are
+    try:
+        if are_usual(texts):
+            return ""
+    except TypeError:  # one of them is no text
+        pass
     for (name, longest), text in zip(LONGEST.items(), texts, strict=True):
         if fault := judge_text(text, longest):
             return f"the event's {name} {fault}"
     return ""
+
+
+def are_usual(texts: Sequence[str]) -> bool:
+    """Whether these are as nearly all are: short and ASCII, so that every column takes them.
+
+    A source and a type come first. Raises TypeError for what is no text.
+    """
+    joined = "".join(texts)
+    is_short = len(joined) <= LONGEST["id"] and len(texts[0]) + len(texts[1]) <= LONGEST["type"]
+    return is_short and joined.isascii()
 
 
 def judge_text(value: Any, longest: int) -> str:

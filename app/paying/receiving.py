@@ -9,7 +9,7 @@ import structlog
 from app.database.opening import Database
 from app.failpoints import reach
 from app.paying.accepting import Deliveries
-from app.paying.ledger import LONGEST, SHORTEST, judge_text
+from app.paying.ledger import LONGEST, are_usual, judge_text
 from app.porch.errors import BadDelivery, DatabaseUnavailable
 from app.porch.types import Delivery, Outcome, OutcomeState
 
@@ -109,10 +109,10 @@ def check_delivery(delivery: Delivery) -> None:
         raise TypeError(f"{type(delivery).__name__} is no Delivery")
     texts = [delivery.source, delivery.type, delivery.id, delivery.token]
     try:
-        is_plain = len(joined := "".join(texts)) <= SHORTEST and joined.isascii()
+        is_usual = are_usual(texts)
     except TypeError:
         raise TypeError("a Delivery's source, type, id and token are strings") from None
-    if is_plain or delivery.is_test or delivery.ignored:
+    if is_usual or delivery.is_test or delivery.ignored:
         return
     for name, text in zip(KEY_FIELDS, texts, strict=False):
         require_text(name, text)
