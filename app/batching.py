@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 # What is asked, each with the place for its answer; None ends the thread.
 Asked = tuple[Item, Pending[Answer]] | None
-LOOKS = 8  # within one patience, whether all are here
+LOOKS = 4  # within one patience, whether all are here
 
 
 def expect_nobody() -> int:
@@ -94,11 +94,17 @@ class Batcher(Generic[Item, Answer]):
     def _wait_for_more(
         self, asked: "queue.SimpleQueue[Asked[Item, Answer]]", waiting: list[Asked[Item, Answer]]
     ) -> None:
-        """A few short sleeps: an alarm for each that comes would cost more than it is early."""
+        """A few short sleeps, for as long as some have come in each of them.
+
+        An alarm for each that comes would cost more than it is early; and those of whom none comes are
+        still far away, as where each waits for a slow answer.
+        """
+        before = 0
         for _ in range(LOOKS if self._patience else 0):
             here = len(waiting) + asked.qsize()
-            if here >= min(self._count_expected(), self._limit):
+            if here == before or here >= min(self._count_expected(), self._limit):
                 return
+            before = here
             time.sleep(self._patience / LOOKS)
 
     def _gather(
