@@ -396,6 +396,22 @@ def test_a_kept_connection_whose_socket_is_gone_is_replaced(database: Database) 
     assert attempts == [0, 1]
 
 
+@on_sqlite
+def test_only_a_thread_of_small_units_keeps_in_memory_what_undoes_a_statement(
+    database: Database,
+) -> None:
+    """Elsewhere a large table is sorted, which would take as much of it."""
+
+    def ask(is_retry: bool) -> int:
+        return int(database.execute_sql("PRAGMA temp_store").fetchone()[0])
+
+    default, memory = 0, 2
+    assert database.transact(ask) == default
+    database.keep_connection()
+    assert database.transact(ask) == memory
+    database.close()
+
+
 def test_a_pool_with_nothing_left_is_an_unavailable_database_and_no_value_error(
     database: Database,
 ) -> None:

@@ -2,9 +2,12 @@
 
 import re
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +29,12 @@ def ask(service: Service, pieces: list[bytes]) -> bytes:
                 time.sleep(0.004 * (len(pieces) > 1))
             client.shutdown(socket.SHUT_WR)
         return REFUSAL.sub(b"", DATE.sub(b"", read_all(client)))
+
+
+def list_paid(service: Service) -> list[Any]:
+    path = next(Path(service.server.log).parent.glob("*.db"))
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT event_id FROM guerdon_events ORDER BY event_id").fetchall()
 
 
 @pytest.fixture(scope="module")

@@ -7,21 +7,22 @@ import pytest
 from hypothesis import given
 
 from app.serving.lane import read_plain
-from app.testing.deliveries import API_KEY, make_delivery
+from app.testing.deliveries import make_delivery
+from app.testing.waiting import wait_until
 from tests.network.test_raw_sockets import Service
-from tests.serving.conftest import PROBE, ask
+from tests.serving.conftest import PROBE, ask, list_paid
 from tests.world.attacks import (
     FLAT,
     HEADERS,
     HOSTILE_BYTES,
     IDS,
+    KEY,
     POSTS,
     list_signed,
     try_many,
 )
 from tests.world.servers import find_tracebacks
 
-KEY = f"Authorization: Bearer {API_KEY}"
 # What a client of HTTP does not send as a header.
 UNSENT = ("SERVER_PROTOCOL", "REMOTE_ADDR", "CONTENT_LENGTH")
 
@@ -40,9 +41,10 @@ def compare(ways: dict[str, Service], said: bytes) -> bytes:
 
 
 @pytest.fixture(autouse=True)
-def no_traceback(ways: dict[str, Service]) -> Any:
-    """None is in their logs afterwards."""
+def both_did_the_same(ways: dict[str, Service]) -> Any:
+    """The same events are paid afterwards, and no traceback is in a log."""
     yield
+    wait_until(lambda: list_paid(ways["lane"]) == list_paid(ways["gunicorn"]))
     for service in ways.values():
         assert find_tracebacks(Path(service.server.log).read_text()) == []
 
@@ -58,7 +60,7 @@ def test_it_works(ways: dict[str, Service]) -> None:
 @pytest.mark.parametrize("body", HOSTILE_BYTES, ids=lambda body: repr(body[:12]))
 def test_hostile_bodies_are_answered_alike(body: bytes, ways: dict[str, Service]) -> None:
     for path in POSTS:
-        compare(ways, write_post(path, body, KEY))
+        compare(ways, write_post(path, body, f"Authorization: {KEY['Authorization']}"))
 
 
 @pytest.mark.parametrize("header", [name for name in HEADERS if name not in UNSENT])
@@ -76,4 +78,6 @@ def test_nothing_that_is_signed_is_answered_otherwise(ways: dict[str, Service]) 
         for body in list_signed(fields, event_id):
             compare(ways, write_post(POSTS[0], body))
 
+    before = len(list_paid(ways["lane"]))
     send()
+    assert len(list_paid(ways["lane"])) > before

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,6 +112,39 @@ def test_a_dashboard_ends_whenever_it_is_told_and_how_often(turn: int, guerdon: 
                 time.sleep(0.01)
     interrupt(process, dashboard.log)
     assert process.returncode == 0
+
+
+SLOW = """
+import sys, time
+from pathlib import Path
+from app import hookimpl
+
+@hookimpl
+def event_settled(event):
+    pass
+
+if "app.serving" in sys.orig_argv:
+    Path("{began}").touch()
+    time.sleep(60)
+"""
+
+
+@on_sqlite
+@pytest.mark.parametrize("kind", [Gunicorn, Dashboard])
+def test_a_worker_that_is_importing_ends_at_once(
+    kind: Any, open_service: Callable[..., Guerdon], add_plugin: Callable[..., str], tmp_path: Path
+) -> None:
+    """gunicorn's own way would raise SystemExit there, in the middle of whatever is imported."""
+    began = tmp_path / "began"
+    guerdon = open_service(more=add_plugin(SLOW.format(began=began), "slow"))
+    guerdon.database.close_all()
+    server = kind(guerdon.config.path)
+    server.start(wait=False)
+    wait_until(began.exists)
+    for worker in server.list_workers():
+        os.kill(worker, signal.SIGINT)
+    interrupt(server.process, server.log)
+    assert "Worker exiting" not in server.log.read_text()
 
 
 @on_sqlite

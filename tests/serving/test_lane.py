@@ -2,11 +2,7 @@
 
 import random
 import socket
-import sqlite3
 import time
-from contextlib import closing
-from pathlib import Path
-from typing import Any
 
 import pytest
 from gunicorn.config import Config
@@ -24,7 +20,7 @@ from app.serving.patience import Patience
 from app.testing.deliveries import API_KEY, make_delivery
 from app.testing.waiting import wait_until
 from tests.network.test_raw_sockets import Service
-from tests.serving.conftest import PROBE, ask
+from tests.serving.conftest import PROBE, ask, list_paid
 
 TRIES = 700
 PLAIN_AT_LEAST = 105  # of them
@@ -99,13 +95,6 @@ class Talker:
         """With one byte another."""
         place = self._random.randrange(len(head))
         return head[:place] + bytes([self._random.randrange(256)]) + head[place + 1 :]
-
-
-def list_paid(service: Service) -> list[Any]:
-    path = next(Path(service.server.log).parent.glob("*.db"))
-    with closing(sqlite3.connect(path)) as database:
-        sql = "SELECT event_id FROM guerdon_events WHERE event_id LIKE 'v%' ORDER BY event_id"
-        return database.execute(sql).fetchall()
 
 
 def test_it_works(ways: dict[str, Service]) -> None:
