@@ -4,7 +4,7 @@ import io
 import ssl
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -47,7 +47,7 @@ class HttpResponse:
     """An answer. Few ask for its headers, so the mapping is made for those."""
 
     status: int
-    fields: Mapping[str, str] | Sequence[tuple[str, str]]
+    fields: Mapping[str, str] | Iterable[tuple[str, str]]
     body: bytes
 
     @cached_property
@@ -254,7 +254,7 @@ def list_unused_proxies(environment: Mapping[str, str]) -> list[str]:
 
 def read_body(answer: Answer, limit: int) -> bytes:
     """The body, unpacked where it came packed although nobody asked for that."""
-    if "content-encoding" not in answer.names:
+    if b"content-encoding" not in answer.names:
         return answer.body
     packing = [value for name, value in answer.headers if name.lower() == "content-encoding"]
     headers = {"Content-Encoding": ", ".join(packing)}

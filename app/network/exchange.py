@@ -7,7 +7,7 @@ headers as if they were an e-mail, costs more than all the rest of a vote's fetc
 import re
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -26,7 +26,7 @@ AT_ONCE = 65536  # bytes
 TARGET = re.compile(r"[!-~]+")
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 VALUE = re.compile(r"[^\r\n\0]*")
-FRAMING = ("content-length", "transfer-encoding")
+FRAMING = (b"content-length", b"transfer-encoding")
 
 
 class NotHttp(Exception):
@@ -49,10 +49,15 @@ class Answer:
         self._size = self._received = 0
         self._is_framed = False
         self.status = 0
-        self.headers: list[tuple[str, str]] = []
-        self.names: set[str] = set()  # of its headers, in small letters
+        self._fields: list[tuple[bytes, bytes]] = []
+        self.names: set[bytes] = set()  # of its headers, in small letters
         self.is_whole = False
         self.may_keep = False  # whether its connection is fit for another exchange
+
+    @property
+    def headers(self) -> Iterator[tuple[str, str]]:
+        """Name and value of each, as they came; few ask for them."""
+        return ((name.decode("latin-1"), value.decode("latin-1")) for name, value in self._fields)
 
     @property
     def body(self) -> bytes:
@@ -71,7 +76,7 @@ class Answer:
         if self._size > self._limit:
             raise NetworkFailed(f"the answer is longer than {self._limit} bytes")
         framing = self._received - self._size
-        if framing > LARGEST_HEAD + self._size or len(self.headers) > MOST_HEADERS:
+        if framing > LARGEST_HEAD + self._size or len(self._fields) > MOST_HEADERS:
             raise NotHttp
 
     def _end(self) -> None:
@@ -86,15 +91,15 @@ class Answer:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.status:  # later ones are trailers
-            self.headers.append((name.decode("latin-1"), value.decode("latin-1")))
+            self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         if status < 200:  # more is to come, as after 100 Continue
-            self.headers.clear()
+            self._fields.clear()
         elif not self.status:
             self.status = status
-            self.names = {name.lower() for name, _ in self.headers}
+            self.names = {name.lower() for name, _ in self._fields}
             self._is_framed = not self.names.isdisjoint(FRAMING)
             self.is_whole = not self._has_body
 

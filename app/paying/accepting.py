@@ -40,6 +40,9 @@ class Standing:
     is_waiting: bool = False
 
 
+NEVER_SEEN = Standing()  # as most events are, when they come
+
+
 class Deliveries:
     """Pays deliveries; the same one at the same time is paid once and answered to all who asked."""
 
@@ -114,13 +117,13 @@ class Deliveries:
             try:
                 return running.wait(4 * ANSWER_TIMEOUT)
             except TimeoutError:
-                return Outcome(OutcomeState.UNAVAILABLE, "an earlier try still runs"), Standing()
+                return Outcome(OutcomeState.UNAVAILABLE, "an earlier try still runs"), NEVER_SEEN
         try:
             result = self._pay(delivery, key, received_at)
             mine.give(result)
             return result
         except BaseException:
-            mine.give((Outcome(OutcomeState.UNAVAILABLE, "an earlier try failed"), Standing()))
+            mine.give((Outcome(OutcomeState.UNAVAILABLE, "an earlier try failed"), NEVER_SEEN))
             raise
         finally:
             del self._running[key]
@@ -129,7 +132,7 @@ class Deliveries:
         self, delivery: Delivery, key: bytes, received_at: int | None
     ) -> tuple[Outcome, Standing]:
         """Never raises for the outside's faults."""
-        standing = Standing()
+        standing = NEVER_SEEN
         try:
             standing = self.look(key)
             if standing.is_settled:
@@ -186,6 +189,8 @@ class Deliveries:
             return [(bytes(key), is_settled) for key, is_settled in rows]
 
         found = self._database.read(read)
+        if not found:
+            return [NEVER_SEEN] * len(keys)
         settled = {key for key, is_settled in found if is_settled}
         waiting = {key for key, is_settled in found if not is_settled}
         return [Standing(key in settled, key in waiting) for key in keys]

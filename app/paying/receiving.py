@@ -67,21 +67,18 @@ class Receiver:
         return self._receive(delivery)
 
     def _receive(self, delivery: Delivery) -> Outcome:
-        # Until it is stored, nobody has looked how long they are.
-        type_, id_ = delivery.type[:LONGEST_NAME], delivery.id[:LONGEST_NAME]
-        name = {"source": delivery.source, "event_type": type_, "event_id": id_}
         if delivery.is_test:
-            log.info("test delivery", **name)
+            log.info("test delivery", **name_delivery(delivery))
             return Outcome(OutcomeState.TEST)
         if delivery.ignored:
             self._ignored[delivery.source] += 1
             count = self._ignored[delivery.source]
-            log.info("ignored", **name, reason=delivery.ignored, count=count)
+            log.info("ignored", **name_delivery(delivery), reason=delivery.ignored, count=count)
             return Outcome(OutcomeState.IGNORED, delivery.ignored)
         try:
             self._require_fit_database()
         except DatabaseUnavailable as error:
-            log.error("not stored", **name, reason=str(error))
+            log.error("not stored", **name_delivery(delivery), reason=str(error))
             return Outcome(OutcomeState.UNAVAILABLE, "the database is not ready")
         reach("delivery: verified")
         outcome = self._deliveries.accept(delivery)
@@ -89,8 +86,14 @@ class Receiver:
         if outcome.state == OutcomeState.SETTLED:
             self._nudge()  # whoever delivers waits for no report
         if outcome.state == OutcomeState.UNAVAILABLE:
-            log.error("not stored", **name, reason=outcome.reason)
+            log.error("not stored", **name_delivery(delivery), reason=outcome.reason)
         return outcome
+
+
+def name_delivery(delivery: Delivery) -> dict[str, str]:
+    """How the log calls it; until it is stored, nobody has looked how long its names are."""
+    type_, id_ = delivery.type[:LONGEST_NAME], delivery.id[:LONGEST_NAME]
+    return {"source": delivery.source, "event_type": type_, "event_id": id_}
 
 
 def merge_outcomes(outcomes: Sequence[Outcome]) -> Outcome:

@@ -33,11 +33,14 @@ def read_body(request: "Request", limit: int) -> bytes:
 
 
 def read_json_object(
-    request: "Request", limit: int, fraction: Callable[[str], Any] = Decimal
+    request: "Request",
+    limit: int,
+    fraction: Callable[[str], Any] = Decimal,
+    must_be_unicode: bool = False,
 ) -> dict[str, Any]:
     """The JSON object in a request's body of at most `limit` bytes, whatever its Content-Type says.
 
-    `fraction` makes numbers with a fraction or exponent.
+    `fraction` makes numbers with a fraction or exponent. `must_be_unicode`: as require_unicode.
 
     Raises BadDelivery for anything else: 413 for a longer one, 400 for the rest.
     """
@@ -50,6 +53,8 @@ def read_json_object(
         raise BadDelivery("the body is not a JSON object")
     if is_deep(body):
         raise BadDelivery("the body is nested too deeply")
+    if must_be_unicode and b"\\u" in raw:  # half a letter can be written in no other way
+        require_unicode(body)
     return body
 
 

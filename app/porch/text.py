@@ -27,7 +27,11 @@ def escape_text(text: str) -> str:
 
 def is_unicode(text: str) -> bool:
     """Whether it has a UTF-8: a lone surrogate is fit for JSON's escapes, but for no database."""
-    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def spell_letter(letter: str) -> str:
