@@ -51,9 +51,8 @@ class Latches:
     def _look(self) -> None:
         while True:
             time.sleep(LOOKS_EVERY)
-            with suppress(
-                Exception
-            ):  # as MemoryError: the next look finds them, or nobody ever would
+            # As MemoryError: the next look finds them; without one they would wait for ever.
+            with suppress(Exception):
                 self.open_late(time.monotonic())
 
     def open_late(self, now: float) -> None:
