@@ -14,7 +14,7 @@ from bench.load import make_ids, read_cpu, read_memory, run_wrk, wait_for_rest, 
 PLAYERS = 5000
 PAID = 1000  # votes that are paid before the first round, to be delivered again
 WARM_UPS = 5  # of 3 s, at most
-MOST = 8000  # votes a second that bodies are made for
+MOST = 12_000  # votes a second that bodies are made for
 
 
 class Side(Protocol):
