@@ -18,7 +18,8 @@ from pathlib import Path
 from tests.mutants.reading import DATABASES, ROOT, Mutant, read_mutants
 
 COPIED = ("app", "plugins", "config", "tests", "docs", "deploy", "bench", "requirements",
-          "wsgi.py", "guerdon.py", "pyproject.toml", "setup.cfg", "README.md", "Makefile")  # fmt: skip
+          "wsgi.py", "guerdon.py", "pyproject.toml", "setup.cfg", "README.md", "README.zh-CN.md",
+          "CHANGELOG.md", "LICENSE", "Makefile")  # fmt: skip
 AT_ONCE = 2
 LONGEST = 600  # seconds of one run
 LONGEST_UNCHANGED = 3600  # seconds of all tests there are
