@@ -96,9 +96,9 @@ def take_deliveries(
         delivered = read_request(guerdon, source, rest, direct, request)
         if delivered is None:
             return [refuse(direct, source, 404, "nobody here answers for this source")]
-        if isinstance(delivered, Delivery) or not isinstance(delivered, Sequence):
-            return [guerdon.receiver.receive(delivered)]
-        return guerdon.receiver.receive_all(delivered)
+        if isinstance(delivered, Sequence):
+            return guerdon.receiver.receive_all(delivered)
+        return [guerdon.receiver.receive(delivered)]
     except BadDelivery as error:
         return [refuse(direct, source, error.status, str(error), error.code)]
     except RequestEntityTooLarge:
