@@ -97,16 +97,16 @@ class Guerdon:
         self.readiness = Readiness(database, config.database.durable)
         self.finder = PlayerFinder(database, config.players)
         unknown = config.players.unknown
-        self._recipients = Recipients(database, plugins, self.finder, unknown, now)
+        recipients = self._recipients = Recipients(database, plugins, self.finder, unknown, now)
         self.programme = Programme(rules, *self._list_draw_secrets()[:1])
-        self.settler = Settler(database, plugins, self.programme, self._recipients, now)
+        inbox = self.inbox = Inbox(database, config.inbox, now)
+        self.settler = Settler(database, plugins, self.programme, recipients, now, inbox.keeping)
         self.outbox = Outbox(database, plugins, http, now, secrets, config.outbox.at_once)
-        self.inbox = Inbox(database, config.inbox, now)
         fetcher = Fetcher(plugins, http, config.players)
         announcer = Announcer(plugins)
         self.erased = ErasedNames(database, self.finder.fold)
         self.deliveries = Deliveries(
-            database, fetcher, self.settler, self.inbox, announcer, unknown, self.erased
+            database, fetcher, self.settler, inbox, announcer, unknown, self.erased
         )
         self.delivering = open_delivering(config, database, plugins, http, now, secrets)
         self.receiver = Receiver(

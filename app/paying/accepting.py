@@ -13,6 +13,7 @@ from app.paying.announcing import Announcer
 from app.paying.erased import ErasedNames
 from app.paying.fetching import Fetcher
 from app.paying.inbox import STILL_WAITS, Inbox
+from app.paying.keeping import must_be_kept
 from app.paying.ledger import IS_SETTLED
 from app.paying.recipients import judge_unknown
 from app.paying.settler import Settler, Work
@@ -24,7 +25,7 @@ from app.porch.errors import (
     NotReady,
     RefusedName,
 )
-from app.porch.types import NOT_YET, Delivery, Outcome, OutcomeState
+from app.porch.types import Delivery, Outcome, OutcomeState
 
 log = structlog.get_logger()
 
@@ -79,7 +80,7 @@ class Deliveries:
     def accept(self, delivery: Delivery) -> Outcome:
         """Pay a delivery that just came; what cannot be paid is stored before this returns."""
         outcome, standing = self._pay_once(delivery)
-        if outcome.state in NOT_YET or outcome.state == OutcomeState.DEAD:
+        if must_be_kept(outcome):
             return self._inbox.keep(delivery, outcome)
         if outcome.is_done and standing.is_waiting:
             self._inbox.close(delivery)
@@ -143,7 +144,8 @@ class Deliveries:
             events = self._erased.leave_out(events)
             if not events:  # of a player who was erased since
                 return Outcome(OutcomeState.KNOWN), standing
-            work = Work(events, delivery.token, received_at)
+            kept = delivery if received_at is None else None  # who retries has its row
+            work = Work(events, delivery.token, received_at, kept)
             outcome = self._settling.process(work, ANSWER_TIMEOUT)
         except Exception as error:
             return self._explain(delivery, error), standing

@@ -14,13 +14,13 @@ from app.config.sections import Inbox as InboxConfig
 from app.database.chunks import run_in_chunks
 from app.database.clock import make_clock
 from app.database.error_kinds import ErrorKind, classify_error
-from app.database.keys import make_event_key
-from app.database.leases import Lease, correct_due, finish_lease, take_leases
+from app.database.leases import Lease, finish_lease, take_leases
 from app.database.models import Attempt, Waiting
 from app.database.opening import Database
 from app.database.statements import cut_rows, insert_sql
 from app.database.states import AttemptKind, BoxState
 from app.failpoints import reach
+from app.paying.keeping import COLUMNS, LONGEST_ERROR, Keeping, Kept, find_key
 from app.porch.errors import DatabaseUnavailable
 from app.porch.json import dump_json
 from app.porch.types import PAID, Delivery, Outcome, OutcomeState
@@ -30,13 +30,7 @@ log = structlog.get_logger()
 PATIENCE = 5.0  # seconds: whoever delivers waits for it
 LEASE_LENGTH = 60_000  # ms; longer than any single try takes
 OWN_LEASE = 10_000  # ms; of what is paid as soon as it is put
-COLUMNS = (
-    "ordered_key", "source", "type", "event_id", "token", "data", "state", "due_at", "lease_token",
-    "lease_until", "takes", "attempts", "retries", "last_error", "received_at", "waiting_since",
-)  # fmt: skip
-LONGEST_ERROR = 500  # characters
 LONGEST_DELAY = 30 * 86400.0  # seconds
-ATTEMPTS_KEPT = 200  # of one event; later ones are only counted
 AT_ONCE = 0  # due_at of what a person sent again: tried even where nothing is by itself
 # Of so many event keys, those of events that wait or are dead; to be asked with ledger.IS_SETTLED.
 STILL_WAITS = (
@@ -54,11 +48,18 @@ class Inbox:
         self._database = database
         self._config = config
         self._now = make_clock(now)
+        self.keeping = Keeping(database, self._choose_delay, self._now)
 
     def keep(self, delivery: Delivery, outcome: Outcome) -> Outcome:
-        """Store a delivery that just came and has this outcome; the outcome as its source is told it."""
+        """Store a delivery that just came and has this outcome, unless it is stored by now.
+
+        The outcome as its source is told it.
+        """
         try:
-            due_at = self._transact(lambda: self._park(delivery, outcome))
+            if isinstance(outcome, Kept) and outcome.key == find_key(delivery):
+                due_at = outcome.due_at
+            else:
+                due_at = self._transact(lambda: self.keeping.keep(delivery, outcome))
         except UNWRITABLE as error:  # TypeError, ValueError: a plugin's data that JSON cannot hold
             log.error("inbox not written", event_id=delivery.id, exc_info=error)
             return Outcome(OutcomeState.UNAVAILABLE, f"it could not be stored: {outcome.reason}")
@@ -70,37 +71,6 @@ class Inbox:
         told.warning("waiting", state=outcome.state, reason=outcome.reason)
         retry_in = max(1.0, (due_at - self._now()) / 1000)
         return Outcome(outcome.state, outcome.reason, retry_in, outcome.events)
-
-    def _park(self, delivery: Delivery, outcome: Outcome) -> int:
-        """Inside: the row of a delivery that waits, new or as it is there; when it is due (ms)."""
-        key = make_event_key(delivery.source, delivery.type, delivery.id)
-        now, error = self._now(), outcome.reason[:LONGEST_ERROR]
-        state = BoxState.DEAD if outcome.state == OutcomeState.DEAD else BoxState.READY
-        due = now + int(self._choose_delay(0, outcome.retry_in) * 1000)
-        mine = Waiting.ordered_key == key
-        changes = {"attempts": Waiting.attempts + 1, "last_error": error}
-        if not Waiting.update(**changes).where(mine).execute():
-            Waiting.insert(
-                ordered_key=key, source=delivery.source, type=delivery.type,
-                event_id=delivery.id, token=delivery.token, data=dump_json(delivery.data),
-                state=state, due_at=due, lease_token="", lease_until=now, takes=0,
-                attempts=1, retries=0, last_error=error, received_at=now, waiting_since=now,
-            ).execute()  # fmt: skip
-        elif state == BoxState.DEAD:  # whoever has leased it finds that out himself
-            idle = mine & (Waiting.state == BoxState.READY)
-            Waiting.update(state=state, takes=0).where(idle).execute()
-        else:  # its source sent a dead one again: it gets its chances anew
-            anew = {"due_at": due, "lease_until": now, "takes": 0, "retries": 0}
-            dead = mine & (Waiting.state == BoxState.DEAD)
-            Waiting.update(state=BoxState.READY, waiting_since=now, **anew).where(dead).execute()
-        row: Waiting = Waiting.get(mine)
-        if row.attempts <= ATTEMPTS_KEPT:
-            Attempt.insert(
-                ordered_key=key, at=now, detail=error,
-                what=AttemptKind.NEVER if state == BoxState.DEAD else AttemptKind.DELIVERY,
-            ).execute()  # fmt: skip
-        reach("inbox: parked, before COMMIT")
-        return correct_due(row, now)
 
     def put(self, deliveries: Sequence[Delivery], lease_token: str) -> None:
         """Inside: deliveries of our own, leased to whoever has the token, for OWN_LEASE.
@@ -153,8 +123,7 @@ class Inbox:
 
     def close(self, delivery: Delivery) -> None:
         """What waited was paid after all, when it came again. Where that cannot be written, it is retried."""
-        key = make_event_key(delivery.source, delivery.type, delivery.id)
-        still = (Waiting.ordered_key == key) & (Waiting.state != BoxState.SETTLED)
+        still = (Waiting.ordered_key == find_key(delivery)) & (Waiting.state != BoxState.SETTLED)
 
         def close(is_retry: bool) -> None:
             Waiting.update(state=BoxState.SETTLED).where(still).execute()
@@ -276,10 +245,6 @@ def choose_kind(state: str, outcome: Outcome) -> AttemptKind:
     if outcome.state == OutcomeState.DEAD:
         return AttemptKind.NEVER
     return AttemptKind.RETRY if state == BoxState.READY else AttemptKind.GAVE_UP
-
-
-def find_key(delivery: Delivery) -> bytes:
-    return make_event_key(delivery.source, delivery.type, delivery.id)
 
 
 @dataclass(frozen=True, slots=True)

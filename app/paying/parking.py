@@ -12,7 +12,8 @@ from app.database.models import Attempt, Waiting
 from app.database.opening import Database
 from app.database.states import AttemptKind, BoxState
 from app.failpoints import reach
-from app.paying.inbox import AT_ONCE, find_key
+from app.paying.inbox import AT_ONCE
+from app.paying.keeping import find_key
 from app.paying.ledger import IS_SETTLED
 from app.porch.json import dump_json
 from app.porch.types import Delivery

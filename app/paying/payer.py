@@ -12,6 +12,7 @@ from app.failpoints import reach
 from app.host.loading import Plugins
 from app.paying.counting import CountedBatch
 from app.paying.granting import GatheredWrites, give_gift
+from app.paying.keeping import Keeping
 from app.paying.ledger import (
     dump_receipt,
     find_misfit,
@@ -52,10 +53,12 @@ class Payer:
         recipients: Recipients,
         suspects: Suspects,
         now: Callable[[], int],
+        keeping: Keeping | None = None,
     ) -> None:
-        """`now` gives ms since the epoch."""
+        """`now` gives ms since the epoch; without `keeping` nothing is put into the inbox."""
         self._database = database
         self._plugins = plugins
+        self._keeping = keeping
         self._programme = programme
         self._counts = not programme.rules.is_plain
         self._recipients = recipients
@@ -86,6 +89,8 @@ class Payer:
         self._finish_lines(paid, now)
         ids = self._write_books(paid, now, look_first)
         write_repeats(self._database, [line for one in paid for line in one.lines], ids)
+        if self._keeping:
+            self._keeping.keep_unpaid(payments)
         if counted:  # last, for what all share is held from here on
             counted.write(ids)
         for payment in paid:

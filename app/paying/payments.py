@@ -15,7 +15,7 @@ from app.database.complaints import explain_refusal
 from app.database.error_kinds import ErrorKind, classify_error
 from app.paying.ledger import Entry, key_of
 from app.porch.errors import ConnectionLost, GuerdonError, NotReady
-from app.porch.types import Event, Grant, Outcome, OutcomeState, Player, Report
+from app.porch.types import Delivery, Event, Grant, Outcome, OutcomeState, Player, Report
 from app.rules.calendar import choose_moment
 from app.rules.gifts import Gift
 
@@ -29,12 +29,14 @@ HUNG_UP = "the database hung up on it each time: is it larger than its max_allow
 class Work:
     """The events of one delivery: paid together or not at all. `token` names who signed it.
 
-    It came at `received_at` (ms); None: now.
+    It came at `received_at` (ms); None: now. What cannot be paid is kept in the inbox by the commit that
+    pays the others, where its `delivery` is said.
     """
 
     events: Sequence[Event]
     token: str = ""
     received_at: int | None = None
+    delivery: Delivery | None = None
     keys: list[bytes] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -90,7 +90,9 @@ class Repayer:
         self._database = database
         self._rules = programme.rules
         make_payer = partial(RepayingPayer, person=person)
-        self._settler = Settler(database, plugins, programme, recipients, now, make_payer)
+        self._settler = Settler(
+            database, plugins, programme, recipients, now, make_payer=make_payer
+        )
 
     def list_windows(self) -> list[int]:
         """The stretches of the ledger that `plan_window` looks through, one after the other."""

@@ -16,6 +16,7 @@ from app.database.opening import Database
 from app.failpoints import reach
 from app.host.loading import Plugins
 from app.metrics.families import COMMIT_SECONDS
+from app.paying.keeping import Keeping
 from app.paying.ledger import find_misfit
 from app.paying.payer import Payer
 from app.paying.payments import (
@@ -48,12 +49,18 @@ class Settler:
         programme: Programme,
         recipients: Recipients,
         now: Callable[[], int],
+        keeping: Keeping | None = None,
         make_payer: Callable[..., Payer] = Payer,
     ) -> None:
-        """`now` gives ms since the epoch; `make_payer` takes Payer's arguments."""
+        """`now` gives ms since the epoch; `make_payer` takes Payer's arguments.
+
+        `keeping` keeps what cannot be paid in the commit of what came with it.
+        """
         self._database = database
         self._suspects = Suspects()
-        self._payer = make_payer(database, plugins, programme, recipients, self._suspects, now)
+        self._payer = make_payer(
+            database, plugins, programme, recipients, self._suspects, now, keeping
+        )
 
     def settle(self, works: Sequence[Work]) -> list[Outcome]:
         """An outcome for each work, in order. Never raises for what a work or a plugin did wrong.
