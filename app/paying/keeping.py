@@ -24,11 +24,15 @@ COLUMNS = (
 ATTEMPT_COLUMNS = ("ordered_key", "at", "what", "detail")
 LONGEST_ERROR = 500  # characters
 ATTEMPTS_KEPT = 200  # of one event; later ones are only counted
+LARGEST_TOGETHER = 65_536  # characters of data, of what is kept by a commit that pays others
 
 
 @dataclass(frozen=True, slots=True)
 class Kept(Outcome):
-    """That of a delivery, named by its key, which is in the inbox by now, and due at `due_at` (ms)."""
+    """That of a delivery, named by its key, which the commit that it came of put into the inbox.
+
+    It is due there at `due_at` (ms).
+    """
 
     key: bytes = b""
     due_at: int = 0
@@ -78,33 +82,48 @@ class Keeping:
         Raises the database's unique error where somebody else makes it at this moment, and TypeError or
         ValueError for data that JSON cannot hold.
         """
-        [due_at] = self._write([self._pack(delivery, outcome)])
+        parcel = self._pack(delivery, outcome)
+        is_there = count_again(parcel)
+        if not is_there:
+            self._write_new([parcel])
+        due_at = keep_again(parcel) if is_there else parcel.due
+        reach("inbox: parked, before COMMIT")
         return due_at
 
     def keep_unpaid(self, payments: Sequence[Payment]) -> None:
         """Inside: keep those that have a delivery and failed by themselves, and note so in their outcomes.
 
-        What a column or JSON might refuse is left out, for the others would fail with it.
+        It is true once this is committed. Left out, for whoever delivers to keep it alone: what the others
+        could fail or wait with, as what a column or JSON might refuse, or has a row that somebody may hold.
         """
         unpaid = [
             (payment, payment.work.delivery, payment.outcome)
             for payment in payments
-            if payment.outcome and payment.work.delivery and must_be_kept(payment.outcome)
+            if payment.outcome and payment.work.delivery and payment.outcome.state in NOT_YET
         ]
-        parcels = [
-            (payment, outcome, parcel)
+        packed = {
+            parcel.key: (payment, outcome, parcel)
             for payment, delivery, outcome in unpaid
-            if is_usual(delivery, outcome) and (parcel := self._try_to_pack(delivery, outcome))
-        ]
-        due = self._write([parcel for *_, parcel in parcels]) if parcels else []
-        for (payment, outcome, parcel), due_at in zip(parcels, due, strict=True):
-            payment.outcome = mark_kept(outcome, parcel.key, due_at)
+            if (parcel := self._pack_usual(delivery, outcome))
+        }
+        there = list_there(list(packed))
+        new = [one for key, one in sorted(packed.items()) if key not in there]
+        if not new:
+            return
+        self._write_new([parcel for *_, parcel in new])
+        reach("inbox: parked, before COMMIT")
+        for payment, outcome, parcel in new:
+            payment.outcome = mark_kept(outcome, parcel)
 
-    def _try_to_pack(self, delivery: Delivery, outcome: Outcome) -> Parcel | None:
+    def _pack_usual(self, delivery: Delivery, outcome: Outcome) -> Parcel | None:
+        """None for what is not surely taken by every column, whatever plugins made of it."""
         try:
-            return self._pack(delivery, outcome)
-        except (TypeError, ValueError):  # who keeps it alone says so
+            parcel = self._pack(delivery, outcome)
+            texts = (delivery.source, delivery.type, delivery.id, delivery.token)
+            is_usual = are_usual(texts) and is_unicode(parcel.error)
+        except Exception:  # whoever keeps it alone tells it
             return None
+        return parcel if is_usual and len(parcel.data) <= LARGEST_TOGETHER else None
 
     def _pack(self, delivery: Delivery, outcome: Outcome) -> Parcel:
         now = self._now()
@@ -115,19 +134,9 @@ class Keeping:
             find_key(delivery), delivery, dump_json(delivery.data), state, error, due, now
         )
 
-    def _write(self, parcels: Sequence[Parcel]) -> list[int]:
-        """When each of these is due (ms)."""
-        keys = [parcel.key for parcel in parcels]
-        found: Any = Waiting.select(Waiting.ordered_key).where(Waiting.ordered_key << keys).tuples()
-        known = {bytes(key) for (key,) in found}
-        again = {one.key: one for one in parcels if one.key in known and count_again(one)}
-        new = [parcel for parcel in parcels if parcel.key not in again]
-        self._insert("guerdon_inbox", COLUMNS, [parcel.row for parcel in new])
-        self._insert("guerdon_attempts", ATTEMPT_COLUMNS, [parcel.attempt for parcel in new])
-        due = {parcel.key: parcel.due for parcel in new}
-        due |= {key: keep_again(parcel) for key, parcel in again.items()}
-        reach("inbox: parked, before COMMIT")
-        return [due[key] for key in keys]
+    def _write_new(self, parcels: Sequence[Parcel]) -> None:
+        self._insert("guerdon_inbox", COLUMNS, [parcel.row for parcel in parcels])
+        self._insert("guerdon_attempts", ATTEMPT_COLUMNS, [parcel.attempt for parcel in parcels])
 
     def _insert(
         self, table: str, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
@@ -166,16 +175,17 @@ def must_be_kept(outcome: Outcome) -> bool:
     return outcome.state in NOT_YET or outcome.state == OutcomeState.DEAD
 
 
-def is_usual(delivery: Delivery, outcome: Outcome) -> bool:
-    """Whether every column takes it for sure, as nearly all are."""
-    texts = (delivery.source, delivery.type, delivery.id, delivery.token)
-    return are_usual(texts) and is_unicode(outcome.reason)
+def list_there(keys: Sequence[bytes]) -> set[bytes]:
+    """Those of these keys that have a row."""
+    found: Any = Waiting.select(Waiting.ordered_key).where(Waiting.ordered_key << keys).tuples()
+    return {bytes(key) for (key,) in found} if keys else set()
 
 
-def mark_kept(outcome: Outcome, key: bytes, due_at: int) -> Kept:
+def mark_kept(outcome: Outcome, parcel: Parcel) -> Kept:
     return Kept(
-        outcome.state, outcome.reason, outcome.retry_in, outcome.events, key=key, due_at=due_at
-    )
+        outcome.state, outcome.reason, outcome.retry_in, outcome.events,
+        key=parcel.key, due_at=parcel.due,
+    )  # fmt: skip
 
 
 def find_key(delivery: Delivery) -> bytes:

@@ -1,16 +1,26 @@
 """What cannot be paid is kept by the very commit that pays what came with it; and never less than alone."""
 
+import multiprocessing
+import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.database.models import Attempt, Waiting
 from app.database.states import BoxState
+from app.failpoints import VARIABLE
 from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.paying.settler import Work
 from app.porch.types import Delivery, Event, Outcome
+from app.testing.clock import Clock
+from app.testing.deliveries import make_delivery as sign_delivery
+from app.testing.waiting import wait_until
+from app.web.building import build_app
 from tests.paying.test_settling import count_commits, settle, settle_states
 from tests.world.proxying import Proxy
 
@@ -74,30 +84,6 @@ def test_who_says_no_delivery_has_nothing_kept(guerdon: Guerdon) -> None:
     assert read_rows(guerdon) == []
 
 
-@pytest.mark.parametrize("state", BoxState)
-@pytest.mark.parametrize("attempts", [1, 200])
-def test_one_that_comes_again_is_kept_as_it_is_alone(
-    guerdon: Guerdon, state: BoxState, attempts: int
-) -> None:
-    ids = ("alone", "together")
-    outcome = guerdon.settler.settle([make_work("alone", "Nobody")])[0]
-    for id in ids:
-        guerdon.inbox.keep(make_delivery(id), outcome)
-    with guerdon.database.connection_context():
-        Waiting.update(state=state, attempts=attempts, takes=3, retries=2, due_at=7).execute()
-    before = len(read_attempts(guerdon))
-
-    alone = guerdon.inbox.keep(make_delivery("alone"), outcome)
-    works = [make_work("v1"), make_work("together", "Nobody")]
-    together = guerdon.inbox.keep(make_delivery("together"), settle(guerdon, works)[1])
-
-    assert together == alone
-    rows = [row | {"ordered_key": b"", "event_id": "", "data": ""} for row in read_rows(guerdon)]
-    assert rows[0] == rows[1]
-    assert rows[0]["attempts"] == attempts + 1
-    assert len(read_attempts(guerdon)) - before == (2 if attempts == 1 else 0)
-
-
 def test_another_delivery_of_the_same_event_is_kept_for_itself(guerdon: Guerdon) -> None:
     first, second = make_delivery("first"), make_delivery("second")
     works = [make_work("v1"), make_work("v2", "Nobody", first), make_work("v2", "Nobody", second)]
@@ -110,11 +96,21 @@ def test_another_delivery_of_the_same_event_is_kept_for_itself(guerdon: Guerdon)
     assert [(row["event_id"], row["attempts"]) for row in rows] == [("first", 1), ("second", 1)]
 
 
+def nest(levels: int) -> dict[str, Any]:
+    inner: dict[str, Any] = {}
+    for _ in range(levels):
+        inner = {"in": inner}
+    return inner
+
+
 UNKEEPABLE = {
     "data that JSON cannot hold": {"data": {"what": object()}},
     "an id that no column holds": {"id": "x" * 300},
     "half a letter": {"id": "\ud800"},
     "a token that no column holds": {"token": "t" * 300},
+    "no id": {"id": None},
+    "data that is too deep": {"data": nest(3000)},
+    "more data than the others should wait for": {"data": {"what": "x" * 70_000}},
 }
 
 
@@ -147,3 +143,185 @@ def test_a_commit_that_is_lost_keeps_it_once(
     assert (outcomes[0].state, told.state) == ("known" if forwarded else "settled", "waiting")
     [row] = read_rows(guerdon)
     assert (row["event_id"], row["state"]) == ("v2", "ready")
+
+
+SHOP = """
+    import time
+    from pathlib import Path
+    from marshmallow import Schema
+    from app import NotReady, hookimpl
+
+    CLOSED, WAITS, ASKED = Path({closed!r}), Path({waits!r}), Path({asked!r})
+
+    @hookimpl
+    def reward_schemas():
+        return {{"bread": Schema}}
+
+    @hookimpl
+    def grant_reward(reward, event, db, batch):
+        if reward.kind != "bread":
+            return None
+        with ASKED.open("a") as asked:
+            asked.write(event.id + "\\n")
+        while event.id == "first" and CLOSED.exists():
+            WAITS.touch()
+            time.sleep(0.01)
+        if event.id.startswith(("first", "paid")):
+            return {{}}
+        if event.id == "odd reason":
+            raise NotReady(5)
+        if event.id == "odd time":
+            raise NotReady("never", retry_in=10**400)
+        raise NotReady("sold out", retry_in=60)
+"""
+BREAD = """
+[[rules]]
+name = "bread"
+on = "server.vote"
+give = [{ reward = "bread" }]
+"""
+
+
+class Shop:
+    """A Guerdon whose plugin has only some bread, and makes whoever comes wait while it is closed."""
+
+    def __init__(self, guerdon: Guerdon, closed: Path, waits: Path, asked: Path) -> None:
+        self.guerdon, self.closed, self.waits, self.asked = guerdon, closed, waits, asked
+        self.client = build_app(guerdon).test_client()
+
+    def deliver(self, id: str) -> int:
+        body = sign_delivery(id)
+        return self.client.post("/webhooks/gamemonitoring", data=body).status_code
+
+    def serve_together(
+        self, *acts: Callable[[], Any], before: Callable[[], object] = bool
+    ) -> list[Any]:
+        """What these acts answer, each of which settles one event, all in one batch, and `before` that."""
+        settling = self.guerdon.deliveries._settling
+        self.closed.touch()
+        with ThreadPoolExecutor(len(acts) + 1) as pool:
+            first = pool.submit(self.deliver, "first")
+            wait_until(self.waits.exists)
+            answers = [pool.submit(act) for act in acts]
+            wait_until(lambda: settling._queue.qsize() == len(acts))
+            before()
+            self.closed.unlink()
+            assert first.result() == 204
+            return [answer.result() for answer in answers]
+
+
+@pytest.fixture
+def shop(
+    open_service: Callable[..., Guerdon], add_plugin: Callable[..., str], tmp_path: Path
+) -> Shop:
+    files = {name: tmp_path / name for name in ("closed", "waits", "asked")}
+    section = add_plugin(SHOP.format(**{name: str(path) for name, path in files.items()}))
+    return Shop(open_service(more=section, rewards=BREAD), **files)
+
+
+@pytest.mark.parametrize("state", BoxState)
+def test_one_that_is_there_costs_nobody_else_and_is_kept_as_alone(
+    shop: Shop, request: pytest.FixtureRequest, state: BoxState
+) -> None:
+    guerdon = shop.guerdon
+    outcome = settle(guerdon, [make_work("alone")])[0]
+    for id in ("alone", "together"):
+        guerdon.inbox.keep(make_delivery(id), outcome)
+    with guerdon.database.connection_context():
+        Waiting.update(state=state, takes=3, retries=2, due_at=7).execute()
+
+    alone = guerdon.inbox.keep(make_delivery("alone"), outcome)
+    works = [make_work("paid"), make_work("together")]
+    shop.asked.unlink()
+    outcomes: list[Outcome] = []
+    commits = count_commits(guerdon, request, lambda: outcomes.extend(settle(guerdon, works)))
+    together = guerdon.inbox.keep(make_delivery("together"), outcomes[1])
+
+    assert (commits, outcomes[0].state) == (1, "settled")
+    assert shop.asked.read_text().split() == ["paid", "together"]  # all was done once
+    assert together == alone
+    rows = [row | {"ordered_key": b"", "event_id": "", "data": ""} for row in read_rows(guerdon)]
+    assert rows[0] == rows[1]
+    assert rows[0]["attempts"] == 2
+    assert len(read_attempts(guerdon)) == 4
+
+
+@pytest.mark.parametrize("id", ["odd reason", "odd time"])
+def test_what_a_plugin_says_oddly_costs_nobody_else(
+    shop: Shop, request: pytest.FixtureRequest, id: str
+) -> None:
+    works = [make_work("paid"), make_work(id), make_work("sold out")]
+    outcomes: list[Outcome] = []
+
+    commits = count_commits(request=request, guerdon=shop.guerdon,
+                            act=lambda: outcomes.extend(settle(shop.guerdon, works)))  # fmt: skip
+
+    assert commits == 1
+    assert [outcome.state for outcome in outcomes] == ["settled", "waiting", "waiting"]
+    assert [row["event_id"] for row in read_rows(shop.guerdon)] == ["sold out"]
+
+
+@pytest.mark.on_servers
+def test_deliveries_that_come_together_are_paid_and_kept_by_one_commit(
+    shop: Shop, request: pytest.FixtureRequest
+) -> None:
+    def deliver(id: str) -> Callable[[], int]:
+        return lambda: shop.deliver(id)
+
+    assert shop.deliver("paid-before") == 204  # the database is inspected by whoever is first
+    answers: list[int] = []
+    acts = [deliver("paid"), deliver("late"), deliver("later")]
+    commits = count_commits(
+        shop.guerdon, request, lambda: answers.extend(shop.serve_together(*acts))
+    )
+
+    assert (commits, answers) == (2, [204, 503, 503])  # the first one's, and theirs
+    assert [row["event_id"] for row in read_rows(shop.guerdon)] == ["late", "later"]
+
+
+@pytest.mark.on_servers
+def test_a_retry_brings_nothing_back_that_was_removed_meanwhile(shop: Shop, clock: Clock) -> None:
+    assert shop.deliver("late") == 503
+    clock.advance(60)
+    lease = shop.guerdon.inbox.take_due(1)
+    [row] = lease.rows
+
+    def retry() -> Outcome:
+        return shop.guerdon.deliveries.retry(row.id, lease.token)
+
+    def erase() -> None:
+        with shop.guerdon.database.connection_context():
+            Waiting.delete().execute()
+
+    retried, status = shop.serve_together(retry, lambda: shop.deliver("paid"), before=erase)
+
+    assert (retried.state, status) == ("waiting", 204)
+    assert read_rows(shop.guerdon) == []
+
+
+def settle_and_die(config: Path) -> None:
+    settle(open_guerdon(config), [make_work("v1"), make_work("v2", "Nobody")])
+
+
+@pytest.mark.parametrize(
+    ("point", "is_kept"),
+    [("inbox: parked, before COMMIT", False), ("settling: before COMMIT", False),
+     ("settling: after COMMIT", True)],
+)  # fmt: skip
+def test_who_is_killed_has_paid_and_kept_both_or_neither(
+    guerdon: Guerdon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str, is_kept: bool,
+    read_gold: Callable[..., str],
+) -> None:  # fmt: skip
+    points = tmp_path / "points"
+    points.mkdir()
+    (points / point).touch()
+    monkeypatch.setenv(VARIABLE, str(points))
+    process = multiprocessing.get_context("spawn").Process(
+        target=settle_and_die, args=(guerdon.config.path,)
+    )
+    process.start()
+    process.join(60)
+
+    assert process.exitcode == -signal.SIGKILL
+    assert [row["event_id"] for row in read_rows(guerdon)] == (["v2"] if is_kept else [])
+    assert read_gold() == ("100.00" if is_kept else "0.00")
