@@ -1,5 +1,7 @@
 """The Guerdon side: gunicorn as `guerdon serve` starts it, on SQLite or MariaDB."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,15 +29,35 @@ name = "every vote"
 on = "server.vote"
 give = [{ reward = "gold", amount = "1.00" }]
 """
-COUNT = (
-    "SELECT (SELECT COUNT(*) FROM guerdon_events WHERE id > {} AND type = 'server.vote'), SUM(gold)"
-    " FROM players"
-)
+
+
+@dataclass(slots=True)
+class Counted:
+    """Rows of a table that were counted: how many of them up to which id, and the newest id there was."""
+
+    table: str
+    what: str  # which of them, as SQL
+    rows: int
+    last: int
+    newest: int
+
+    def make_sql(self) -> str:
+        """How many more up to the newest, how many more in all, and the newest there is by now."""
+        count = f"SELECT COUNT(*) FROM {self.table} WHERE id > {self.last} AND {self.what}"
+        return f"({count} AND id <= {self.newest}), ({count}), (SELECT MAX(id) FROM {self.table})"
+
+    def note(self, up_to_newest: int, more: int, newest: int | None) -> int:
+        """All there are. What was there when it was asked before is not asked for again."""
+        total = self.rows + more
+        self.rows, self.last = self.rows + up_to_newest, self.newest
+        self.newest = max(self.newest, newest or 0)
+        return total
 
 
 class Guerdon:
     """Two workers, Guerdon's own table of players, one gold a vote."""
 
+    counts: Sequence[tuple[str, str]] = (("guerdon_events", "type = 'server.vote'"),)
     _looked_into: ClassVar["Guerdon | None"] = None  # a process has one database open at a time
 
     def __init__(
@@ -54,6 +76,7 @@ class Guerdon:
         text = CONFIG.format(url=database_url, api_url=api_url, token=TOKEN)
         self.config.write_text(text + more)
         (folder / "rewards.toml").write_text(rewards)
+        self._counted: list[Counted] = []
         self._inside: Service | None = None
         self.server = Gunicorn(self.config, WORKERS)
         self.url = self.server.url
@@ -100,8 +123,23 @@ class Guerdon:
 
     def count_paid(self) -> tuple[int, int]:
         """How many votes are settled, and the sum of all gold."""
-        votes, gold = self.ask(COUNT.format(self.filled))
-        return self.filled + votes, round(gold or 0)
+        votes, gold = self.count_books()
+        return votes, gold
+
+    def count_books(self) -> list[int]:
+        """The rows of `counts`, with those that this was filled with, and the sum of all gold.
+
+        In one statement, for the dispatcher may still pay. What was counted before is not read again: it
+        would take the place in the database's memory of what is measured next.
+        """
+        filled = self.filled
+        self._counted = self._counted or [
+            Counted(table, what, filled, filled, filled) for table, what in self.counts
+        ]
+        parts = [one.make_sql() for one in self._counted]
+        *found, gold = self.ask(f"SELECT {', '.join(parts)}, (SELECT SUM(gold) FROM players)")
+        rows = [one.note(*found[3 * at : 3 * at + 3]) for at, one in enumerate(self._counted)]
+        return [*rows, round(gold or 0)]
 
     def ask(self, sql: str) -> Any:
         """The first row."""

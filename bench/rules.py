@@ -44,23 +44,21 @@ TEN = REWARDS + "".join(
         "best of the month": 'ranking = { in = "month", place = [1, 10] }',
     }.items()
 )
-PAID = (
-    "SELECT (SELECT COUNT(*) FROM guerdon_events WHERE id > {0} AND type = 'server.vote'),"
-    " (SELECT COUNT(*) FROM guerdon_grants WHERE id > {0}), SUM(gold) FROM players"
-)
 
 
 class Programme(Guerdon):
     """Ten rules, each of which gives one gold."""
+
+    counts = (*Guerdon.counts, ("guerdon_grants", "id > 0"))
 
     def __init__(self, name: str, folder: Path, database_url: str, api_url: str) -> None:
         super().__init__(name, folder, database_url, api_url, rewards=TEN)
 
     def count_paid(self) -> tuple[int, int]:
         """The settled votes, twice: what players have is what the ledger gave them."""
-        votes, grants, gold = self.ask(PAID.format(self.filled))
-        assert round(gold or 0) == grants + self.filled, f"{self.name}: {gold} gold, {grants} paid"
-        return self.filled + votes, self.filled + votes
+        votes, grants, gold = self.count_books()
+        assert gold == grants, f"{self.name}: {gold} gold, {grants} paid"
+        return votes, votes
 
 
 def main() -> None:

@@ -26,9 +26,13 @@ class Occasion(StrEnum):
 
 
 def make_party(party: str, period: str, number: int, data: Mapping[str, Any]) -> Delivery:
-    """The delivery of a party's round; `data` has `voters`, `servers` and `moment`."""
+    """The delivery of a party's round; `data` has `voters`, `servers` and `moment`.
+
+    Its number comes first, so that its rows are beside each other in the indexes of events and of the inbox,
+    which begin like ids: after the party's name they would be among those of all its rounds.
+    """
     within = () if ":" not in period else (period.partition(":")[2],)
-    id = join_key(party, *within, str(number))
+    id = join_key(str(number), party, *within)
     said = {"name": party, "period": period, "round": number, **data}
     return Delivery(SOURCE, Occasion.PARTY, id, data=said)
 

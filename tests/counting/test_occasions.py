@@ -1,5 +1,6 @@
 """Parties and rankings: events of our own, folded once and paid once, whoever folds them."""
 
+import itertools
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -62,6 +63,24 @@ def test_it_works(open_service: Open) -> None:
     assert sorted(map(tuple, rounds), key=str) == [(1, 10), (2, 10), (None, 5)]
     # The two rounds, and each of their five voters: every one a delivery of its own.
     assert ask(guerdon, "SELECT COUNT(*) FROM guerdon_inbox WHERE state = 'settled'") == [(12,)]
+
+
+def test_a_round_is_beside_itself_in_the_indexes(open_service: Open) -> None:
+    """Else each of its rows would be written to another page, among those of all rounds before."""
+    guerdon = open_service(rewards=PARTY)
+    names = [f"p{n}" for n in range(10)]
+    for name in names:
+        add_player(guerdon, name)
+    settle(guerdon, *[make_work(f"v{n:02}", nickname=names[n % 10]) for n in range(50)])
+
+    serve(guerdon)
+
+    for table in ("guerdon_events", "guerdon_inbox"):
+        rows = ask(
+            guerdon, f"SELECT event_id FROM {table} WHERE type = 'party' ORDER BY ordered_key"
+        )
+        rounds = [id.split(":")[0] for (id,) in rows]
+        assert [name for name, _ in itertools.groupby(rounds)] == ["1", "2", "3", "4", "5"]
 
 
 def test_two_folders_at_once_make_each_round_once(open_service: Open, write_config: Any) -> None:
