@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -82,6 +82,8 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5.0, help="of a round")
     parser.add_argument("--votes", type=int, default=0, help="in the tables of a third Guerdon")
     parser.add_argument("--players", type=int, default=200_000, help="who cast these")
+    parser.add_argument("--pools", type=lambda text: list(map(int, text.split(","))), default=[128],
+                        help="MiB of MariaDB's innodb_buffer_pool_size, one after the other")  # fmt: skip
     parser.add_argument("--json", type=Path, help="where the figures go")
     args = parser.parse_args()
     args.votes -= args.votes % args.players
@@ -89,7 +91,7 @@ def read_arguments() -> argparse.Namespace:
 
 
 def measure_database(kind: str, args: argparse.Namespace) -> dict[str, Any]:
-    """All three on one kind of database."""
+    """All three on one kind of database; on MariaDB with each size of its pool."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guerdon-bench-")))
         vote_api = stack.enter_context(run_vote_api())
@@ -108,11 +110,32 @@ def measure_database(kind: str, args: argparse.Namespace) -> dict[str, Any]:
             side.start()
             comparison.warm_up(side)
             sides.append(side)
-        taken: dict[str, list[dict[str, float]]] = {side.name: [] for side in sides}
-        for number in range(args.rounds):
-            for side in sides if number % 2 == 0 else sides[::-1]:
-                taken[side.name].append(comparison.measure(side, SCENARIOS[0]))
-    return summarize(kind, taken)
+        if mariadb is None:
+            return press_in_turn(kind, comparison, sides, args.rounds)
+        return press_by_pools(mariadb, comparison, sides, args)
+
+
+def press_by_pools(
+    mariadb: MariaDBServer,
+    comparison: Comparison,
+    sides: Sequence[Guerdon],
+    args: argparse.Namespace,
+) -> dict[str, Any]:
+    summaries = {}
+    for pool in args.pools:
+        mariadb.run("SET GLOBAL innodb_buffer_pool_size = %s", [pool << 20])
+        summaries[pool] = press_in_turn(f"mariadb, {pool} MiB", comparison, sides, args.rounds)
+    return summaries
+
+
+def press_in_turn(
+    name: str, comparison: Comparison, sides: Sequence[Guerdon], rounds: int
+) -> dict[str, Any]:
+    taken: dict[str, list[dict[str, float]]] = {side.name: [] for side in sides}
+    for number in range(rounds):
+        for side in sides if number % 2 == 0 else sides[::-1]:
+            taken[side.name].append(comparison.measure(side, SCENARIOS[0]))
+    return summarize(name, taken)
 
 
 def make_side(

@@ -15,6 +15,10 @@ OLDEST = {"SQLite": (3, 35), "MariaDB": (10, 6), "MySQL": (8, 0)}
 LEAST_ROOM, SMALL_ROOM = 100 * MIB, 1024 * MIB
 LONG_WAL = 256 * MIB  # bytes; it is copied at some 40 MiB where nobody reads for long
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+POOL_SHARE = (
+    4  # the pool should hold a quarter of the tables (docs/figures.md, "A voting programme")
+)
+POOL_STEP = 128 * MIB
 SLOWED = 0.1  # of the time: writes that a cluster held up
 
 
@@ -113,6 +117,33 @@ def judge_wal(wal: Path) -> Iterator[Finding]:
         yield warn("room", text, f"fuser -v {wal}   (and end what only reads)")
     else:
         yield say_ok("room", f"its WAL has {size / MIB:,.0f} MiB")
+
+
+def check_memory(guerdon: Guerdon) -> Iterator[Finding]:
+    """Whether the server's pool of pages holds what rules that count touch; nothing on SQLite."""
+    if guerdon.database.family == "sqlite":
+        return
+    with guerdon.database.connection_context():
+        (pool,) = guerdon.database.execute_sql("SELECT @@innodb_buffer_pool_size").fetchone()
+        sql = (
+            "SELECT COALESCE(SUM(data_length + index_length), 0) FROM information_schema.tables"
+            " WHERE table_schema = DATABASE()"
+        )
+        (tables,) = guerdon.database.execute_sql(sql).fetchone()
+    yield judge_memory(int(pool), int(tables), not guerdon.rules.is_plain)
+
+
+def judge_memory(pool: int, tables: int, counts: bool) -> Finding:
+    """For these bytes of tables; `counts`: the rules ask for more than the event itself."""
+    text = f"{tables // MIB:,} MiB of tables, a pool of {pool // MIB:,} MiB"
+    if not counts or pool * POOL_SHARE >= tables:
+        return say_ok("memory", text)
+    wanted = -(-tables // (POOL_SHARE * POOL_STEP)) * POOL_STEP // MIB
+    return warn(
+        "memory",
+        f"{text}: rules that count wait for its disk",
+        f"innodb_buffer_pool_size = {wanted}M   (in the server's config)",
+    )
 
 
 def check_cluster(guerdon: Guerdon) -> Iterator[Finding]:

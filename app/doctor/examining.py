@@ -4,7 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from app.doctor.backups import check_backup
 from app.doctor.boxes import check_inbox, check_reports
-from app.doctor.database import check_clock, check_cluster, check_room, check_server
+from app.doctor.database import (
+    check_clock,
+    check_cluster,
+    check_memory,
+    check_room,
+    check_server,
+)
 from app.doctor.findings import Check, Finding, fail, run_checks, say_ok, warn
 from app.doctor.network import list_host_checks
 from app.doctor.process import check_limits, check_service
@@ -50,6 +56,7 @@ CHECKS = (
     Check("clock", check_clock),
     Check("database", check_server),
     Check("room", check_room),
+    Check("memory", check_memory),
     Check("cluster", check_cluster),
     Check("inbox", check_inbox),
     Check("reports", check_reports),

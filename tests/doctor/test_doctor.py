@@ -18,7 +18,7 @@ from app.config.sections import Dispatcher, Network
 from app.database.clock import Clock
 from app.database.models import Report, Waiting
 from app.database.states import BoxState
-from app.doctor.database import judge_cluster
+from app.doctor.database import MIB, judge_cluster, judge_memory
 from app.doctor.examining import list_findings
 from app.doctor.findings import Check, Finding, Level, run_checks, say_ok
 from app.doctor.secrets import KNOWN, judge_values
@@ -155,6 +155,27 @@ def test_a_host_whose_clock_is_wrong_is_found(open_service: Open) -> None:
     found = judge(guerdon, "clock")
     assert (found.level, "5.0 s ahead" in found.text) == (Level.FAULT, True)
     assert "timedatectl" in found.remedy
+
+
+def test_a_pool_that_is_too_small_for_rules_that_count_is_found() -> None:
+    tables = 1900 * MIB
+
+    small = judge_memory(128 * MIB, tables, counts=True)
+    assert (small.level, small.remedy.split("   ")[0]) == (
+        Level.WARNING, "innodb_buffer_pool_size = 512M",
+    )  # fmt: skip
+    assert "1,900 MiB of tables, a pool of 128 MiB" in small.text
+    assert judge_memory(512 * MIB, tables, counts=True).level == Level.OK
+    assert judge_memory(128 * MIB, tables, counts=False).level == Level.OK
+    assert judge_memory(128 * MIB, 0, counts=True).level == Level.OK
+
+
+@pytest.mark.on_servers
+def test_the_server_says_how_large_its_pool_and_its_tables_are(open_service: Open) -> None:
+    found = judge(open_service(), "memory")
+
+    assert found.level == Level.OK
+    assert "a pool of 128 MiB" in found.text
 
 
 def test_each_state_of_a_cluster_is_judged() -> None:
