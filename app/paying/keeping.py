@@ -83,11 +83,7 @@ class Keeping:
         ValueError for data that JSON cannot hold.
         """
         parcel = self._pack(delivery, outcome)
-        is_there = count_again(parcel)
-        if not is_there:
-            self._write_new([parcel])
-        due_at = keep_again(parcel) if is_there else parcel.due
-        reach("inbox: parked, before COMMIT")
+        [due_at] = self._write([], [parcel]) if count_again(parcel) else self._write([parcel])
         return due_at
 
     def keep_unpaid(self, payments: Sequence[Payment]) -> None:
@@ -110,8 +106,7 @@ class Keeping:
         new = [one for key, one in sorted(packed.items()) if key not in there]
         if not new:
             return
-        self._write_new([parcel for *_, parcel in new])
-        reach("inbox: parked, before COMMIT")
+        self._write([parcel for *_, parcel in new])
         for payment, outcome, parcel in new:
             payment.outcome = mark_kept(outcome, parcel)
 
@@ -134,9 +129,13 @@ class Keeping:
             find_key(delivery), delivery, dump_json(delivery.data), state, error, due, now
         )
 
-    def _write_new(self, parcels: Sequence[Parcel]) -> None:
-        self._insert("guerdon_inbox", COLUMNS, [parcel.row for parcel in parcels])
-        self._insert("guerdon_attempts", ATTEMPT_COLUMNS, [parcel.attempt for parcel in parcels])
+    def _write(self, new: Sequence[Parcel], again: Sequence[Parcel] = ()) -> list[int]:
+        """Rows for the new ones, and what became of those that came again; when each is due (ms)."""
+        self._insert("guerdon_inbox", COLUMNS, [parcel.row for parcel in new])
+        self._insert("guerdon_attempts", ATTEMPT_COLUMNS, [parcel.attempt for parcel in new])
+        due = [*(parcel.due for parcel in new), *map(keep_again, again)]
+        reach("inbox: parked, before COMMIT")
+        return due
 
     def _insert(
         self, table: str, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
