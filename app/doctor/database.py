@@ -15,9 +15,7 @@ OLDEST = {"SQLite": (3, 35), "MariaDB": (10, 6), "MySQL": (8, 0)}
 LEAST_ROOM, SMALL_ROOM = 100 * MIB, 1024 * MIB
 LONG_WAL = 256 * MIB  # bytes; it is copied at some 40 MiB where nobody reads for long
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-POOL_SHARE = (
-    4  # the pool should hold a quarter of the tables (docs/figures.md, "A voting programme")
-)
+POOL_SHARE = 4  # the pool should hold a quarter of the tables (docs/decisions/vote.md)
 POOL_STEP = 128 * MIB
 SLOWED = 0.1  # of the time: writes that a cluster held up
 

@@ -17,7 +17,6 @@ from app.database.error_kinds import ErrorKind, classify_error
 from app.database.leases import Lease, finish_lease, take_leases
 from app.database.models import Attempt, Waiting
 from app.database.opening import Database
-from app.database.statements import cut_rows, insert_sql
 from app.database.states import AttemptKind, BoxState
 from app.failpoints import reach
 from app.paying.keeping import COLUMNS, LONGEST_ERROR, Keeping, Kept, find_key
@@ -83,9 +82,7 @@ class Inbox:
              BoxState.LEASED, AT_ONCE, lease_token, now + OWN_LEASE, 1, 0, 0, "", now, now)
             for one in deliveries
         ]  # fmt: skip
-        for some in cut_rows(rows, self._database.bytes_at_once):
-            sql = insert_sql("guerdon_inbox", COLUMNS, len(some), self._database.param)
-            self._database.execute_sql(sql, [value for row in some for value in row])
+        self.keeping.insert_rows("guerdon_inbox", COLUMNS, rows)
 
     def finish_own(
         self, lease_token: str, tried: Sequence[Delivery], paid: Sequence[Delivery]

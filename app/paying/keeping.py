@@ -131,15 +131,16 @@ class Keeping:
 
     def _write(self, new: Sequence[Parcel], again: Sequence[Parcel] = ()) -> list[int]:
         """Rows for the new ones, and what became of those that came again; when each is due (ms)."""
-        self._insert("guerdon_inbox", COLUMNS, [parcel.row for parcel in new])
-        self._insert("guerdon_attempts", ATTEMPT_COLUMNS, [parcel.attempt for parcel in new])
+        self.insert_rows("guerdon_inbox", COLUMNS, [parcel.row for parcel in new])
+        self.insert_rows("guerdon_attempts", ATTEMPT_COLUMNS, [parcel.attempt for parcel in new])
         due = [*(parcel.due for parcel in new), *map(keep_again, again)]
         reach("inbox: parked, before COMMIT")
         return due
 
-    def _insert(
+    def insert_rows(
         self, table: str, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
     ) -> None:
+        """Inside: in as few statements as the database takes."""
         for some in cut_rows(rows, self._database.bytes_at_once):
             sql = insert_sql(table, columns, len(some), self._database.param)
             self._database.execute_sql(sql, [value for row in some for value in row])
