@@ -1,69 +1,12 @@
 """An answer that is still to come: one place to put it, any number of places to wait for it."""
 
-import os
 import threading
 import time
-from contextlib import suppress
 from typing import Any, Generic, TypeVar, cast
 
+from app.deadlines import DEADLINES
+
 Answer = TypeVar("Answer")
-LOOKS_EVERY = 0.25  # seconds, for whoever has waited too long
-
-
-class Latches:
-    """Where threads wait to be let on, each with a time by which it is let on anyhow.
-
-    One look now and then finds whose time is over. A timer for each would be set and cleared twice a vote,
-    for what hardly ever happens.
-    """
-
-    def __init__(self) -> None:
-        self.begin_anew()
-
-    def begin_anew(self) -> None:
-        """As in a child, which has none of its parent's threads."""
-        self._closed: dict[Any, float] = {}  # when each is opened anyhow, by time.monotonic()
-        self._thread: threading.Thread | None = None
-
-    def close(self, seconds: float) -> Any:
-        """A latch to be waited at, for so many seconds at most, and then up to LOOKS_EVERY more."""
-        if self._thread is None:
-            self._start()
-        latch = threading.Lock()
-        latch.acquire()
-        self._closed[latch] = time.monotonic() + seconds
-        return latch
-
-    def open(self, latch: Any) -> None:
-        """Let on whoever waits at it; nothing where that was done."""
-        if self._closed.pop(latch, None) is not None:  # whoever takes it out opens it, once
-            latch.release()
-
-    def _start(self) -> None:
-        """Without a lock: it would be older than gevent's patches, and two who look do no harm."""
-        self._thread = threading.Thread(target=self._look, name="late", daemon=True)
-        try:
-            self._thread.start()
-        except BaseException:  # the next one tries again
-            self._thread = None
-            raise
-
-    def _look(self) -> None:
-        while True:
-            time.sleep(LOOKS_EVERY)
-            # As MemoryError: the next look finds them; without one they would wait for ever.
-            with suppress(Exception):
-                self.open_late(time.monotonic())
-
-    def open_late(self, now: float) -> None:
-        """Let on all whose time is over; `now` by time.monotonic()."""
-        for latch, until in self._closed.copy().items():
-            if until <= now:
-                self.open(latch)
-
-
-LATCHES = Latches()  # of this process
-os.register_at_fork(after_in_child=LATCHES.begin_anew)
 
 
 class Pending(Generic[Answer]):
@@ -85,11 +28,11 @@ class Pending(Generic[Answer]):
     def wait(self, seconds: float) -> Answer:
         """The answer; raises the error in its place, or TimeoutError after `seconds`, or a little later."""
         if not self._is_here:
-            latch = LATCHES.close(seconds)
+            latch = close_latch(seconds)
             self._waiters.append(latch)
             # Looked at again: it may have come before the latch was there to be opened.
             if self._is_here:
-                LATCHES.open(latch)
+                open_latch(latch)
             else:
                 latch.acquire()
                 if not self._is_here:
@@ -111,4 +54,18 @@ class Pending(Generic[Answer]):
     def _open(self) -> None:
         self._is_here = True
         for latch in self._waiters:
-            LATCHES.open(latch)
+            open_latch(latch)
+
+
+def close_latch(seconds: float) -> Any:
+    """A latch to be waited at, for so many seconds at most, or a little longer."""
+    latch = threading.Lock()
+    latch.acquire()
+    DEADLINES.begin(latch, time.monotonic() + seconds, latch.release)
+    return latch
+
+
+def open_latch(latch: Any) -> None:
+    """Let on whoever waits at it; nothing where that was done."""
+    if DEADLINES.end(latch):
+        latch.release()

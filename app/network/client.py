@@ -19,7 +19,7 @@ from app.network.exchange import (
     Answer,
     Hungup,
     NotHttp,
-    do_before,
+    act_before,
     exchange,
     find_left,
     is_quiet,
@@ -239,7 +239,7 @@ class Http:
             connection, server_hostname=host, do_handshake_on_connect=False
         )
         try:
-            do_before(tls, tls.do_handshake, deadline)
+            act_before(tls, tls.do_handshake, deadline)
         except BaseException:
             tls.close()
             raise

@@ -4,16 +4,19 @@ urllib3 makes the connection and llhttp reads the answer. What http.client would
 headers as if they were an e-mail, costs more than all the rest of a vote's fetch.
 """
 
+import _socket
+import os
 import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
 from functools import partial
 from typing import Any, TypeVar
 
 import httptools
-from urllib3.util import wait_for_read, wait_for_write
 
+from app.deadlines import DEADLINES
 from app.failpoints import reach
 from app.porch.errors import NetworkFailed
 
@@ -42,7 +45,7 @@ class Answer:
 
     def __init__(self, limit: int, has_body: bool = True) -> None:
         """`limit`: bytes of its body, as they are sent; `has_body` is False for what answers a HEAD."""
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: Any = httptools.HttpResponseParser(self)
         self._limit = limit
         self._has_body = has_body
         self._parts: list[bytes] = []
@@ -85,6 +88,10 @@ class Answer:
         if not self.status or self._is_framed:
             raise NotHttp
         self.is_whole = True
+
+    def finish(self) -> None:
+        """Nothing more is fed. It and its parser know each other: only the collector frees such a pair."""
+        self._parser = None
 
     def on_message_begin(self) -> None:
         self.may_keep = False  # the first one; after it, what nobody asked for
@@ -144,31 +151,43 @@ def exchange(
     Raises TimeoutError, OSError, NotHttp, and NetworkFailed for a body over the limit.
     """
     answer = Answer(limit, has_body)
-    while request:  # once, but for a long one
-        request = request[do_before(socket, partial(socket.send, request), deadline) :]
-    reach("network: asked, answer unread")
-    while not answer.is_whole:
-        answer.feed(do_before(socket, partial(socket.recv, AT_ONCE), deadline))
+    act_before(socket, partial(converse, socket, request, answer), deadline)
+    answer.finish()
     return answer
 
 
-def do_before(socket: Any, act: Callable[[], Result], deadline: float) -> Result:
-    """What `act` on a socket returns, by the deadline, however the other side drips."""
-    if not isinstance(socket, ssl.SSLSocket):
-        socket.settimeout(find_left(deadline))
-        return act()
-    # Under gevent a TLS socket's own timeout begins anew with each byte of a record.
-    socket.settimeout(0)
-    while True:
-        left = find_left(deadline)
-        try:
-            if (result := act()) != 0:  # what gevent's send returns where it would block
-                return result
-            wait_for_write(socket, left)
-        except ssl.SSLWantReadError:
-            wait_for_read(socket, left)
-        except ssl.SSLWantWriteError:
-            wait_for_write(socket, left)
+def converse(socket: Any, request: bytes, answer: Answer) -> None:
+    """Say the request and hear the answer."""
+    while request:  # once, but for a long one
+        request = request[socket.send(request) :]
+    reach("network: asked, answer unread")
+    while not answer.is_whole:
+        answer.feed(socket.recv(AT_ONCE))
+
+
+def act_before(socket: Any, act: Callable[[], Result], deadline: float) -> Result:
+    """What `act` on a socket returns; TimeoutError, and the end of its connection, after the deadline.
+
+    However the other side drips: a timeout of the socket's own would begin anew with each byte.
+    """
+    find_left(deadline)
+    socket.settimeout(None)
+    DEADLINES.begin(socket, deadline, partial(hang_up, socket))
+    try:
+        result = act()
+    except BaseException as error:
+        if not DEADLINES.end(socket) and isinstance(error, Exception):
+            raise TimeoutError from None
+        raise
+    if not DEADLINES.end(socket):
+        raise TimeoutError
+    return result
+
+
+def hang_up(socket: Any) -> None:
+    """End a connection under whoever waits at it, in another thread."""
+    with suppress(OSError), closing(_socket.socket(fileno=os.dup(socket.fileno()))) as same:
+        same.shutdown(_socket.SHUT_RDWR)
 
 
 def is_quiet(socket: Any) -> bool:

@@ -27,16 +27,17 @@ class Front:
         found = find_source(environ["PATH_INFO"], environ["REQUEST_METHOD"], methods)
         if found is None:
             return self._behind(environ, start_response)
-        with self._app.app_context():
-            response = self._receive(*found, environ)
-            if response is DONE:  # most are
-                start_response("204 NO CONTENT", [])
-                return ()
-            return set_headers(response)(environ, start_response)
+        response = self._receive(*found, environ)
+        if response is DONE:  # most are
+            start_response("204 NO CONTENT", [])
+            return ()
+        return set_headers(response)(environ, start_response)
 
     def _receive(self, source: str, rest: str, environ: Any) -> Response:
         try:
-            return receive(self._guerdon, source, rest, self._app.request_class(environ))
+            return receive(
+                self._app, source, rest, self._app.request_class(environ, populate_request=False)
+            )
         except Exception as error:
             with self._app.request_context(environ):
                 return self._answer_error(error)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 
 import structlog
-from flask import Blueprint, Request, Response, current_app, request
+from flask import Blueprint, Flask, Request, Response, current_app, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from app.guerdon import Guerdon
@@ -34,7 +34,7 @@ USUAL = ("POST",)  # of a source that asks for no more
 @webhooks.post(f"{PREFIX}<source>", endpoint="receive")
 def receive_anywhere(source: str) -> Response:
     """As Front does, for a source whose name is not plain."""
-    return receive(current_app.extensions["guerdon"], source, "", request)
+    return receive(current_app, source, "", request)
 
 
 def find_source(
@@ -55,11 +55,12 @@ def find_source(
     return (source, rest) if method in (asked_for or USUAL) and source else None
 
 
-def receive(guerdon: Guerdon, source: str, rest: str, request: Request) -> Response:
+def receive(app: Flask, source: str, rest: str, request: Request) -> Response:
     """Verify what is delivered and pay it, or say shortly why not; nothing is stored of what is refused.
 
     `rest`: what stands behind the source's name in the path.
     """
+    guerdon: Guerdon = app.extensions["guerdon"]
     request.max_content_length = LONGEST_BODY
     if isinstance(request, WholeRequest):
         request.limits = BODY_LIMITS
@@ -69,15 +70,21 @@ def receive(guerdon: Guerdon, source: str, rest: str, request: Request) -> Respo
         DELIVERIES[source, one.state].inc()
     DELIVERY_SECONDS[source].observe(time.monotonic() - began)
     outcome = outcomes[0] if len(outcomes) == 1 else merge_outcomes(outcomes)
-    reply = ask_for_reply(guerdon, source, outcome) if guerdon.plugins.writes_replies else None
+    reply = ask_for_reply(app, guerdon, source, outcome) if guerdon.plugins.writes_replies else None
     return reply or write_usual_reply(outcome)
 
 
-def ask_for_reply(guerdon: Guerdon, source: str, outcome: Outcome) -> Response | None:
-    """What the source's plugin answers; None where it has nothing of its own to say, or fails."""
+def ask_for_reply(app: Flask, guerdon: Guerdon, source: str, outcome: Outcome) -> Response | None:
+    """What the source's plugin answers; None where it has nothing of its own to say, or fails.
+
+    In Flask's context, which `flask.jsonify` asks for.
+    """
     settings, told = guerdon.plugins.settings, log.bind(source=source)
     try:
-        reply = guerdon.plugins.hook.write_reply(source=source, outcome=outcome, settings=settings)
+        with app.app_context():
+            reply = guerdon.plugins.hook.write_reply(
+                source=source, outcome=outcome, settings=settings
+            )
     except Exception as error:
         told.error("write_reply failed", exc_info=error)
         return None
@@ -122,14 +129,19 @@ def read_request(
     """What its plugin says that a request is; raises what the plugin does."""
     proxies = guerdon.config.server.trusted_proxies
     forwarded = ",".join(request.headers.getlist("X-Forwarded-For")) if proxies else ""
-    found: Delivery | Sequence[Delivery] | None = guerdon.plugins.hook.read_delivery(
-        source=source,
-        request=request,
-        rest=rest,
-        sender=find_sender(direct, forwarded, proxies),
-        settings=guerdon.plugins.settings,
-        now=guerdon.now(),
-    )
+    try:
+        found: Delivery | Sequence[Delivery] | None = guerdon.plugins.hook.read_delivery(
+            source=source,
+            request=request,
+            rest=rest,
+            sender=find_sender(direct, forwarded, proxies),
+            settings=guerdon.plugins.settings,
+            now=guerdon.now(),
+        )
+    except BadDelivery as refused:
+        # pluggy's frame and the error know each other: only the collector would free what strangers sent.
+        refused.__context__ = None
+        raise refused.with_traceback(None) from None
     return found
 
 

@@ -92,6 +92,7 @@ def run_guerdon(directory: Path, *options: str, **environment: str) -> Iterator[
         with suppress(ProcessLookupError):  # it ended by itself
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        print(log.read_text(errors="replace"))  # pytest shows it where the test fails
 
 
 @contextmanager
