@@ -63,7 +63,6 @@ def test_it_works(app: Flask, vote_api: VoteApi) -> None:
 @pytest.mark.parametrize(
     "body", [b"{", b"{}", make_delivery("forged").replace(b"forged", b"genuine")]
 )
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_what_strangers_send_neither(app: Flask, body: bytes) -> None:
     assert deliver(app, body).startswith("40")
 
