@@ -1,5 +1,6 @@
 """Fixtures: a fresh database, a config, a clock and a vote API for each test, all of them real."""
 
+import gc
 import os
 import shutil
 import signal
@@ -88,6 +89,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         chosen = [item for item in items if get_database_kind(item) == "mysql"]
         config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
         items[:] = chosen
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected stays: nobody is to look through it for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def get_database_kind(item: Any) -> str | None:

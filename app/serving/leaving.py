@@ -1,5 +1,6 @@
 """Told to end, a process ends: at once while it has nothing in hand, whenever it is told, and how often."""
 
+import gc
 import os
 import signal
 from typing import Any
@@ -36,6 +37,12 @@ def leave_at_once_when_told() -> None:
 
 class LeavingWorker(Worker):
     """What either kind of worker does that is told to end."""
+
+    def load_wsgi(self) -> None:
+        """As gunicorn's. It imports much and leaves little: nobody looks for garbage meanwhile."""
+        gc.disable()
+        super().load_wsgi()
+        gc.enable()
 
     def init_signals(self) -> None:
         """gunicorn's own signals; but until it is ready, it ends at once."""

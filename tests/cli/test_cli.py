@@ -98,6 +98,14 @@ def test_it_works(write_config: Callable[..., Path], run: Run) -> None:
     assert run("events", "list").stdout == ""
 
 
+def test_a_command_is_imported_without_a_look_for_garbage() -> None:
+    """Which would find none, and take a third of the start."""
+    code = "import gc, app.cli.main; print(sum(one['collections'] for one in gc.get_stats()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) < 60  # it was 164
+
+
 @on_sqlite
 def test_the_installed_command_is_this_one(write_config: Callable[..., Path]) -> None:
     command = Path(sys.executable).with_name("guerdon")
