@@ -13,7 +13,7 @@ from app.paying.announcing import Announcer
 from app.paying.erased import ErasedNames
 from app.paying.fetching import Fetcher
 from app.paying.inbox import STILL_WAITS, Inbox
-from app.paying.keeping import must_be_kept
+from app.paying.keeping import Kept, must_be_kept
 from app.paying.ledger import IS_SETTLED
 from app.paying.recipients import judge_unknown
 from app.paying.settler import Settler, Work
@@ -116,9 +116,10 @@ class Deliveries:
         running = self._running.setdefault(key, mine)
         if running is not mine:
             try:
-                return running.wait(4 * ANSWER_TIMEOUT)
+                outcome, standing = running.wait(4 * ANSWER_TIMEOUT)
             except TimeoutError:
                 return Outcome(OutcomeState.UNAVAILABLE, "an earlier try still runs"), NEVER_SEEN
+            return outcome.share() if isinstance(outcome, Kept) else outcome, standing
         try:
             result = self._pay(delivery, key, received_at)
             mine.give(result)

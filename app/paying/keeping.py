@@ -37,6 +37,10 @@ class Kept(Outcome):
     key: bytes = b""
     due_at: int = 0
 
+    def share(self) -> Outcome:
+        """As for somebody else who brought the same meanwhile: his delivery counts too, by his own commit."""
+        return Outcome(self.state, self.reason, self.retry_in, self.events, self.grants)
+
 
 class Parcel(NamedTuple):
     """A delivery to be kept as it is now; `due` and `now` are in ms, `data` is JSON."""

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from app.database.models import Attempt, Waiting
+from app.database.keys import make_event_key
+from app.database.models import Attempt, OwnPlayer, Waiting
 from app.database.states import BoxState
 from app.failpoints import VARIABLE
 from app.guerdon import Guerdon
@@ -19,6 +21,7 @@ from app.paying.settler import Work
 from app.porch.types import Delivery, Event, Outcome
 from app.testing.clock import Clock
 from app.testing.deliveries import make_delivery as sign_delivery
+from app.testing.vote_api import VoteApi
 from app.testing.waiting import wait_until
 from app.web.building import build_app
 from tests.paying.test_settling import count_commits, settle, settle_states
@@ -94,6 +97,43 @@ def test_another_delivery_of_the_same_event_is_kept_for_itself(guerdon: Guerdon)
 
     rows = read_rows(guerdon)
     assert [(row["event_id"], row["attempts"]) for row in rows] == [("first", 1), ("second", 1)]
+
+
+def test_who_brings_it_at_the_same_time_is_counted_too(guerdon: Guerdon, vote_api: VoteApi) -> None:
+    """Whether they meet or not: two deliveries are two attempts."""
+    vote_api.nickname = lambda id: "Nobody" if id == "bad" else "Bob"
+    is_held, may_go = threading.Event(), threading.Event()
+
+    def hold(
+        is_retry: bool,
+    ) -> None:  # what v1 is settled with waits, and the others gather behind it
+        OwnPlayer.update(gold=OwnPlayer.gold).execute()
+        is_held.set()
+        may_go.wait(60)
+
+    with ThreadPoolExecutor(5) as pool:
+        holding = pool.submit(guerdon.database.transact, hold)
+        assert is_held.wait(60)
+        settling = guerdon.deliveries._settling
+        told = [pool.submit(guerdon.deliveries.accept, make_delivery("v1"))]
+        wait_until(lambda: "v1" in vote_api.asked and settling._queue.empty())
+        for id in ("good", "bad", "bad"):
+            told.append(pool.submit(guerdon.deliveries.accept, make_delivery(id)))
+        wait_until(lambda: settling._queue.qsize() == 2)
+        wait_until(lambda: count_waiters(guerdon, make_delivery("bad")) == 2)
+        may_go.set()
+        holding.result()
+        states = [one.result().state for one in told]
+
+    assert states == ["settled", "settled", "waiting", "waiting"]
+    assert [(row["event_id"], row["attempts"]) for row in read_rows(guerdon)] == [("bad", 2)]
+
+
+def count_waiters(guerdon: Guerdon, delivery: Delivery) -> int:
+    """Who waits for the answer of a delivery that is being paid, and whoever pays it."""
+    key = make_event_key(delivery.source, delivery.type, delivery.id)
+    running = guerdon.deliveries._running.get(key)
+    return 1 + len(running._waiters) if running else 0
 
 
 def nest(levels: int) -> dict[str, Any]:
