@@ -33,9 +33,7 @@ class Deadlines:
 
     def end(self, key: Any) -> bool:
         """Call it off; False where it was done, or is no longer to be done."""
-        if (
-            self._begun.pop(key, None) is not None
-        ):  # whoever takes it out does it, or does not, once
+        if self._begun.pop(key, None) is not None:  # whoever takes it out says what becomes of it
             return True
         with self._acting:  # it may be under way: it is done when this returns
             return False

@@ -2,5 +2,5 @@
 
 import gc
 
-# A command imports much and leaves little: to look for garbage meanwhile takes a sixth of its start.
+# A command imports much and leaves little: to look for garbage meanwhile takes a third of its start.
 gc.set_threshold(50_000, 20, 20)

@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType, SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import pluggy
 from peewee import PeeweeException
 
 from app.metrics.families import PLUGIN_ERRORS
 from app.porch import hookspecs
-from app.porch.errors import GuerdonError, PluginFailed
+from app.porch.errors import GuerdonError, NotReady, PluginFailed
+
+Answered = TypeVar("Answered", bound=GuerdonError)
 
 
 @dataclass(slots=True)  # not frozen, which makes it slower to make: there are several a vote
@@ -144,6 +146,8 @@ class Calling:
         try:
             value = getattr(self.manager.hook, hook)(**facts)
             return Heard(value, tuple(witness.answers))
+        except NotReady as error:
+            raise forget_way(error) from None
         except (GuerdonError, PeeweeException):
             raise
         except Exception as error:
@@ -167,6 +171,15 @@ class Calling:
                 yield Answer(name, read(self.only(hook, name)(**facts)))
             except Exception as error:
                 yield Answer(name, error=error)
+
+
+def forget_way(error: Answered) -> Answered:
+    """The same error, for whom its reason is all there is to tell, without the way that it came.
+
+    pluggy's frame knows it, and it that frame: only the collector would free them, and all that was sent.
+    """
+    error.__context__ = None
+    return error.with_traceback(None)
 
 
 def watch(

@@ -151,8 +151,10 @@ def exchange(
     Raises TimeoutError, OSError, NotHttp, and NetworkFailed for a body over the limit.
     """
     answer = Answer(limit, has_body)
-    act_before(socket, partial(converse, socket, request, answer), deadline)
-    answer.finish()
+    try:
+        act_before(socket, partial(converse, socket, request, answer), deadline)
+    finally:
+        answer.finish()
     return answer
 
 
@@ -185,7 +187,7 @@ def act_before(socket: Any, act: Callable[[], Result], deadline: float) -> Resul
 
 
 def hang_up(socket: Any) -> None:
-    """End a connection under whoever waits at it, in another thread."""
+    """End a connection under whoever waits at it; its own shutdown would take TLS away from him."""
     with suppress(OSError), closing(_socket.socket(fileno=os.dup(socket.fileno()))) as same:
         same.shutdown(_socket.SHUT_RDWR)
 

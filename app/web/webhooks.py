@@ -9,6 +9,7 @@ from flask import Blueprint, Flask, Request, Response, current_app, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from app.guerdon import Guerdon
+from app.host.calling import forget_way
 from app.metrics.families import DELIVERIES, DELIVERY_SECONDS
 from app.paying.receiving import merge_outcomes
 from app.porch.errors import BadDelivery, Crowded, NotReady
@@ -138,10 +139,8 @@ def read_request(
             settings=guerdon.plugins.settings,
             now=guerdon.now(),
         )
-    except BadDelivery as refused:
-        # pluggy's frame and the error know each other: only the collector would free what strangers sent.
-        refused.__context__ = None
-        raise refused.with_traceback(None) from None
+    except (BadDelivery, NotReady) as refused:
+        raise forget_way(refused) from None
     return found
 
 

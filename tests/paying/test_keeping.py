@@ -104,9 +104,8 @@ def test_who_brings_it_at_the_same_time_is_counted_too(guerdon: Guerdon, vote_ap
     vote_api.nickname = lambda id: "Nobody" if id == "bad" else "Bob"
     is_held, may_go = threading.Event(), threading.Event()
 
-    def hold(
-        is_retry: bool,
-    ) -> None:  # what v1 is settled with waits, and the others gather behind it
+    def hold(is_retry: bool) -> None:
+        """What v1 is settled with waits, and the others gather behind it."""
         OwnPlayer.update(gold=OwnPlayer.gold).execute()
         is_held.set()
         may_go.wait(60)

@@ -14,7 +14,7 @@ from flask import Flask
 from werkzeug.test import create_environ, run_wsgi_app
 
 from app.testing.deliveries import make_delivery
-from app.testing.vote_api import VoteApi
+from app.testing.vote_api import VoteApi, answer
 
 VOTES = 40
 
@@ -68,6 +68,19 @@ def test_what_strangers_send_neither(app: Flask, body: bytes) -> None:
 
     with list_garbage() as garbage:
         for _ in range(VOTES):
+            deliver(app, body)
+
+    assert not find_kinds(garbage, VOTES)
+
+
+def test_nor_what_cannot_be_paid_yet(app: Flask, vote_api: VoteApi) -> None:
+    """As each vote while the vote API is away."""
+    vote_api.behave = lambda handler: answer(handler, 503, {"error": "ill"})
+    bodies = [make_delivery(f"vote-{number}") for number in range(5 + VOTES)]
+    assert {deliver(app, body)[:3] for body in bodies[:5]} == {"503"}
+
+    with list_garbage() as garbage:
+        for body in bodies[5:]:
             deliver(app, body)
 
     assert not find_kinds(garbage, VOTES)
