@@ -13,7 +13,7 @@ from app.playground.courier import open_session
 from app.porch.errors import GuerdonError
 from app.terminal import tell
 
-PATIENCE_STARTING = 60.0  # seconds
+PATIENCE_STARTING = 180.0  # seconds, on a machine that is busy; who has ended is noticed at once
 PATIENCE_ENDING = 35.0  # seconds; gunicorn gives requests in hand 30
 PAUSE = 0.1  # seconds between looks
 

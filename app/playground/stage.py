@@ -19,6 +19,7 @@ from app.rules.rule import Rules
 YOURS, EXAMPLE = "yours", "example"
 PROGRAMMES = (YOURS, EXAMPLE)
 PATIENCE = 60.0  # seconds for an answer
+PATIENCE_STARTING = 180.0  # seconds for the first one, on a machine that is busy
 PATIENCE_ENDING = 10.0  # seconds
 
 
@@ -28,7 +29,8 @@ class Stage:
     def __init__(self, config: Path, rules: Rules, patience: float = PATIENCE) -> None:
         """The studio's config, and its rules: without a programme in them the example is played at first.
 
-        An answer is waited for `patience` seconds, as where a plugin never ends.
+        An answer is waited for `patience` seconds, as where a plugin never ends; only its start may take
+        longer.
         """
         self._patience = patience
         self._config = config.absolute()
@@ -47,7 +49,7 @@ class Stage:
         with self._lock:
             if self._connection is None:
                 self._start()
-            return self._exchange((what, wishes))
+            return self._exchange((what, wishes), self._patience)
 
     def start_over(self, programme: str, begin: date | None) -> None:
         """Empty the stage and play one of PROGRAMMES from this day on; its rules are read anew.
@@ -79,22 +81,22 @@ class Stage:
         config = self._config if self.programme == YOURS else None
         begin = self._begin or datetime.now(UTC).date()
         try:
-            self._exchange({"config": config, "begin": begin})
+            self._exchange({"config": config, "begin": begin}, PATIENCE_STARTING)
         except GuerdonError:
             self._end()
             raise
 
-    def _exchange(self, order: Any) -> Any:
+    def _exchange(self, order: Any, patience: float) -> Any:
         assert self._connection is not None
         try:
             self._connection.send(order)
-            if not self._connection.poll(self._patience):
+            if not self._connection.poll(patience):
                 raise TimeoutError
             said = self._connection.recv()
         except (EOFError, OSError) as error:  # a TimeoutError is one
             is_late = isinstance(error, TimeoutError)
             self._end(0 if is_late else PATIENCE_ENDING)
-            why = f"did not answer within {self._patience:.0f} s" if is_late else "broke off"
+            why = f"did not answer within {patience:.0f} s" if is_late else "broke off"
             raise GuerdonError(
                 f"the stage {why}, and was emptied: its errors are in the terminal"
             ) from error

@@ -15,8 +15,9 @@ from app.testing.waiting import wait_until
 class Gunicorn:
     """What `guerdon serve` becomes, in a session of its own, so that all of it can be killed at once.
 
-    `app` is what gunicorn serves, as "tests.world.senders:make_app(4000)"; `environment` is added. With
-    `by_command` it is `guerdon serve` itself, which reads the config once more: most of a second.
+    `app` is what gunicorn serves, as "tests.world.senders:make_app(4000)", `settings` the module of its
+    settings; `environment` is added. With `by_command` it is `guerdon serve` itself, which reads the config
+    once more: most of a second.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class Gunicorn:
         log: Path | None = None,
         app: str = "app.serving.wsgi:app",
         by_command: bool = False,
+        settings: str = "app.serving.settings",
         **environment: str,
     ) -> None:
         self.port = find_free_port()
@@ -38,9 +40,7 @@ class Gunicorn:
             **environment,
         }
         self._arguments = (
-            ["app.cli", "serve"]
-            if by_command
-            else ["app.serving", "-c", "python:app.serving.settings", app]
+            ["app.cli", "serve"] if by_command else ["app.serving", "-c", f"python:{settings}", app]
         )
         self.process: subprocess.Popen[bytes] | None = None
 

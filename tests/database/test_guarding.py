@@ -41,7 +41,7 @@ def test_what_a_plugin_may_not_say(sql: str) -> None:
     "sql", ["/**/" * 50_000 + "X", "(" * 200_000, "/*" * 100_000, "SET " + "x" * 200_000]
 )
 def test_long_statements_are_judged_at_once(sql: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     HARMLESS.match(sql)
 
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1

@@ -502,13 +502,12 @@ c.execute("BEGIN IMMEDIATE"); print(flush=True); time.sleep(0.6); c.execute("COM
 database = open_database("sqlite:///" + sys.argv[1])
 holder = subprocess.Popen([sys.executable, "-c", HOLD, sys.argv[1]], stdout=subprocess.PIPE)
 holder.stdout.readline()
-gaps, done = [], []
+ticks, done = 0, []
 def tick():
-    last = time.monotonic()
+    global ticks
     while not done:
         gevent.sleep(0.005)
-        gaps.append(time.monotonic() - last)
-        last = time.monotonic()
+        ticks += 1
 def write(is_retry):
     database.execute_sql("UPDATE counters SET n = n + 1 WHERE id = 1")
 start = time.monotonic()
@@ -516,7 +515,7 @@ ticking = gevent.spawn(tick)
 gevent.joinall([gevent.spawn(database.transact, write) for _ in range(5)], raise_error=True)
 done.append(True)
 ticking.join()
-print(time.monotonic() - start, max(gaps))
+print(time.monotonic() - start, ticks)
 """
 
 
@@ -530,7 +529,7 @@ def test_greenlets_go_on_while_a_sqlite_writer_waits_for_another_process(
     output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert output.returncode == 0, output.stderr
-    waited, longest_gap = map(float, output.stdout.split())
+    waited, ticks = map(float, output.stdout.split())
     assert waited > 0.4
-    assert longest_gap < 0.3
+    assert ticks > 15  # who waits without letting others go on lets them once or twice a writer
     assert read(database) == ([5, 0], [])

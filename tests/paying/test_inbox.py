@@ -161,14 +161,14 @@ def test_a_vote_api_that_drips_is_given_up_in_time(
 
     open_service().close()  # leaves the tables and Bob
     guerdon = open_guerdon(write_config(), clock, Hurried())
-    vote_api.behave = lambda handler: drip(handler, 0.1)
+    vote_api.behave = lambda handler: drip(handler, 0.3)
     with ThreadPoolExecutor(1) as pool:
         house = House(guerdon, clock, pool)
         begun = time.monotonic()
 
         assert house.deliver().text == "the vote API: no whole answer within 0.5 s\n"
 
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 15  # to its end it would be 18
         vote_api.behave = None
         house.serve(5)
         assert house.gold() == "100.00"

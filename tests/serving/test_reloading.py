@@ -285,21 +285,44 @@ def test_a_worker_that_gunicorn_itself_cannot_start_ends_nobody(
         server.stop()
 
 
+NEEDS_A_WORD = """
+import sys
+import time
+from pathlib import Path
+from app import hookimpl
+
+@hookimpl
+def event_settled(event):
+    pass
+
+is_check = any("check" in word for word in sys.argv)
+while not is_check and not Path({word!r}).exists():
+    time.sleep(0.05)
+"""
+
+
 def test_no_vote_waits_for_workers_that_start_slowly(
-    open_service: Open, start_gunicorn: Callable[..., Gunicorn], add_plugin: Callable[..., str]
+    open_service: Open,
+    start_gunicorn: Callable[..., Gunicorn],
+    add_plugin: Callable[..., str],
+    tmp_path: Path,
 ) -> None:
-    guerdon = open_service(more=add_plugin(SLOW, "slow"))
+    """They start when twenty votes were paid: a vote that waited for them would wait in vain."""
+    (word := tmp_path / "word").touch()
+    section = add_plugin(NEEDS_A_WORD.format(word=str(word)), "slow")
+    guerdon = open_service(more=section)
     guerdon.database.close_all()
     server = start_gunicorn(guerdon.config.path)
-    old, slowest, number = server.list_workers(), 0.0, 0
-    assert vote(server, "first") == 204
+    old = server.list_workers()
 
+    word.unlink()
     hang_up(server)
-    while set(server.list_workers()) & set(old):
-        number += 1
-        began = time.monotonic()
+    wait_until(lambda: len(server.list_workers()) == 4)  # what checks is one alone
+    for number in range(20):
         assert vote(server, f"v{number}") == 204
-        slowest = max(slowest, time.monotonic() - began)
+    assert set(old) <= set(server.list_workers())
+    word.touch()
 
-    assert slowest < 1.5, f"a vote waited {slowest:.1f} s; the new workers need two to start"
-    assert number > 10
+    wait_for_others(server, old)
+    assert vote(server, "last") == 204
+    assert read_gold(guerdon) == "2100.00"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import SessionNotCreatedException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -95,6 +96,14 @@ def run_guerdon(directory: Path, *options: str, **environment: str) -> Iterator[
         print(log.read_text(errors="replace"))  # pytest shows it where the test fails
 
 
+def begin_browser(options: webdriver.ChromeOptions, driver: str | None) -> webdriver.Chrome:
+    """chromedriver gives it a minute to start, which a busy machine may need: it may try three times."""
+    for _ in range(2):
+        with suppress(SessionNotCreatedException):
+            return webdriver.Chrome(options, Service(driver))
+    return webdriver.Chrome(options, Service(driver))
+
+
 @contextmanager
 def open_chromium(profile: Path) -> Iterator[webdriver.Chrome]:
     """A browser with an empty profile; it notes what it asks for and what goes wrong."""
@@ -105,7 +114,7 @@ def open_chromium(profile: Path) -> Iterator[webdriver.Chrome]:
     for flag in (*FLAGS, WINDOW, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = webdriver.Chrome(options, Service(driver))
+    browser = begin_browser(options, driver)
     try:
         yield browser
     finally:

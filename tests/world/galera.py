@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pymysql
 
-from app.testing.database_servers import install_mariadb
+from app.testing.database_servers import connect_by_socket, install_mariadb
 from app.testing.deliveries import API_KEY, TOKEN
 from app.testing.requiring import require
 from app.testing.waiting import wait_until
@@ -131,10 +131,7 @@ wsrep-sst-donor=node{NODES},
             ) from None
 
     def connect(self, database: str | None = None) -> Any:
-        return pymysql.connect(
-            unix_socket=f"{self.folder}/socket", user="root", database=database, autocommit=True,
-            connect_timeout=5, read_timeout=20,
-        )  # fmt: skip
+        return connect_by_socket(self.folder, database, read_timeout=20)
 
     def run(self, sql: str, database: str | None = None) -> Any:
         """All rows of one statement."""
@@ -144,9 +141,6 @@ wsrep-sst-donor=node{NODES},
 
     def read_status(self) -> dict[str, str]:
         """Every wsrep_… status, without the prefix; {} when the node does not answer."""
-        with socket.socket() as probe:  # PyMySQL leaks its socket where nobody listens
-            if probe.connect_ex(("127.0.0.1", self.ports.sql)):
-                return {}
         with suppress(pymysql.Error):
             rows = self.run("SHOW GLOBAL STATUS LIKE 'wsrep%'")
             return {name.removeprefix("wsrep_"): value for name, value in rows}
