@@ -6,6 +6,7 @@ named after takes that file away and dies as by kill -9. Without it a point is a
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,14 +85,16 @@ def pass_by(point: str) -> None:
 
 def make_reach(folder: str) -> Callable[[str], None]:
     """What a point is with the variable set to `folder`."""
+    dying = threading.Lock()  # who has said so dies before another thread takes the next point's file away
 
     def reach(point: str) -> None:
-        try:
-            os.unlink(os.path.join(folder, point))
-        except OSError:  # not this one, or another process was first
-            return
-        os.write(2, f"killed at a crash point: {point}\n".encode())
-        os.kill(os.getpid(), signal.SIGKILL)
+        with dying:
+            try:
+                os.unlink(os.path.join(folder, point))
+            except OSError:  # not this one, or another process was first
+                return
+            os.write(2, f"killed at a crash point: {point}\n".encode())
+            os.kill(os.getpid(), signal.SIGKILL)
 
     return reach
 

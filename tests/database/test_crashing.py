@@ -40,6 +40,38 @@ def test_it_works(tmp_path: Path) -> None:
     assert (spared.returncode, spared.stdout) == (0, "went on\n")
 
 
+TWO_THREADS = """
+import os, sys, threading, time
+from pathlib import Path
+from app import failpoints
+
+folder, has_said = Path(sys.argv[1]), threading.Event()
+
+def stand_still(*_):  # as where the machine is busy: it has said so, and is not dead yet
+    has_said.set()
+    time.sleep(60)
+
+failpoints.os.kill = stand_still
+threading.Thread(target=failpoints.reach, args=["settling: began"], daemon=True).start()
+has_said.wait()
+(folder / "settling: after COMMIT").touch()
+late = threading.Thread(target=failpoints.reach, args=["settling: after COMMIT"], daemon=True)
+late.start()
+late.join(0.5)
+print((folder / "settling: after COMMIT").exists(), flush=True)
+os._exit(0)
+"""
+
+
+def test_who_is_dying_takes_no_other_point_with_it(tmp_path: Path) -> None:
+    """The next one would be armed by then, and would have killed nobody whom it tells of."""
+    (tmp_path / "settling: began").touch()
+
+    done = run_python("-c", TWO_THREADS, str(tmp_path), env={VARIABLE: str(tmp_path)})
+
+    assert (done.stdout, done.stderr.count("killed at")) == ("True\n", 1)
+
+
 def test_another_point_kills_nobody(tmp_path: Path) -> None:
     (tmp_path / "settling: after COMMIT").touch()
 
