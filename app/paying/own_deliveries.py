@@ -1,8 +1,9 @@
-"""Deliveries of our own, as a party's voters: put into the inbox with what decided them, paid at once.
+"""Deliveries of our own, as a party's voters: paid by what decides them, or put into the inbox.
 
-They are leased to whoever put them, so no other host tries them meanwhile. Whoever dies before they are paid
-loses the lease, and what cannot be given to one waits in the inbox alone; each is paid once by its key.
-Of a large occasion only what can be paid within the lease is: the inbox, of any host, has the rest.
+What is put is paid at once, too. It is leased to whoever put it, so no other host tries it meanwhile. Whoever
+dies before it is paid loses the lease, and what cannot be given to one waits in the inbox alone; each is paid
+once by its key. Of a large occasion only what can be paid within the lease is: the inbox, of any host, has
+the rest.
 """
 
 import secrets
@@ -15,8 +16,9 @@ from app.database.clock import Clock
 from app.failpoints import reach
 from app.paying.announcing import Announcer
 from app.paying.inbox import OWN_LEASE, Inbox
+from app.paying.payments import NotTogether, Payment
 from app.paying.settler import Settler, Work
-from app.porch.types import PAID, Delivery, OutcomeState
+from app.porch.types import PAID, Delivery, Outcome, OutcomeState
 
 AT_ONCE = 64  # events in a commit
 LEFT_AT_ONCE = 1000  # deliveries in a commit that only says that they are anybody's
@@ -54,6 +56,20 @@ class OwnDeliveries:
     def is_stopping(self) -> bool:
         return self._stopping.is_set()
 
+    def pay_inside(self, deliveries: Sequence[Delivery]) -> list[Payment]:
+        """Inside: pay a few, all of them; after the commit they are `tell`-ed of.
+
+        Raises NotTogether where they are many or one cannot be paid now, and CounterRaced or what the
+        database says: then the transaction has to be undone, and they can be `put` by another.
+        """
+        if len(deliveries) > AT_ONCE:
+            raise NotTogether("they are too many for a commit")
+        return self._settler.settle_within(list_works(deliveries))
+
+    def tell(self, payments: Sequence[Payment]) -> None:
+        """Once what was paid inside is committed: say so."""
+        self._announce(self._settler.note_kept(payments))
+
     def put(self, deliveries: Sequence[Delivery]) -> Put:
         """Inside: keep them; the database's unique error if one is there."""
         token, until = secrets.token_hex(16), self._now.ticks() + OWN_LEASE - MARGIN
@@ -71,10 +87,17 @@ class OwnDeliveries:
             self._inbox.finish_own(put.lease_token, left[start : start + LEFT_AT_ONCE], [])
 
     def _pay_some(self, some: Sequence[Delivery], lease_token: str) -> None:
-        outcomes = self._settler.settle([Work(list_events(one), one.token) for one in some])
-        for outcome in outcomes:
-            if outcome.state == OutcomeState.SETTLED:
-                self._announcer.announce(outcome.events, outcome.grants)
+        outcomes = self._settler.settle(list_works(some))
+        self._announce(outcomes)
         reach("own deliveries: paid, not noted")
         paid = [one for one, its in zip(some, outcomes, strict=True) if its.state in PAID]
         self._inbox.finish_own(lease_token, some, paid)
+
+    def _announce(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            if outcome.state == OutcomeState.SETTLED:
+                self._announcer.announce(outcome.events, outcome.grants)
+
+
+def list_works(deliveries: Sequence[Delivery]) -> list[Work]:
+    return [Work(list_events(one), one.token) for one in deliveries]

@@ -1,12 +1,13 @@
-"""Takes votes that count towards a party into rounds of exactly so many, and hands each to the inbox.
+"""Takes votes that count towards a party into rounds of exactly so many, and has each paid.
 
 Whoever comes second finds other rows than he has read, and leaves it: a round is folded once, on any
-number of hosts. It is paid from the inbox, with its voters as its parts.
+number of hosts. The commit that makes it pays its voters too. Where one of them cannot be paid, or they are
+many, it puts the round and each voter into the inbox instead, and they are paid from there.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from peewee import PeeweeException
@@ -18,11 +19,26 @@ from app.database.chunks import ROWS_AT_ONCE
 from app.database.error_kinds import ErrorKind, classify_error
 from app.database.opening import Database
 from app.failpoints import reach
-from app.paying.own_deliveries import OwnDeliveries, Put
+from app.paying.own_deliveries import OwnDeliveries
+from app.paying.payments import NotTogether
+from app.porch.types import Delivery
 from app.rules.keys import Payees
 from app.rules.rule import Rule
 
 log = structlog.get_logger()
+
+Handed = TypeVar("Handed")
+
+
+class Round(NamedTuple):
+    """The deliveries of a round, of itself and of each whom it pays; its number, and that of its votes."""
+
+    deliveries: Sequence[Delivery]
+    number: int
+    votes: int
+
+
+NO_ROUND = Round([], 0, 0)
 
 
 class Parties:
@@ -62,38 +78,66 @@ class Parties:
 
     def _fold_once(self, party: str, period: str, least: int | None = None) -> int:
         """Make one round if it is full, or of at least `least`; the number of its votes, 0 for none."""
+        fold = partial(self._fold, party, period, least)
+        made = self._make_paid(fold)
+        if made is None:
+            made = self._make_put(fold)
+        if made.votes:
+            log.info("party", rules=[one.name for one in self._rules[party]], round=made.number)
+        return made.votes
+
+    def _make_paid(self, fold: Callable[[], Round]) -> Round | None:
+        """A round that the commit pays that makes it; None, and nothing is done, where that cannot be."""
+        if self._own.is_stopping:
+            return None
         try:
-            put, count = self._database.transact(lambda is_retry: self._fold(party, period, least))
+            made, payments = self._make(fold, self._own.pay_inside)
+        except (NotTogether, CounterRaced, PeeweeException):
+            return None
+        self._own.tell(payments)
+        return made
+
+    def _make_put(self, fold: Callable[[], Round]) -> Round:
+        """A round that the commit puts into the inbox that makes it, to be paid at once from there."""
+        try:
+            made, put = self._make(fold, self._own.put)
         except CounterRaced:
-            return 0
+            return NO_ROUND
         except PeeweeException as error:
             if classify_error(error) not in (ErrorKind.DUPLICATE, ErrorKind.LOCKED):
                 raise
-            return 0  # somebody else folds it just now
-        if put:
+            return NO_ROUND  # somebody else folds it just now
+        if made.votes:
             self._own.pay(put)
-        return count
+        return made
 
-    def _fold(self, party: str, period: str, least: int | None) -> tuple[Put | None, int]:
-        """Inside: mark the oldest votes with their round, and put its deliveries into the inbox.
+    def _make(
+        self, fold: Callable[[], Round], hand_over: Callable[[Sequence[Delivery]], Handed]
+    ) -> tuple[Round, Handed]:
+        """In one commit: a round, and what becomes of its deliveries."""
 
-        What was put, and the number of the votes.
-        """
+        def act(is_retry: bool) -> tuple[Round, Handed]:
+            made = fold()
+            handed = hand_over(made.deliveries)
+            reach("party: before COMMIT")
+            return made, handed
+
+        return self._database.transact(act)
+
+    def _fold(self, party: str, period: str, least: int | None) -> Round:
+        """Inside: mark the oldest votes with their round; what it is, to be paid."""
         rule = self._rules[party][0]
         assert rule.party is not None
         votes = self._read_open(party, period, rule.party.every)
         if len(votes) < (least or rule.party.every):
-            return None, 0
+            return NO_ROUND
         number = self._find_latest(party, period) + 1
         self._mark([vote[0] for vote in votes], number)
         reach("party: votes marked")
         data = {"voters": list_voters(votes), "servers": self._list_servers(party),
                 "moment": max(vote[3] for vote in votes)}  # fmt: skip
         occasion = make_party(party, period, number, data)
-        put = self._own.put([occasion, *list_payees(occasion, self._all_rules)])
-        reach("party: before COMMIT")
-        log.info("party", rules=[one.name for one in self._rules[party]], round=number)
-        return put, len(votes)
+        return Round([occasion, *list_payees(occasion, self._all_rules)], number, len(votes))
 
     def _read_open(self, party: str, period: str, most: int) -> Sequence[Sequence[Any]]:
         mark = self._database.param

@@ -122,6 +122,10 @@ class NothingPaid(GuerdonError):
     """No payment of a transaction is left, each has its outcome: it is undone rather than kept."""
 
 
+class NotTogether(GuerdonError):
+    """Works cannot all be paid in one transaction: it is undone, and they are settled by themselves."""
+
+
 def find_order(payment: Payment) -> tuple[int, bytes]:
     """In which order the payments of a batch are counted: as they happened."""
     moment = payment.lines[0].moment if payment.lines else 0

@@ -22,6 +22,7 @@ from app.paying.payer import Payer
 from app.paying.payments import (
     LOCKED,
     NothingPaid,
+    NotTogether,
     Payment,
     Spoilt,
     Work,
@@ -79,7 +80,33 @@ class Settler:
                 payment.outcome = repeat_outcome(first.outcome)
             else:
                 self._settle_batch([payment], look_first=True)
-        return [payment.outcome for payment in payments if payment.outcome]
+        return list_outcomes(payments)
+
+    def settle_within(self, works: Sequence[Work]) -> list[Payment]:
+        """Inside somebody's transaction: pay all of these; once it is kept, he says so to `note_kept`.
+
+        Raises NotTogether where one of them cannot be paid with the others, and CounterRaced or what the
+        database says: then the transaction has to be undone.
+        """
+        payments = [Payment(work) for work in works]
+        together, alone, later = self._arrange(payments)
+        if alone or later:
+            raise NotTogether("one of them is to be settled by itself")
+        try:
+            if together:
+                self._payer.pay(together, look_first=False)
+        except (Spoilt, NothingPaid) as error:
+            raise NotTogether(str(error)) from error
+        if any(outcome.state != OutcomeState.SETTLED for outcome in list_outcomes(together)):
+            raise NotTogether("one of them cannot be paid now")
+        return together
+
+    def note_kept(self, payments: Sequence[Payment]) -> list[Outcome]:
+        """Their transaction is kept; what became of each."""
+        reach("settling: after COMMIT")
+        for payment in payments:
+            self._suspects.note_end(payment)
+        return list_outcomes(payments)
 
     def _arrange(
         self, payments: Sequence[Payment]
@@ -133,9 +160,7 @@ class Settler:
                 if classify_error(error) != ErrorKind.DUPLICATE or not tries_left:
                     raise
             look_first = True
-        reach("settling: after COMMIT")
-        for payment in payments:
-            self._suspects.note_end(payment)
+        self.note_kept(payments)
 
     def _pay(self, payments: Sequence[Payment], look_first: bool, is_retry: bool) -> None:
         self._payer.pay(payments, look_first or is_retry)
@@ -168,6 +193,10 @@ class Settler:
                 continue
             self._settle_batch([payment])
             locks += payment.met_lock
+
+
+def list_outcomes(payments: Sequence[Payment]) -> list[Outcome]:
+    return [payment.outcome for payment in payments if payment.outcome]
 
 
 def list_likenesses(work: Work) -> list[bytes]:

@@ -61,8 +61,8 @@ def test_it_works(open_service: Open) -> None:
     assert read_books(guerdon).gold == dict.fromkeys(names, "2.00")
     rounds = ask(guerdon, "SELECT round, COUNT(*) FROM guerdon_party_votes GROUP BY round")
     assert sorted(map(tuple, rounds), key=str) == [(1, 10), (2, 10), (None, 5)]
-    # The two rounds, and each of their five voters: every one a delivery of its own.
-    assert ask(guerdon, "SELECT COUNT(*) FROM guerdon_inbox WHERE state = 'settled'") == [(12,)]
+    # The two rounds, and each of their five voters: every one an event of its own.
+    assert ask(guerdon, "SELECT COUNT(*) FROM guerdon_events WHERE type = 'party'") == [(12,)]
 
 
 def test_a_round_is_beside_itself_in_the_indexes(open_service: Open) -> None:
@@ -75,12 +75,11 @@ def test_a_round_is_beside_itself_in_the_indexes(open_service: Open) -> None:
 
     serve(guerdon)
 
-    for table in ("guerdon_events", "guerdon_inbox"):
-        rows = ask(
-            guerdon, f"SELECT event_id FROM {table} WHERE type = 'party' ORDER BY ordered_key"
-        )
-        rounds = [id.split(":")[0] for (id,) in rows]
-        assert [name for name, _ in itertools.groupby(rounds)] == ["1", "2", "3", "4", "5"]
+    rows = ask(
+        guerdon, "SELECT event_id FROM guerdon_events WHERE type = 'party' ORDER BY ordered_key"
+    )
+    rounds = [id.split(":")[0] for (id,) in rows]
+    assert [name for name, _ in itertools.groupby(rounds)] == ["1", "2", "3", "4", "5"]
 
 
 def test_two_folders_at_once_make_each_round_once(open_service: Open, write_config: Any) -> None:
@@ -291,20 +290,70 @@ def test_a_vote_after_the_closing_is_told_as_late(open_service: Open, clock: Any
 
 
 def test_a_round_is_paid_as_soon_as_it_is_full(open_service: Open) -> None:
-    """Nobody has to find its voters in the inbox first; there they are noted as settled."""
+    """By the commit that makes it: nobody finds it made and not paid, and the inbox hears nothing of it."""
     guerdon = open_service(rewards=PARTY)
     settle(guerdon, *[make_work(f"v{n:02}") for n in range(10)])
 
     assert guerdon.parties.fold() == 1
 
     assert read_books(guerdon).gold == {"Bob": "1.00"}
-    assert ask(guerdon, "SELECT DISTINCT state FROM guerdon_inbox") == [("settled",)]
+    assert ask(guerdon, "SELECT COUNT(*) FROM guerdon_inbox") == [(0,)]
+
+
+def test_a_round_of_many_voters_is_paid_from_the_inbox(open_service: Open) -> None:
+    """More than a commit pays at once: there they are noted as settled."""
+    guerdon = open_service(rewards=make_rule("party", "party = { every = 70 }"))
+    names = [f"p{number}" for number in range(70)]
+    for name in names:
+        add_player(guerdon, name)
+    settle(guerdon, *[make_work(f"v{n:02}", nickname=name) for n, name in enumerate(names)])
+
+    assert guerdon.parties.fold() == 1
+
+    assert read_books(guerdon).gold == {"Bob": "0.00"} | dict.fromkeys(names, "1.00")
+    rows = ask(guerdon, "SELECT state, COUNT(*) FROM guerdon_inbox GROUP BY state")
+    assert rows == [("settled", 71)]
+
+
+def test_what_a_round_was_told_of_is_committed(
+    open_service: Open, add_plugin: Callable[..., str], tmp_path: Any
+) -> None:
+    """Plugins hear of each voter once, whether he was paid with the round or by himself."""
+    told = tmp_path / "told"
+    plugin = add_plugin(
+        f"""
+        from pathlib import Path
+        from app import hookimpl
+
+        @hookimpl
+        def event_settled(event, grants):
+            with Path({str(told)!r}).open("a") as file:
+                file.write(f"{{event.type}} {{event.user_id}} {{len(grants)}}\\n")
+        """
+    )
+    rules = make_rule("party", "party = { every = 2 }", CLAIM)
+    guerdon = open_service(rewards=rules, more=plugin)
+    for name in ("Eve", "Bad Name"):
+        add_player(guerdon, name)
+    for first, second in (("Bob", "Eve"), ("Bob", "Bad Name")):
+        settle(
+            guerdon,
+            *[make_work(f"{first}{second}{n}", server_id="1", nickname=n) for n in (first, second)],
+        )
+        serve(guerdon)
+
+    lines = sorted(line for line in told.read_text().splitlines() if line.startswith("party"))
+    assert lines == ["party  0", "party  0", "party 1 1", "party 1 1", "party 2 1"]
 
 
 def fold_and_die(guerdon: Guerdon) -> None:
     """A round is in the inbox, and whoever was to pay it is gone; its lease has run out."""
     parties, rule = guerdon.parties, guerdon.rules.all[0]
-    guerdon.database.transact(lambda is_retry: parties._fold(rule.party_name, "ever", None))
+
+    def put(is_retry: bool) -> None:
+        parties._own.put(parties._fold(rule.party_name, "ever", None).deliveries)
+
+    guerdon.database.transact(put)
     with guerdon.database.connection_context():
         guerdon.database.execute_sql("UPDATE guerdon_inbox SET lease_until = 1")
 

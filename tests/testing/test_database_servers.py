@@ -8,7 +8,7 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from app.testing.database_servers import MariaDBServer, connect_by_socket
+from app.testing.database_servers import DatabaseServer, connect_by_socket
 
 
 def list_open() -> list[str]:
@@ -22,9 +22,10 @@ def is_open(number: str) -> bool:
     return os.path.lexists(f"/proc/self/fd/{number}")
 
 
-def test_it_works(mariadb: MariaDBServer) -> None:
-    assert mariadb.run("SELECT 1 + 1") == ((2,),)
-    assert mariadb.is_up()
+@pytest.mark.on_servers
+def test_it_works(database_url: str, database_server: DatabaseServer) -> None:
+    assert database_server.run("SELECT 1 + 1") == ((2,),)
+    assert database_server.is_up()
 
 
 def test_where_nobody_listens_no_socket_is_left_open(tmp_path: Path) -> None:
