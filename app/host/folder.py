@@ -18,7 +18,8 @@ def use_folder(folder: Path) -> None:
     theirs = [folder] if folder.is_dir() and folder != FOLDER else []
     OURS.__path__ = [str(one) for one in (*theirs, FOLDER)]
     importlib.invalidate_caches()
-    for name, module in list(sys.modules.items()):
+    # A copy is made at once; a list of pairs is not, and what another thread imports meanwhile breaks it.
+    for name, module in sys.modules.copy().items():
         parent, _, stem = name.partition(".")
         if parent == NAME and stem and not is_current(stem, module, theirs):
             del sys.modules[name]

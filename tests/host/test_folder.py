@@ -1,13 +1,16 @@
 """A studio's plugins lie in its own folder: found before ours, forgotten with it, and nobody else's."""
 
+import gc
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import plugins
 from app.guerdon import Guerdon
+from app.host.folder import use_folder
 from app.opening import open_guerdon
 from app.porch.errors import ConfigError
 
@@ -141,3 +144,30 @@ def test_ours_are_loaded_wherever_the_config_lies(tmp_path: Path) -> None:
     studio.drop("broken", "1/0")
 
     assert [one.name for one in studio.open("gold").plugins.origins] == ["gold"]
+
+
+class Importing:
+    """Imports a module whenever Python's collector comes by, as another thread may at that moment."""
+
+    def __init__(self, names: Iterator[str]) -> None:
+        self.names, self.itself = names, self
+
+    def __del__(self) -> None:
+        if name := next(self.names, ""):
+            sys.modules[name] = sys
+            Importing(self.names)
+
+
+def test_what_is_imported_meanwhile_harms_nobody(tmp_path: Path) -> None:
+    studio = Studio(tmp_path / "shop", kind="gold")
+    names = [f"meanwhile_{number}" for number in range(5000)]
+    left, threshold = iter(names), gc.get_threshold()
+    try:
+        gc.set_threshold(1, 1, 1)
+        Importing(left)
+        use_folder(studio.plugins)
+    finally:
+        gc.set_threshold(*threshold)
+        list(left)  # none comes after this test
+        came = [name for name in names if sys.modules.pop(name, None)]
+    assert came
