@@ -85,9 +85,8 @@ def pass_by(point: str) -> None:
 
 def make_reach(folder: str) -> Callable[[str], None]:
     """What a point is with the variable set to `folder`."""
-    dying = (
-        threading.Lock()
-    )  # who has said so dies before another thread takes the next point's file away
+    # Who has said so dies before another thread takes the next point's file away.
+    dying = threading.Lock()
 
     def reach(point: str) -> None:
         with dying:

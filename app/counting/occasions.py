@@ -1,7 +1,7 @@
 """Parties and rankings as events: what is paid is an event with a key, so it is paid once.
 
-A round of votes, or a period that is over, becomes a delivery of our own in the inbox, and so does each whom
-it pays: what cannot be given to one, as to a name that no command may hold, costs no other anything.
+A round of votes, or a period that is over, becomes a delivery of our own, and so does each whom it pays: what
+cannot be given to one, as to a name that no command may hold, costs no other anything.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

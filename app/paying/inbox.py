@@ -71,15 +71,20 @@ class Inbox:
         retry_in = max(1.0, (due_at - self._now()) / 1000)
         return Outcome(outcome.state, outcome.reason, retry_in, outcome.events)
 
-    def put(self, deliveries: Sequence[Delivery], lease_token: str) -> None:
-        """Inside: deliveries of our own, leased to whoever has the token, for OWN_LEASE.
+    def put(
+        self,
+        deliveries: Sequence[Delivery],
+        lease_token: str,
+        state: BoxState = BoxState.LEASED,
+    ) -> None:
+        """Inside: deliveries of our own, leased to whoever has the token, for OWN_LEASE; or settled.
 
         The database's unique error if one is there.
         """
         now = self._now()
         rows = [
             (find_key(one), one.source, one.type, one.id, one.token, dump_json(one.data),
-             BoxState.LEASED, AT_ONCE, lease_token, now + OWN_LEASE, 1, 0, 0, "", now, now)
+             state, AT_ONCE, lease_token, now + OWN_LEASE, 1, 0, 0, "", now, now)
             for one in deliveries
         ]  # fmt: skip
         self.keeping.insert_rows("guerdon_inbox", COLUMNS, rows)

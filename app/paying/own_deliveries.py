@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 from app.counting.occasions import list_events
 from app.database.clock import Clock
+from app.database.states import BoxState
 from app.failpoints import reach
 from app.paying.announcing import Announcer
 from app.paying.inbox import OWN_LEASE, Inbox
-from app.paying.payments import NotTogether, Payment
+from app.paying.payments import Payment
 from app.paying.settler import Settler, Work
 from app.porch.types import PAID, Delivery, Outcome, OutcomeState
 
@@ -57,18 +58,20 @@ class OwnDeliveries:
         return self._stopping.is_set()
 
     def pay_inside(self, deliveries: Sequence[Delivery]) -> list[Payment]:
-        """Inside: pay a few, all of them; after the commit they are `tell`-ed of.
+        """Inside: pay a few, all of them, an occasion first; after the commit they are `tell`-ed of.
 
-        Raises NotTogether where they are many or one cannot be paid now, and CounterRaced or what the
-        database says: then the transaction has to be undone, and they can be `put` by another.
+        The occasion has a row in the inbox too, as settled: whoever puts it meets that. Where one of them
+        cannot be paid now, anything may be raised: then the transaction has to be undone, and they can be
+        `put` by another.
         """
-        if len(deliveries) > AT_ONCE:
-            raise NotTogether("they are too many for a commit")
-        return self._settler.settle_within(list_works(deliveries))
+        payments = self._settler.settle_within(list_works(deliveries))
+        self._inbox.put(deliveries[:1], "", BoxState.SETTLED)
+        return payments
 
     def tell(self, payments: Sequence[Payment]) -> None:
         """Once what was paid inside is committed: say so."""
-        self._announce(self._settler.note_kept(payments))
+        if payments:
+            self._announce(self._settler.note_kept(payments))
 
     def put(self, deliveries: Sequence[Delivery]) -> Put:
         """Inside: keep them; the database's unique error if one is there."""

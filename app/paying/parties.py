@@ -19,8 +19,9 @@ from app.database.chunks import ROWS_AT_ONCE
 from app.database.error_kinds import ErrorKind, classify_error
 from app.database.opening import Database
 from app.failpoints import reach
-from app.paying.own_deliveries import OwnDeliveries
-from app.paying.payments import NotTogether
+from app.paying.counting import is_there
+from app.paying.own_deliveries import AT_ONCE, OwnDeliveries, Put
+from app.porch.errors import ConnectionLost, DatabaseUnavailable
 from app.porch.types import Delivery
 from app.rules.keys import Payees
 from app.rules.rule import Rule
@@ -79,12 +80,18 @@ class Parties:
     def _fold_once(self, party: str, period: str, least: int | None = None) -> int:
         """Make one round if it is full, or of at least `least`; the number of its votes, 0 for none."""
         fold = partial(self._fold, party, period, least)
-        made = self._make_paid(fold)
+        made = self._make_paid(fold) if self._is_small(party) else None
         if made is None:
             made = self._make_put(fold)
         if made.votes:
             log.info("party", rules=[one.name for one in self._rules[party]], round=made.number)
         return made.votes
+
+    def _is_small(self, party: str) -> bool:
+        """Whether a round of it, and all whom it pays, are few enough for a commit."""
+        party_rule = self._rules[party][0].party
+        assert party_rule is not None
+        return 1 + party_rule.every + len(self._list_servers(party)) <= AT_ONCE
 
     def _make_paid(self, fold: Callable[[], Round]) -> Round | None:
         """A round that the commit pays that makes it; None, and nothing is done, where that cannot be."""
@@ -92,7 +99,10 @@ class Parties:
             return None
         try:
             made, payments = self._make(fold, self._own.pay_inside)
-        except (NotTogether, CounterRaced, PeeweeException):
+        except Exception as error:  # whose fault it is, is found out once they are in the inbox
+            if isinstance(error, DatabaseUnavailable) and not isinstance(error, ConnectionLost):
+                raise
+            log.info("party not paid at once", reason=type(error).__name__)
             return None
         self._own.tell(payments)
         return made
@@ -100,7 +110,7 @@ class Parties:
     def _make_put(self, fold: Callable[[], Round]) -> Round:
         """A round that the commit puts into the inbox that makes it, to be paid at once from there."""
         try:
-            made, put = self._make(fold, self._own.put)
+            made, put = self._make(fold, self._put_new)
         except CounterRaced:
             return NO_ROUND
         except PeeweeException as error:
@@ -111,6 +121,12 @@ class Parties:
             self._own.pay(put)
         return made
 
+    def _put_new(self, deliveries: Sequence[Delivery]) -> Put:
+        """Inside: put a round, unless one of that number was paid already."""
+        if any(is_there(self._database, one) for one in deliveries[:1]):
+            raise CounterRaced("somebody else has made a round of this number")
+        return self._own.put(deliveries)
+
     def _make(
         self, fold: Callable[[], Round], hand_over: Callable[[Sequence[Delivery]], Handed]
     ) -> tuple[Round, Handed]:
@@ -119,7 +135,8 @@ class Parties:
         def act(is_retry: bool) -> tuple[Round, Handed]:
             made = fold()
             handed = hand_over(made.deliveries)
-            reach("party: before COMMIT")
+            if made.votes:
+                reach("party: before COMMIT")
             return made, handed
 
         return self._database.transact(act)

@@ -290,20 +290,23 @@ def test_a_vote_after_the_closing_is_told_as_late(open_service: Open, clock: Any
 
 
 def test_a_round_is_paid_as_soon_as_it_is_full(open_service: Open) -> None:
-    """By the commit that makes it: nobody finds it made and not paid, and the inbox hears nothing of it."""
+    """By the commit that makes it: nobody finds it made and not paid, and no voter is in the inbox."""
     guerdon = open_service(rewards=PARTY)
     settle(guerdon, *[make_work(f"v{n:02}") for n in range(10)])
 
     assert guerdon.parties.fold() == 1
 
     assert read_books(guerdon).gold == {"Bob": "1.00"}
-    assert ask(guerdon, "SELECT COUNT(*) FROM guerdon_inbox") == [(0,)]
+    rows = ask(guerdon, "SELECT state, event_id, lease_token FROM guerdon_inbox")
+    assert [(state, id.count(":"), token) for state, id, token in rows] == [("settled", 1, "")]
 
 
-def test_a_round_of_many_voters_is_paid_from_the_inbox(open_service: Open) -> None:
-    """More than a commit pays at once: there they are noted as settled."""
-    guerdon = open_service(rewards=make_rule("party", "party = { every = 70 }"))
-    names = [f"p{number}" for number in range(70)]
+@pytest.mark.parametrize(("every", "kept"), [(63, 1), (64, 65)])
+def test_a_round_of_more_than_a_commit_pays_is_paid_from_the_inbox(
+    open_service: Open, every: int, kept: int
+) -> None:
+    guerdon = open_service(rewards=make_rule("party", f"party = {{ every = {every} }}"))
+    names = [f"p{number}" for number in range(every)]
     for name in names:
         add_player(guerdon, name)
     settle(guerdon, *[make_work(f"v{n:02}", nickname=name) for n, name in enumerate(names)])
@@ -312,7 +315,66 @@ def test_a_round_of_many_voters_is_paid_from_the_inbox(open_service: Open) -> No
 
     assert read_books(guerdon).gold == {"Bob": "0.00"} | dict.fromkeys(names, "1.00")
     rows = ask(guerdon, "SELECT state, COUNT(*) FROM guerdon_inbox GROUP BY state")
-    assert rows == [("settled", 71)]
+    assert rows == [("settled", kept)]
+
+
+MOODY = """
+from pathlib import Path
+from app import hookimpl
+
+@hookimpl
+def player_fact_names():
+    return ["mood"]
+
+@hookimpl
+def player_facts(players):
+    if Path({file!r}).exists() and any(player.nickname == "Eve" for player in players):
+        raise KeyError("Eve")
+    return {{player.key: {{"mood": "good"}} for player in players}}
+"""
+
+
+def test_a_plugin_that_fails_for_a_voter_keeps_the_round_from_no_other(
+    open_service: Open, add_plugin: Callable[..., str], tmp_path: Any
+) -> None:
+    """What it is asked about all of a commit undoes all of it: then each is settled from the inbox."""
+    moody = tmp_path / "moody"
+    rules = "".join(
+        make_rule(name, f'where = {{ "player.mood" = "good" }}\nparty = {{ every = {every} }}')
+        for name, every in (("three", 3), ("six", 6))
+    )
+    guerdon = open_service(rewards=rules, more=add_plugin(MOODY.format(file=str(moody))))
+    add_player(guerdon, "Eve")
+    add_player(guerdon, "Kim")
+    names = ["Bob", "Eve", "Kim"] * 2
+    settle(guerdon, *[make_work(f"v{n}", nickname=name) for n, name in enumerate(names)])
+    moody.touch()
+
+    assert guerdon.parties.fold() == 3  # the party of six was not kept from it either
+
+    assert read_books(guerdon).gold == {"Bob": "3.00", "Eve": "0.00", "Kim": "3.00"}
+    moody.unlink()
+    guerdon.inbox.revive(None)
+    with guerdon.database.connection_context():
+        guerdon.database.execute_sql("UPDATE guerdon_inbox SET due_at = 0, lease_until = 0")
+    serve(guerdon)
+    assert read_books(guerdon).gold == {"Bob": "3.00", "Eve": "3.00", "Kim": "3.00"}
+
+
+def test_a_number_that_is_paid_already_uses_up_no_votes(open_service: Open) -> None:
+    """As where votes of a party were deleted apart from the ledger, so that it counts from 1 again."""
+    guerdon = open_service(rewards=PARTY)
+    settle(guerdon, *[make_work(f"v{n:02}") for n in range(10)])
+    assert guerdon.parties.fold() == 1
+    with guerdon.database.connection_context():
+        for table in ("guerdon_party_votes", "guerdon_inbox"):
+            guerdon.database.execute_sql(f"DELETE FROM {table}")
+    settle(guerdon, *[make_work(f"w{n:02}") for n in range(10)])
+
+    assert guerdon.parties.fold() == 0
+
+    assert ask(guerdon, "SELECT COUNT(*) FROM guerdon_party_votes WHERE round IS NULL") == [(10,)]
+    assert ask(guerdon, "SELECT COUNT(*) FROM guerdon_inbox") == [(0,)]
 
 
 def test_what_a_round_was_told_of_is_committed(

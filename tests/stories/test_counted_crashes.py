@@ -130,6 +130,46 @@ def test_a_kill_pays_nothing_twice_and_loses_nothing(
     finish(guerdon, points)
 
 
+BOXES = """
+[[rules]]
+name = "boxes"
+on = "server.vote"
+party = { every = 2 }
+give = [{ reward = "claim", payload = { command = "give {nickname} box 1" } }]
+"""
+# Of a round with a voter whose name no command may hold: it is put into the inbox.
+PUT_POINTS = (
+    "party: before COMMIT", "own deliveries: put, after COMMIT", "own deliveries: paid, not noted",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("point", PUT_POINTS)
+def test_a_kill_of_who_puts_a_round_into_the_inbox_pays_nothing_twice(
+    open_service: Callable[..., Guerdon], points: Path, point: str
+) -> None:
+    guerdon = open_service(rewards=BOXES)
+    add_player(guerdon, "Bad Name")
+    batches = [
+        [{"id": name, "nickname": name, "server_id": "1", "occurred_at": NOVEMBER}
+         for name in ("Bob", "Bad Name")]
+    ]  # fmt: skip
+    (points / point).touch()
+
+    killed = run_alone(guerdon.config.path, NOVEMBER + 10 * DAY, batches, points)
+
+    assert killed < 0
+    for days in (11, 12):
+        assert run_alone(guerdon.config.path, NOVEMBER + days * DAY, batches, points) == 0
+    with guerdon.database.connection_context():
+        ask = guerdon.database.execute_sql
+        claims = ask("SELECT nickname FROM guerdon_claims").fetchall()
+        waiting = ask("SELECT last_error FROM guerdon_inbox WHERE state <> 'settled'").fetchall()
+        rounds = ask("SELECT round FROM guerdon_party_votes").fetchall()
+    assert list(claims) == [("Bob",)]
+    assert ["Bad Name" in reason for (reason,) in waiting] == [True]
+    assert list(rounds) == [(1,), (1,)]
+
+
 def make_stale(guerdon: Guerdon) -> None:
     """As somebody leaves it who pays without counting."""
     with guerdon.database.connection_context():

@@ -84,7 +84,7 @@ def test_two_folders_on_two_nodes_make_each_round_once(open_racers: Any) -> None
     assert made == 30 * 7 // 5
     rounds = query(guerdon, "SELECT round, COUNT(*) FROM guerdon_party_votes GROUP BY round")
     assert dict(rounds) == dict.fromkeys(range(1, 43), 5)
-    kept = query(guerdon, "SELECT COUNT(*) FROM guerdon_inbox WHERE type = 'party'")
+    kept = query(guerdon, "SELECT COUNT(*) FROM guerdon_events WHERE type = 'party'")
     assert kept == [(42 * 2,)]  # a round, and Bob
 
 
