@@ -70,8 +70,7 @@ class OwnDeliveries:
 
     def tell(self, payments: Sequence[Payment]) -> None:
         """Once what was paid inside is committed: say so."""
-        if payments:
-            self._announce(self._settler.note_kept(payments))
+        self._announce(self._settler.note_kept(payments))
 
     def put(self, deliveries: Sequence[Delivery]) -> Put:
         """Inside: keep them; the database's unique error if one is there."""

@@ -104,7 +104,8 @@ class Parties:
                 raise
             log.info("party not paid at once", reason=type(error).__name__)
             return None
-        self._own.tell(payments)
+        if payments is not None:
+            self._own.tell(payments)
         return made
 
     def _make_put(self, fold: Callable[[], Round]) -> Round:
@@ -117,26 +118,27 @@ class Parties:
             if classify_error(error) not in (ErrorKind.DUPLICATE, ErrorKind.LOCKED):
                 raise
             return NO_ROUND  # somebody else folds it just now
-        if made.votes:
+        if put is not None:
             self._own.pay(put)
         return made
 
     def _put_new(self, deliveries: Sequence[Delivery]) -> Put:
         """Inside: put a round, unless one of that number was paid already."""
-        if any(is_there(self._database, one) for one in deliveries[:1]):
+        if is_there(self._database, deliveries[0]):
             raise CounterRaced("somebody else has made a round of this number")
         return self._own.put(deliveries)
 
     def _make(
         self, fold: Callable[[], Round], hand_over: Callable[[Sequence[Delivery]], Handed]
-    ) -> tuple[Round, Handed]:
-        """In one commit: a round, and what becomes of its deliveries."""
+    ) -> tuple[Round, Handed | None]:
+        """In one commit: a round, and what becomes of its deliveries; None where there is no round."""
 
-        def act(is_retry: bool) -> tuple[Round, Handed]:
+        def act(is_retry: bool) -> tuple[Round, Handed | None]:
             made = fold()
+            if not made.votes:
+                return made, None
             handed = hand_over(made.deliveries)
-            if made.votes:
-                reach("party: before COMMIT")
+            reach("party: before COMMIT")
             return made, handed
 
         return self._database.transact(act)

@@ -93,8 +93,7 @@ class Settler:
         if alone or later:
             raise NotTogether("one of them is to be settled by itself")
         try:
-            if together:
-                self._payer.pay(together, look_first=False)
+            self._payer.pay(together, look_first=False)
         except (Spoilt, NothingPaid) as error:
             raise NotTogether(str(error)) from error
         if any(outcome.state != OutcomeState.SETTLED for outcome in list_outcomes(together)):

@@ -377,7 +377,7 @@ def test_a_number_that_is_paid_already_uses_up_no_votes(open_service: Open) -> N
     assert ask(guerdon, "SELECT COUNT(*) FROM guerdon_inbox") == [(0,)]
 
 
-def test_what_a_round_was_told_of_is_committed(
+def test_plugins_hear_once_of_each_voter_of_a_round(
     open_service: Open, add_plugin: Callable[..., str], tmp_path: Any
 ) -> None:
     """Plugins hear of each voter once, whether he was paid with the round or by himself."""

@@ -28,6 +28,9 @@ from tests.world.everything import RULES, point_at
 from tests.world.servers import find_tracebacks
 
 PATIENCE = short_requests.timeout  # seconds that gunicorn gives a request here, instead of 60
+IN_TIME = (
+    PATIENCE + 40
+)  # seconds, on a busy machine; less than the 60 that are gunicorn's without it
 VOTES = b"POST /webhooks/gamemonitoring HTTP/1.1\r\nHost: x\r\n"
 LEVELS = (
     b"POST /v1/events/level_up HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + API_KEY.encode()
@@ -378,10 +381,10 @@ def test_who_drips_is_hung_up_on_in_time_and_meanwhile_others_are_served(service
             thread.start()
         wait_until(lambda: service.time_delivery() < 1.0)
         for thread in threads:
-            thread.join()
+            thread.join(60)
 
     assert set(times) == set(SLOW)
-    assert max(times.values()) < PATIENCE + 60, times  # all of it would take five minutes
+    assert max(times.values()) < IN_TIME, times
     service.check()
 
 
@@ -395,7 +398,7 @@ def test_who_never_reads_the_answer_is_hung_up_on_in_time(service: Service) -> N
             client.sendall(wanted * 10)  # more than the system keeps for who does not read
         wait_until(lambda: count_connections(service) >= 20)
         service.check()
-        wait_until(lambda: count_connections(service) == 0)
+        wait_until(lambda: count_connections(service) == 0, IN_TIME)
     service.check()
 
 
@@ -414,7 +417,7 @@ def test_five_hundred_that_say_nothing_or_half_a_body_keep_nobody_waiting(servic
             client.sendall(count(500, b'{"event_id":'))
         wait_until(lambda: count_connections(service) >= 400)
         service.check()
-        wait_until(lambda: count_connections(service) == 0)
+        wait_until(lambda: count_connections(service) == 0, IN_TIME)
     service.check()
 
 

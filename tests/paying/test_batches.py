@@ -1,5 +1,6 @@
 """What cannot be paid leaves its batch, without a trace and at little cost; the rest is paid together."""
 
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -443,6 +444,25 @@ def test_a_process_remembers_so_many_that_failed_and_no_more() -> None:
 
     assert known == [False] + [True] * MOST
     assert [suspects.spoils_batches(payment.work) for payment in payments] == known
+
+
+def test_threads_that_forget_the_oldest_at_once_harm_no_batch() -> None:
+    """A batch and what waits are settled side by side: an error here would be taken for the payment's."""
+    suspects, interval = Suspects(), sys.getswitchinterval()
+    works = [[make_work(f"v{thread}-{n}") for n in range(3000)] for thread in range(8)]
+
+    def note(some: list[Work]) -> None:
+        for work in some:
+            suspects.note_spoiler(work)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(note, works))
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert sum(suspects.spoils_batches(work) for some in works for work in some) == MOST
 
 
 def test_two_players_called_alike_cost_nobody_anything(open_service: Open, count_ends: Any) -> None:
