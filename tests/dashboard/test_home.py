@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from app.dashboard.screens import home
+from app.database.opening import Database
 from app.guerdon import Guerdon
 from tests.dashboard.test_access import sign_in
+from tests.dashboard.test_patience import ENDLESS
 from tests.world.piles import pile_events, pile_reports
 from tests.world.running_dashboards import USERS
 from tests.world.servers import ROOT
@@ -68,6 +71,28 @@ def test_it_admits_what_it_leaves_out(client: Any, guerdon: Guerdon) -> None:
     page = client.get("/").text
 
     assert "and 2 causes more, of fewer rows" in page
+
+
+@on_sqlite
+def test_what_is_known_is_shown_where_the_causes_take_too_long(
+    client: Any, guerdon: Guerdon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy database, which is when somebody looks: a statement of hours is ended by the page's time."""
+    sign_in(client)
+    pile_events(guerdon, 12)
+
+    def read_slowly(database: Database, **_: Any) -> Any:
+        return database.execute_sql(ENDLESS).fetchall()
+
+    monkeypatch.setattr(home, "list_causes", read_slowly)
+
+    answer = client.get("/")
+
+    assert answer.status_code == 503
+    assert "This took too long" in answer.text
+    assert "Votes can be paid." in answer.text
+    assert "events are dead" in answer.text
+    assert "Every event that came is settled" not in answer.text
 
 
 @on_sqlite

@@ -8,7 +8,8 @@ from peewee import PeeweeException
 from app.dashboard.filter_forms import find_address
 from app.dashboard.frame import get_guerdon, look
 from app.dashboard.open_work import count_piles, find_last_settled
-from app.history.causes import list_causes
+from app.database.patience import TookTooLong
+from app.history.causes import Causes, list_causes
 from app.porch.errors import DatabaseUnavailable
 
 MOST_CAUSES = 25
@@ -19,12 +20,23 @@ def show_home() -> Any:
     """The first page: a person on call reads here what is stuck and why."""
     guerdon = get_guerdon()
     piles = count_piles(guerdon.database)
-    return render_template(
-        "home.html", fault=find_fault(), events=piles.events, reports=piles.reports,
-        claims=piles.claims, settled_at=find_last_settled(), find_address=find_address,
-        causes=list_causes(guerdon.database, most_causes=MOST_CAUSES),
+    fault, settled_at, causes = find_fault(), find_last_settled(), find_causes()
+    page = render_template(
+        "home.html", fault=fault, events=piles.events, reports=piles.reports, claims=piles.claims,
+        settled_at=settled_at, find_address=find_address, causes=causes,
         paused=guerdon.watch.list_paused_reporters(),
     )  # fmt: skip
+    return page, 503 if causes is None else 200
+
+
+def find_causes() -> Causes | None:
+    """What most trouble is of; None where that takes too long, and the rest is shown without it."""
+    database = get_guerdon().database
+    try:
+        with database.limit_time():
+            return list_causes(database, most_causes=MOST_CAUSES)
+    except TookTooLong:
+        return None
 
 
 def find_fault() -> str:
