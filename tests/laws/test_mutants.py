@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants.__main__ import main
 from tests.mutants.reading import DATABASES, ROOT, Mutant, read_mutants
 
 MUTANTS = read_mutants()
@@ -32,3 +33,18 @@ def test_a_mutant_is_of_the_source_as_it_is(mutant: Mutant) -> None:
     for test in mutant.tests:
         path, _, name = test.partition("::")
         assert name.split("[")[0] in (ROOT / path).read_text(), test
+
+
+def test_who_asks_how_it_is_used_is_told_and_words_that_choose_nothing_try_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Not: hours of tests, or none and all is well."""
+    with pytest.raises(SystemExit) as helped:
+        main(["--help"])
+    with pytest.raises(SystemExit) as chosen:
+        main(["no such file"])
+
+    assert (helped.value.code, chosen.value.code) == (0, 2)
+    told = capsys.readouterr()
+    assert "usage: python -m tests.mutants" in told.out
+    assert "holds any of: no such file" in told.err

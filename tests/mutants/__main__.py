@@ -1,9 +1,10 @@
-"""Tries each mutant against its tests and prints what survives: python -m tests.mutants [WORDS...]
+"""Tries each mutant against its tests and prints what survives.
 
 With words, only those whose file or sentence holds one of them. The tests are run unchanged first:
 one that fails anyway would notice everything. Ends with 1 where a mutant survives.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -111,8 +112,13 @@ def check_unchanged(copies: Copies, mutants: Sequence[Mutant]) -> list[str]:
     return faults
 
 
-def main(words: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser("python -m tests.mutants", description=__doc__)
+    parser.add_argument("words", nargs="*", help="of a mutant's file or sentence; none: all")
+    words = parser.parse_args(arguments).words
     chosen = [m for m in read_mutants() if not words or any(word in str(m) for word in words)]
+    if not chosen:
+        parser.error(f"no mutant's file or sentence holds any of: {', '.join(words)}")
     changing = [mutant for mutant in chosen if not mutant.same]
     with tempfile.TemporaryDirectory(prefix="guerdon-mutants-") as folder:
         copies = Copies(Path(folder))
