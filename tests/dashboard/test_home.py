@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.dashboard.frame import PART
 from app.dashboard.screens import home
 from app.database.opening import Database
 from app.guerdon import Guerdon
@@ -93,6 +94,8 @@ def test_what_is_known_is_shown_where_the_causes_take_too_long(
     assert "Votes can be paid." in answer.text
     assert "events are dead" in answer.text
     assert "Every event that came is settled" not in answer.text
+    part = client.get("/", headers={PART: "live"})
+    assert (part.status_code, "This took too long" in part.text) == (200, True)
 
 
 @on_sqlite

@@ -2,16 +2,18 @@
 
 from typing import Any
 
-from flask import render_template
+import structlog
+from flask import render_template, request
 from peewee import PeeweeException
 
 from app.dashboard.filter_forms import find_address
-from app.dashboard.frame import get_guerdon, look
+from app.dashboard.frame import get_guerdon, is_part, look
 from app.dashboard.open_work import count_piles, find_last_settled
 from app.database.patience import TookTooLong
 from app.history.causes import Causes, list_causes
 from app.porch.errors import DatabaseUnavailable
 
+log = structlog.get_logger()
 MOST_CAUSES = 25
 
 
@@ -26,7 +28,8 @@ def show_home() -> Any:
         settled_at=settled_at, find_address=find_address, causes=causes,
         paused=guerdon.watch.list_paused_reporters(),
     )  # fmt: skip
-    return page, 503 if causes is None else 200
+    # What has changed is to be seen at once also on a page that is open, which takes no error for its part.
+    return page, 503 if causes is None and not is_part() else 200
 
 
 def find_causes() -> Causes | None:
@@ -36,6 +39,7 @@ def find_causes() -> Causes | None:
         with database.limit_time():
             return list_causes(database, most_causes=MOST_CAUSES)
     except TookTooLong:
+        log.warning("page took too long", path=request.path)
         return None
 
 
