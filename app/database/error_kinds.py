@@ -1,4 +1,7 @@
-"""What a database's error means: whether to run again, to wait, or to give up."""
+"""What our database's error means: whether to run again, to wait, or to give up.
+
+A plugin may have a database of its own: that one's errors look the same, and mean nothing here.
+"""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -52,6 +55,7 @@ SQLITE = {
     SQLITE_CONSTRAINT_PRIMARYKEY: ErrorKind.DUPLICATE,
     SQLITE_CONSTRAINT_ROWID: ErrorKind.DUPLICATE,
 }
+IS_OURS = "is_of_guerdons_database"
 PRIMARY = 0xFF  # the bits of SQLite's code that say what, not why
 
 
@@ -68,6 +72,23 @@ def list_causes(error: BaseException | None) -> Iterator[BaseException]:
         waiting += [current.__context__, current.__cause__]
 
 
+def own_error(error: BaseException) -> None:
+    """Note that it is our database's."""
+    vars(error)[IS_OURS] = True
+
+
+def disown_error(error: BaseException) -> None:
+    """It came out of a plugin: what our database has not said of what it was raised from, another has."""
+    for cause in list_causes(error):
+        if isinstance(cause, PeeweeException):
+            vars(cause).setdefault(IS_OURS, False)
+
+
+def is_own_error(error: BaseException) -> bool:
+    """Whether our database has said just this, as far as is known."""
+    return isinstance(error, PeeweeException) and bool(vars(error).get(IS_OURS, True))
+
+
 def classify_error(error: BaseException) -> ErrorKind:
     """What it means, whatever it was raised from or during: of several kinds the gravest."""
     kinds = {classify_one(cause) for cause in list_causes(error)}
@@ -80,7 +101,7 @@ def concerns_all(error: BaseException) -> bool:
 
 
 def classify_one(error: BaseException) -> ErrorKind | None:
-    if not isinstance(error, PeeweeException):
+    if not is_own_error(error):
         return None
     number = error.args[0] if error.args else None
     if isinstance(number, int):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from peewee import PeeweeException, _savepoint
 
 from app.database.complaints import keep_column_type, keep_statement
-from app.database.error_kinds import ErrorKind, classify_error, concerns_all
+from app.database.error_kinds import ErrorKind, classify_error, concerns_all, own_error
 from app.porch.errors import Inseparable, TransactionBroken
 
 # A statement may begin with blanks, brackets and comments, but not with MySQL's comments that run.
@@ -181,6 +181,9 @@ class Guarded:
         self._unit.is_ours = True
         try:
             return super().execute_sql(sql, params)  # type: ignore[misc]
+        except PeeweeException as error:
+            own_error(error)
+            raise
         finally:
             self._unit.is_ours = before
 
@@ -203,7 +206,7 @@ class Guarded:
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         """As Peewee's; in a unit only what cannot end it, and an error dooms it."""
         if not self.is_guarded:
-            return super().execute_sql(sql, params)  # type: ignore[misc]
+            return self._execute(sql, params)
         if self._unit.doomed is not None:
             raise self._unit.doomed  # the server may have rolled back: this would be kept by itself
         if not HARMLESS.match(sql):

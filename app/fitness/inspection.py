@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from peewee import PeeweeException
-
 from app.config.sections import Players
+from app.database.error_kinds import is_own_error
 from app.database.migrating import list_pending
 from app.database.models import LEDGER, OWN, OwnPlayer
 from app.database.opening import Database
@@ -60,7 +59,7 @@ def ask_plugins(database: Database, plugins: Plugins, rules: Rules) -> Iterator[
         return [fault for answer in answers for fault in answer]
 
     for answer in plugins.ask_each("check_plugin", facts, read_faults):
-        if isinstance(answer.error, PeeweeException):
+        if answer.error is not None and is_own_error(answer.error):
             raise answer.error
         if isinstance(answer.error, DatabaseUnavailable):
             continue  # somebody holds the file just now, which readiness says

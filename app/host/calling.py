@@ -14,8 +14,8 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any, TypeVar
 
 import pluggy
-from peewee import PeeweeException
 
+from app.database.error_kinds import disown_error, is_own_error
 from app.metrics.families import PLUGIN_ERRORS
 from app.porch import hookspecs
 from app.porch.errors import GuerdonError, NotReady, PluginFailed
@@ -138,7 +138,7 @@ class Calling:
     def ask(self, hook: str, **facts: Any) -> Heard:
         """Ask all in one call, as the hook says: for the first answer, or for everybody's.
 
-        Raises PluginFailed, by the name of the plugin, for an error that is neither ours nor the
+        Raises PluginFailed, by the name of the plugin, for an error that is neither ours nor our
         database's; those pass, for whoever runs the transaction.
         """
         witness = self.witness
@@ -148,9 +148,9 @@ class Calling:
             return Heard(value, tuple(witness.answers))
         except NotReady as error:
             raise forget_way(error) from None
-        except (GuerdonError, PeeweeException):
-            raise
         except Exception as error:
+            if isinstance(error, GuerdonError) or is_own_error(error):
+                raise
             raisers = (one.plugin for one in witness.answers if one.error is error)
             raise PluginFailed(next(raisers, "a plugin"), hook, error) from error
         finally:
@@ -170,6 +170,7 @@ class Calling:
             try:
                 yield Answer(name, read(self.only(hook, name)(**facts)))
             except Exception as error:
+                disown_error(error)
                 yield Answer(name, error=error)
 
 
@@ -189,6 +190,7 @@ def watch(
     name, _ = place
 
     def note_error(error: Exception) -> None:
+        disown_error(error)
         count_error(error, place)
         # Those around it meet the same error: who raised it noted it first.
         answers = witness.answers
@@ -221,7 +223,8 @@ def watch(
 
 def count_error(error: Exception, place: tuple[str, str]) -> None:
     """Once, where it was raised, and not where it passes by; what Guerdon's own errors say is no fault."""
-    if isinstance(error, GuerdonError | PeeweeException) or hasattr(error, "counted_by_guerdon"):
+    is_ours = isinstance(error, GuerdonError) or is_own_error(error)
+    if is_ours or hasattr(error, "counted_by_guerdon"):
         return
     with suppress(AttributeError):  # it is of slots: counted again by each wrapper around it
         error.counted_by_guerdon = True  # type: ignore[attr-defined]

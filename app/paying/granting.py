@@ -4,8 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from peewee import PeeweeException
-
+from app.database.error_kinds import disown_error, is_own_error
 from app.database.opening import Database
 from app.host.loading import Plugins
 from app.porch.errors import GuerdonError, NotReady, PluginFailed
@@ -39,12 +38,13 @@ class GatheredWrites:
 def call_plugin(
     plugin: str, hook: str, function: Callable[..., Any], *args: Any, **kwargs: Any
 ) -> Any:
-    """Call into a plugin; its own exceptions become PluginFailed, the database's pass for transact."""
+    """Call into a plugin; its own exceptions become PluginFailed, our database's pass for transact."""
     try:
         return function(*args, **kwargs)
-    except (GuerdonError, PeeweeException):
-        raise
     except Exception as error:
+        disown_error(error)
+        if isinstance(error, GuerdonError) or is_own_error(error):
+            raise
         raise PluginFailed(plugin, hook, error) from error
 
 

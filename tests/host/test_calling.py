@@ -10,6 +10,7 @@ import pytest
 from peewee import OperationalError
 
 from app import NotReady, hookimpl
+from app.database.error_kinds import classify_error, own_error
 from app.host.calling import Answer, Calling
 from app.porch.errors import PluginFailed
 
@@ -77,12 +78,49 @@ def test_who_raises_is_named_whatever_stands_around_it() -> None:
         listen(broken, make_plugin("build_report", lambda event: 1)).ask("build_report", **BUILD)
 
 
-@pytest.mark.parametrize("error", [NotReady("not now"), OperationalError(2013, "gone")])
-def test_our_errors_and_the_databases_pass_as_they_are(error: Exception) -> None:
+def lose_connection() -> OperationalError:
+    """What our database says."""
+    error = OperationalError(2013, "gone")
+    own_error(error)
+    return error
+
+
+@pytest.mark.parametrize("error", [NotReady("not now"), lose_connection()])
+def test_our_errors_and_our_databases_pass_as_they_are(error: Exception) -> None:
     with pytest.raises(type(error)) as raised:
         listen(fail(error)).ask("build_report", **BUILD)
 
     assert raised.value is error
+
+
+def test_an_error_of_a_plugins_own_database_is_the_plugins() -> None:
+    """Also where it was handled, and something else came of it."""
+
+    def hide(event: Any) -> Any:
+        try:
+            raise OperationalError(2013, "gone")
+        except OperationalError:
+            raise KeyError("pet")  # noqa: B904
+
+    for plugin in (fail(OperationalError(2013, "gone")), make_plugin("build_report", hide)):
+        with pytest.raises(PluginFailed, match="failed in build_report") as raised:
+            listen(plugin).ask("build_report", **BUILD)
+        assert classify_error(raised.value) == "refused"
+
+
+def test_who_is_asked_alone_answers_for_his_own_database() -> None:
+    """Also for what he does later, as one who yields what he answers."""
+
+    def answer(event: Any) -> Any:
+        yield 1
+        raise OperationalError(2013, "gone")
+
+    calling = listen(make_plugin("build_report", answer))
+
+    [heard] = calling.ask_each("build_report", BUILD, lambda answers: list(answers[0]))
+
+    assert heard.error is not None
+    assert classify_error(heard.error) == "refused"
 
 
 def test_who_failed_and_was_covered_for_has_not_answered() -> None:

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -409,3 +410,68 @@ def test_one_plugin_that_cannot_describe_a_player_hides_nobody_elses_answer(
     described = reply.get_json()
     assert (described["gold"], described["items"]) == ("100.00", {"x": 1})
     assert len(described["grants"]) == 2
+
+
+ELSEWHERE = """
+import sqlite3
+from peewee import MySQLDatabase, SqliteDatabase
+
+def ask_elsewhere():
+    WHERE
+
+def ask_if(hook, event):
+    if event.id == f"evil in {hook}" and broken:
+        ask_elsewhere()
+
+def write_pets(rows, db, settings):
+    for event in rows:
+        ask_if("write_pets", event)
+
+broken = [True]
+
+@hookimpl
+def find_player(event):
+    ask_if("find_player", event)
+
+@hookimpl
+def grant_reward(reward, event, batch):
+    ask_if("grant_reward", event)
+    if reward.kind == "pet":
+        batch.gather(write_pets, event)
+        return {}
+
+@hookimpl
+def build_report(event):
+    ask_if("build_report", event)
+"""
+AWAY = 'MySQLDatabase("game", host="127.0.0.1", port=9, connect_timeout=1).execute_sql("SELECT 1")'
+HELD = """
+    holder = sqlite3.connect(FILE)
+    holder.execute("BEGIN EXCLUSIVE")
+    held = SqliteDatabase(FILE, timeout=0)
+    try:
+        held.execute_sql("CREATE TABLE pets (id)")
+    finally:
+        held.close()
+        holder.close()
+"""
+
+
+@pytest.mark.parametrize("where", [AWAY, HELD], ids=["away", "held"])
+@pytest.mark.parametrize("hook", ["find_player", "grant_reward", "build_report", "write_pets"])
+def test_what_a_plugins_own_database_says_is_not_taken_for_ours(
+    open_with: Open, tmp_path: Path, hook: str, where: str
+) -> None:
+    """A game on another server that is away would else keep each vote waiting that came with one of its."""
+    deed = where.strip().replace("FILE", repr(str(tmp_path / "pets.db")))
+    guerdon = open_with(ELSEWHERE.replace("WHERE", deed))
+    evil = f"evil in {hook}"
+
+    batch = settle(guerdon, *map(make_work, ("good1", evil, "good2")))
+
+    assert [outcome.state for outcome in batch] == ["settled", "waiting", "settled"]
+    assert batch[1].reason == f"the plugin studio failed in {hook}: OperationalError"
+    guerdon.plugins.manager.get_plugin("studio").broken.clear()
+    [outcome] = settle(guerdon, make_work(evil))
+    assert outcome.state == "settled"
+    assert read_books(guerdon).gold == {"Bob": "300.00"}
