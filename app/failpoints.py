@@ -28,7 +28,7 @@ POINTS = (
     "settling: before COMMIT",
     "settling: after COMMIT",
     "delivery: before the answer",
-    "party: votes marked",
+    "party: handed over",
     "party: before COMMIT",
     "ranking: before COMMIT",
     "own deliveries: put, after COMMIT",

@@ -3,11 +3,14 @@
 Whoever comes second finds other rows than he has read, and leaves it: a round is folded once, on any
 number of hosts. The commit that makes it pays its voters too. Where one of them cannot be paid, or they are
 many, it puts the round and each voter into the inbox instead, and they are paid from there.
+
+Votes are marked with their round last, after the plugins: one that ends the transaction, which none may,
+ends it before anything is said of the votes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import structlog
 from peewee import PeeweeException
@@ -21,25 +24,32 @@ from app.database.opening import Database
 from app.failpoints import reach
 from app.paying.counting import is_there
 from app.paying.own_deliveries import AT_ONCE, OwnDeliveries, Put
-from app.porch.errors import ConnectionLost, DatabaseUnavailable
+from app.paying.payments import Payment
+from app.porch.errors import GuerdonError
 from app.porch.types import Delivery
 from app.rules.keys import Payees
 from app.rules.rule import Rule
 
 log = structlog.get_logger()
 
-Handed = TypeVar("Handed")
-
 
 class Round(NamedTuple):
-    """The deliveries of a round, of itself and of each whom it pays; its number, and that of its votes."""
+    """The deliveries of a round, of itself and of each whom it pays; its number, and its votes' row ids."""
 
     deliveries: Sequence[Delivery]
     number: int
-    votes: int
+    votes: Sequence[int]
 
 
-NO_ROUND = Round([], 0, 0)
+class Made(NamedTuple):
+    """A round, and what became of its deliveries: paid with it, or put into the inbox."""
+
+    round: Round
+    handed: Sequence[Payment] | Put
+
+
+Fold = Callable[[], Round | None]
+HandOver = Callable[[Sequence[Delivery]], Sequence[Payment] | Put]
 
 
 class Parties:
@@ -80,12 +90,39 @@ class Parties:
     def _fold_once(self, party: str, period: str, least: int | None = None) -> int:
         """Make one round if it is full, or of at least `least`; the number of its votes, 0 for none."""
         fold = partial(self._fold, party, period, least)
-        made = self._make_paid(fold) if self._is_small(party) else None
+        made = self._make_somehow(party, fold)
         if made is None:
-            made = self._make_put(fold)
-        if made.votes:
-            log.info("party", rules=[one.name for one in self._rules[party]], round=made.number)
-        return made.votes
+            return 0
+        number, votes = made.round.number, len(made.round.votes)
+        log.info("party", rules=[one.name for one in self._rules[party]], round=number)
+        if isinstance(made.handed, Put):
+            self._own.pay(made.handed)
+        else:
+            self._own.tell(made.handed)
+        return votes
+
+    def _make_somehow(self, party: str, fold: Fold) -> Made | None:
+        """A round paid at once where that can be, or put; None where there is none.
+
+        Whatever stops the first, as a database that hangs up on it, need not stop the second, which asks
+        no plugin.
+        """
+        tried: list[Made] = []
+        if self._is_small(party) and not self._own.is_stopping:
+            try:
+                return self._make(fold, self._own.pay_inside, tried)
+            except (GuerdonError, PeeweeException) as error:  # whose fault: the inbox will tell
+                log.info("party not paid at once", reason=type(error).__name__)
+            except Exception as error:
+                log.error("party not paid at once", exc_info=error)
+        try:
+            return self._make(fold, self._put_new, tried)
+        except CounterRaced:
+            return None
+        except PeeweeException as error:
+            if classify_error(error) not in (ErrorKind.DUPLICATE, ErrorKind.LOCKED):
+                raise
+            return None  # somebody else folds it just now
 
     def _is_small(self, party: str) -> bool:
         """Whether a round of it, and all whom it pays, are few enough for a commit."""
@@ -93,70 +130,56 @@ class Parties:
         assert party_rule is not None
         return 1 + party_rule.every + len(self._list_servers(party)) <= AT_ONCE
 
-    def _make_paid(self, fold: Callable[[], Round]) -> Round | None:
-        """A round that the commit pays that makes it; None, and nothing is done, where that cannot be."""
-        if self._own.is_stopping:
-            return None
-        try:
-            made, payments = self._make(fold, self._own.pay_inside)
-        except Exception as error:  # whose fault it is, is found out once they are in the inbox
-            if isinstance(error, DatabaseUnavailable) and not isinstance(error, ConnectionLost):
-                raise
-            log.info("party not paid at once", reason=type(error).__name__)
-            return None
-        if payments is not None:
-            self._own.tell(payments)
-        return made
-
-    def _make_put(self, fold: Callable[[], Round]) -> Round:
-        """A round that the commit puts into the inbox that makes it, to be paid at once from there."""
-        try:
-            made, put = self._make(fold, self._put_new)
-        except CounterRaced:
-            return NO_ROUND
-        except PeeweeException as error:
-            if classify_error(error) not in (ErrorKind.DUPLICATE, ErrorKind.LOCKED):
-                raise
-            return NO_ROUND  # somebody else folds it just now
-        if put is not None:
-            self._own.pay(put)
-        return made
-
     def _put_new(self, deliveries: Sequence[Delivery]) -> Put:
         """Inside: put a round, unless one of that number was paid already."""
         if is_there(self._database, deliveries[0]):
             raise CounterRaced("somebody else has made a round of this number")
         return self._own.put(deliveries)
 
-    def _make(
-        self, fold: Callable[[], Round], hand_over: Callable[[Sequence[Delivery]], Handed]
-    ) -> tuple[Round, Handed | None]:
-        """In one commit: a round, and what becomes of its deliveries; None where there is no round."""
+    def _make(self, fold: Fold, hand_over: HandOver, tried: list[Made]) -> Made | None:
+        """In one commit: a round, and what becomes of its deliveries; None where there is none.
 
-        def act(is_retry: bool) -> tuple[Round, Handed | None]:
-            made = fold()
-            if not made.votes:
-                return made, None
-            handed = hand_over(made.deliveries)
+        What is tried is noted: where no answer to COMMIT came, who tries again finds out whether it is kept.
+        """
+
+        def act(is_retry: bool) -> Made | None:
+            if tried and self._is_kept(tried[-1].round):
+                return tried[-1]
+            found = fold()
+            if found is None:
+                return None
+            tried.append(Made(found, hand_over(found.deliveries)))
+            reach("party: handed over")
+            self._mark(found.votes, found.number)
             reach("party: before COMMIT")
-            return made, handed
+            return tried[-1]
 
         return self._database.transact(act)
 
-    def _fold(self, party: str, period: str, least: int | None) -> Round:
-        """Inside: mark the oldest votes with their round; what it is, to be paid."""
+    def _is_kept(self, made: Round) -> bool:
+        """Whether its votes are its: of whoever they are, each voter is in it then, and is paid."""
+        kept = 0
+        for some in cut(made.votes):
+            row: Any = self._database.execute_sql(
+                f"SELECT COUNT(*) FROM guerdon_party_votes WHERE id IN ({join(some)})"
+                f" AND round = {int(made.number)}"
+            ).fetchone()
+            kept += row[0]
+        return kept == len(made.votes)
+
+    def _fold(self, party: str, period: str, least: int | None) -> Round | None:
+        """Inside: a round of the oldest votes, which nobody else takes meanwhile; None: they are too few."""
         rule = self._rules[party][0]
         assert rule.party is not None
         votes = self._read_open(party, period, rule.party.every)
         if len(votes) < (least or rule.party.every):
-            return NO_ROUND
+            return None
         number = self._find_latest(party, period) + 1
-        self._mark([vote[0] for vote in votes], number)
-        reach("party: votes marked")
         data = {"voters": list_voters(votes), "servers": self._list_servers(party),
                 "moment": max(vote[3] for vote in votes)}  # fmt: skip
         occasion = make_party(party, period, number, data)
-        return Round([occasion, *list_payees(occasion, self._all_rules)], number, len(votes))
+        deliveries = [occasion, *list_payees(occasion, self._all_rules)]
+        return Round(deliveries, number, [vote[0] for vote in votes])
 
     def _read_open(self, party: str, period: str, most: int) -> Sequence[Sequence[Any]]:
         mark = self._database.param

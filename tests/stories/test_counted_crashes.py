@@ -50,7 +50,7 @@ PLAIN = (
 # Each point, and whether somebody has paid these players without counting before.
 COUNTED_POINTS = (
     "counting: made anew", "counting: written",
-    "party: votes marked", "party: before COMMIT", "ranking: before COMMIT",
+    "party: handed over", "party: before COMMIT", "ranking: before COMMIT",
     "own deliveries: put, after COMMIT", "own deliveries: paid, not noted",
 )  # fmt: skip
 # Bob votes on four days, twice on the last, Eve on two: 12 votes, two rounds, Bob is first.
