@@ -3,8 +3,9 @@
 A plugin may have a database of its own: that one's errors look the same, and mean nothing here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import wraps
 from sqlite3 import (
     SQLITE_BUSY,
     SQLITE_CANTOPEN,
@@ -13,6 +14,7 @@ from sqlite3 import (
     SQLITE_CONSTRAINT_UNIQUE,
     SQLITE_LOCKED,
 )
+from typing import Any
 
 from peewee import InterfaceError, PeeweeException
 
@@ -73,7 +75,8 @@ def list_causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def own_error(error: BaseException) -> None:
-    """Note that it is our database's."""
+    """Note that it is our database's. What was handled just then, as another database's error, is not its."""
+    disown_error(error)
     vars(error)[IS_OURS] = True
 
 
@@ -82,6 +85,20 @@ def disown_error(error: BaseException) -> None:
     for cause in list_causes(error):
         if isinstance(cause, PeeweeException):
             vars(cause).setdefault(IS_OURS, False)
+
+
+def owning(act: Callable[..., Any]) -> Callable[..., Any]:
+    """Have what a method raises be known as our database's word."""
+
+    @wraps(act)
+    def act_and_own(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return act(*args, **kwargs)
+        except PeeweeException as error:
+            own_error(error)
+            raise
+
+    return act_and_own
 
 
 def is_own_error(error: BaseException) -> bool:

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 from peewee import PeeweeException, _savepoint
 
 from app.database.complaints import keep_column_type, keep_statement
-from app.database.error_kinds import ErrorKind, classify_error, concerns_all, own_error
+from app.database.error_kinds import (
+    ErrorKind,
+    classify_error,
+    concerns_all,
+    own_error,
+    owning,
+)
 from app.porch.errors import Inseparable, TransactionBroken
 
 # A statement may begin with blanks, brackets and comments, but not with MySQL's comments that run.
@@ -238,9 +244,15 @@ class Guarded:
                     return str(getattr(one, "full_type", None) or one.data_type)
         return ""
 
+    @owning
     def begin(self, *args: Any, **kwargs: Any) -> Any:
         self.refuse_in_unit("begin")  # MariaDB would commit what went before
         return super().begin(*args, **kwargs)  # type: ignore[misc]
+
+    @owning
+    def connect(self, *args: Any, **kwargs: Any) -> Any:
+        """As Peewee's."""
+        return super().connect(*args, **kwargs)  # type: ignore[misc]
 
     def savepoint(self) -> Block:
         return Block(self)
@@ -250,10 +262,12 @@ class Guarded:
         self._unit.blocks = getattr(self._unit, "blocks", 0) + change
         return int(self._unit.blocks)
 
+    @owning
     def commit(self) -> Any:
         self.refuse_in_unit("commit")
         return super().commit()  # type: ignore[misc]
 
+    @owning
     def rollback(self) -> Any:
         self.refuse_in_unit("rollback")
         return super().rollback()  # type: ignore[misc]

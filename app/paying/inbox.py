@@ -89,6 +89,11 @@ class Inbox:
         ]  # fmt: skip
         self.keeping.insert_rows("guerdon_inbox", COLUMNS, rows)
 
+    def has_put(self, delivery: Delivery, lease_token: str) -> bool:
+        """Inside, or not: whether this one was `put` with just this token."""
+        is_it = (Waiting.ordered_key == find_key(delivery)) & (Waiting.lease_token == lease_token)
+        return bool(Waiting.select(Waiting.id).where(is_it).exists())
+
     def finish_own(
         self, lease_token: str, tried: Sequence[Delivery], paid: Sequence[Delivery]
     ) -> None:

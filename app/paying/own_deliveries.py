@@ -35,6 +35,14 @@ class Put:
     until: int
 
 
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What was paid inside, and the token in the row of its occasion, by which it is known again."""
+
+    payments: Sequence[Payment]
+    lease_token: str
+
+
 class OwnDeliveries:
     """Puts them, and pays them."""
 
@@ -57,24 +65,31 @@ class OwnDeliveries:
     def is_stopping(self) -> bool:
         return self._stopping.is_set()
 
-    def pay_inside(self, deliveries: Sequence[Delivery]) -> list[Payment]:
-        """Inside: pay a few, all of them, an occasion first; after the commit they are `tell`-ed of.
+    def pay_inside(self, deliveries: Sequence[Delivery]) -> Paid:
+        """Inside: pay a few, all of them, an occasion first; `finish` it after the commit.
 
         The occasion has a row in the inbox too, as settled: whoever puts it meets that. Where one of them
         cannot be paid now, anything may be raised: then the transaction has to be undone, and they can be
         `put` by another.
         """
-        payments = self._settler.settle_within(list_works(deliveries))
-        self._inbox.put(deliveries[:1], "", BoxState.SETTLED)
-        return payments
+        payments, token = self._settler.settle_within(list_works(deliveries)), make_token()
+        self._inbox.put(deliveries[:1], token, BoxState.SETTLED)
+        return Paid(payments, token)
 
-    def tell(self, payments: Sequence[Payment]) -> None:
-        """Once what was paid inside is committed: say so."""
-        self._announce(self._settler.note_kept(payments))
+    def is_kept(self, occasion: Delivery, made: Paid | Put) -> bool:
+        """Whether the commit of just this was kept, and not one of somebody else with the same occasion."""
+        return self._inbox.has_put(occasion, made.lease_token)
+
+    def finish(self, made: Paid | Put) -> None:
+        """Once it is committed: say what was paid inside, or pay what was put."""
+        if isinstance(made, Put):
+            self.pay(made)
+        else:
+            self._announce(self._settler.note_kept(made.payments))
 
     def put(self, deliveries: Sequence[Delivery]) -> Put:
         """Inside: keep them; the database's unique error if one is there."""
-        token, until = secrets.token_hex(16), self._now.ticks() + OWN_LEASE - MARGIN
+        token, until = make_token(), self._now.ticks() + OWN_LEASE - MARGIN
         self._inbox.put(deliveries, token)
         return Put(deliveries, token, until)
 
@@ -99,6 +114,10 @@ class OwnDeliveries:
         for outcome in outcomes:
             if outcome.state == OutcomeState.SETTLED:
                 self._announcer.announce(outcome.events, outcome.grants)
+
+
+def make_token() -> str:
+    return secrets.token_hex(16)
 
 
 def list_works(deliveries: Sequence[Delivery]) -> list[Work]:

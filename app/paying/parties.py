@@ -23,8 +23,7 @@ from app.database.error_kinds import ErrorKind, classify_error
 from app.database.opening import Database
 from app.failpoints import reach
 from app.paying.counting import is_there
-from app.paying.own_deliveries import AT_ONCE, OwnDeliveries, Put
-from app.paying.payments import Payment
+from app.paying.own_deliveries import AT_ONCE, OwnDeliveries, Paid, Put
 from app.porch.errors import GuerdonError
 from app.porch.types import Delivery
 from app.rules.keys import Payees
@@ -45,11 +44,11 @@ class Made(NamedTuple):
     """A round, and what became of its deliveries: paid with it, or put into the inbox."""
 
     round: Round
-    handed: Sequence[Payment] | Put
+    handed: Paid | Put
 
 
 Fold = Callable[[], Round | None]
-HandOver = Callable[[Sequence[Delivery]], Sequence[Payment] | Put]
+HandOver = Callable[[Sequence[Delivery]], Paid | Put]
 
 
 class Parties:
@@ -95,10 +94,7 @@ class Parties:
             return 0
         number, votes = made.round.number, len(made.round.votes)
         log.info("party", rules=[one.name for one in self._rules[party]], round=number)
-        if isinstance(made.handed, Put):
-            self._own.pay(made.handed)
-        else:
-            self._own.tell(made.handed)
+        self._own.finish(made.handed)
         return votes
 
     def _make_somehow(self, party: str, fold: Fold) -> Made | None:
@@ -139,15 +135,15 @@ class Parties:
     def _make(self, fold: Fold, hand_over: HandOver, tried: list[Made]) -> Made | None:
         """In one commit: a round, and what becomes of its deliveries; None where there is none.
 
-        What is tried is noted: where no answer to COMMIT came, who tries again finds out whether it is kept.
+        What is tried is noted: where no answer to COMMIT came, who tries again finds out whether it is kept,
+        once he holds the votes himself, so that it is not on its way any more.
         """
 
         def act(is_retry: bool) -> Made | None:
-            if tried and self._is_kept(tried[-1].round):
-                return tried[-1]
             found = fold()
-            if found is None:
-                return None
+            kept = [one for one in tried if self._own.is_kept(one.round.deliveries[0], one.handed)]
+            if kept or found is None:
+                return kept[0] if kept else None
             tried.append(Made(found, hand_over(found.deliveries)))
             reach("party: handed over")
             self._mark(found.votes, found.number)
@@ -155,17 +151,6 @@ class Parties:
             return tried[-1]
 
         return self._database.transact(act)
-
-    def _is_kept(self, made: Round) -> bool:
-        """Whether its votes are its: of whoever they are, each voter is in it then, and is paid."""
-        kept = 0
-        for some in cut(made.votes):
-            row: Any = self._database.execute_sql(
-                f"SELECT COUNT(*) FROM guerdon_party_votes WHERE id IN ({join(some)})"
-                f" AND round = {int(made.number)}"
-            ).fetchone()
-            kept += row[0]
-        return kept == len(made.votes)
 
     def _fold(self, party: str, period: str, least: int | None) -> Round | None:
         """Inside: a round of the oldest votes, which nobody else takes meanwhile; None: they are too few."""

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from app.guerdon import Guerdon
+from app.opening import open_guerdon
 from app.testing.books import read_books
 from app.testing.players import add_player
 from tests.counting.test_occasions import ask, make_rule, serve
-from tests.world.books import make_work, settle
-from tests.world.proxying import Proxy
+from tests.world.books import make_work, run_apart, settle
+from tests.world.proxying import CUT, CUT_AFTER, Fault, Proxy
 
 Open = Callable[..., Guerdon]
 AddPlugin = Callable[..., str]
@@ -65,6 +66,12 @@ def list_paid(guerdon: Guerdon) -> list[tuple[str, int]]:
         " WHERE e.type = 'party' AND e.user_id <> '' GROUP BY e.user_id ORDER BY e.user_id",
     )
     return [(str(player), int(grants)) for player, grants in rows]
+
+
+def list_heard(told: Path) -> list[str]:
+    """Of whom the plugin was told that a round has paid him."""
+    lines = [line.split() for line in told.read_text().splitlines()]
+    return sorted(line[1] for line in lines if line[0] == "party" and line[2:] == ["1"])
 
 
 def try_again(guerdon: Guerdon) -> None:
@@ -147,7 +154,7 @@ def test_a_plugin_whose_own_database_is_away_keeps_no_other_party_waiting(
 
 
 @pytest.mark.on_servers
-@pytest.mark.parametrize("forwarded", [False, True])
+@pytest.mark.parametrize("fault", [CUT, CUT_AFTER, Fault("late", 0.5)], ids=lambda one: one.kind)
 @pytest.mark.parametrize(("reward", "times"), [("gold", 1), ("gold", 3), ("claim", 1)])
 def test_whose_commit_is_not_answered_makes_no_second_round(
     open_service: Open,
@@ -156,7 +163,7 @@ def test_whose_commit_is_not_answered_makes_no_second_round(
     proxy: Proxy,
     tmp_path: Path,
     times: int,
-    forwarded: bool,
+    fault: Fault,
     reward: str,
 ) -> None:
     """By hand a round needs one vote alone: a second would take the next. And each is told of once."""
@@ -171,7 +178,7 @@ def test_whose_commit_is_not_answered_makes_no_second_round(
     settle(guerdon, make_work("v0", nickname="Bad Name", server_id="1"))
     settle(guerdon, *[make_work(f"v{n}", server_id="1") for n in range(1, 5)])
 
-    proxy.cut(b"\x03COMMIT", forwarded=forwarded, times=times)
+    proxy.strike(b"\x03COMMIT", fault, times)
     made = guerdon.parties.start_by_hand(guerdon.rules.all[0])
 
     assert (made, proxy.cuts_left) == (4, 0)
@@ -179,5 +186,39 @@ def test_whose_commit_is_not_answered_makes_no_second_round(
     assert sorted(map(tuple, rounds), key=str) == [(1, 4), (None, 1)]
     paid = [1, 2] if reward == "gold" else [1]
     assert [int(player) for player, _ in list_paid(guerdon)] == paid
-    heard = [line.split() for line in told.read_text().splitlines() if line.startswith("party")]
-    assert sorted(who for _, who, *grants in heard if grants == ["1"]) == [str(one) for one in paid]
+    assert list_heard(told) == [str(one) for one in paid]
+
+
+@pytest.mark.on_servers
+def test_who_finds_that_another_host_has_made_the_round_tells_nobody_of_it(
+    open_service: Open,
+    write_config: Callable[..., Path],
+    add_plugin: AddPlugin,
+    proxied_url: str,
+    proxy: Proxy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its own payments were undone: only the other's are kept, and are told of."""
+    told = tmp_path / "told"
+    rules, listener = GOLD, add_plugin(LISTENER.format(file=str(told)))
+    guerdon = open_service(rewards=rules, more=listener, url=proxied_url)
+    other = open_guerdon(write_config(rewards=rules, more=listener, url=proxied_url))
+    vote(guerdon, *NAMES)
+    drop, moments, folded = guerdon.database.drop_left_connection, [1], list[int]()
+
+    def fold_elsewhere() -> None:
+        """Between the two tries."""
+        drop()
+        if not proxy.cuts_left and moments:
+            moments.clear()
+            folded.append(run_apart(other.parties.fold))
+
+    monkeypatch.setattr(guerdon.database, "drop_left_connection", fold_elsewhere)
+    proxy.cut(b"\x03COMMIT", forwarded=False)
+    made = guerdon.parties.fold()
+    other.close()
+
+    assert (made, folded) == (0, [1])
+    assert read_books(guerdon).gold == dict.fromkeys(NAMES, "1.00")
+    assert list_heard(told) == ["1", "2", "3"]

@@ -13,6 +13,8 @@ from app.database.error_kinds import classify_error
 from app.database.keys import make_event_key
 from app.database.opening import open_database
 from app.guerdon import Guerdon
+from app.paying.describing import describe_player
+from app.porch.types import Player
 from app.testing.books import Books, read_books
 from app.testing.clock import Clock
 from app.testing.database_servers import DatabaseServer
@@ -296,3 +298,37 @@ def test_whoever_delivers_waits_for_one_silent_commit_and_not_for_three(
     assert post_vote(guerdon, "v1").status_code == 503
 
     assert proxy.cuts_left == 2
+
+
+DESCRIBING = """
+from app import hookimpl
+
+@hookimpl
+def describe_player(player, db):
+    before(db)
+    with db.atomic():
+        db.execute_sql("SELECT 1")
+    return {"pet": "cat"}
+"""
+
+
+def test_a_plugin_that_meets_a_lost_connection_as_it_begins_is_asked_again(
+    open_service: Callable[..., Guerdon],
+    add_plugin: Callable[..., str],
+    database_server: DatabaseServer,
+) -> None:
+    """BEGIN is our database's word too: the plugin has not failed."""
+    guerdon = open_service(RULES, more=add_plugin(DESCRIBING))
+    killed: list[int] = []
+
+    def kill_once(db: Any) -> None:
+        if not killed:
+            killed.append(db.execute_sql("SELECT CONNECTION_ID()").fetchone()[0])
+            database_server.run(f"KILL {killed[0]}")
+            left = f"SELECT 1 FROM information_schema.processlist WHERE id = {killed[0]}"
+            wait_until(lambda: not database_server.run(left))
+
+    guerdon.plugins.manager.get_plugin("studio").before = kill_once
+    facts = guerdon.plugins, guerdon.database, Player(1, "Bob"), guerdon.now()
+
+    assert guerdon.database.read(lambda: describe_player(*facts))["pet"] == "cat"

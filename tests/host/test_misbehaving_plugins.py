@@ -475,3 +475,33 @@ def test_what_a_plugins_own_database_says_is_not_taken_for_ours(
     [outcome] = settle(guerdon, make_work(evil))
     assert outcome.state == "settled"
     assert read_books(guerdon).gold == {"Bob": "300.00"}
+
+
+def test_whose_own_database_is_away_and_who_then_asks_ours_costs_nobody_anything(
+    open_with: Open,
+) -> None:
+    """What our database refuses meanwhile is not for the other's absence: a duplicate, which he handles."""
+    guerdon = open_with(
+        f"""
+        from peewee import IntegrityError, MySQLDatabase, OperationalError
+
+        @hookimpl
+        def grant_reward(reward, event, db):
+            if reward.kind != "pet":
+                return None
+            try:
+                {AWAY}
+            except OperationalError:
+                try:
+                    with db.atomic():
+                        db.execute_sql("INSERT INTO players SELECT * FROM players")
+                except IntegrityError:
+                    pass
+            return {{}}
+        """
+    )
+
+    batch = settle(guerdon, *map(make_work, ("good1", "good2")))
+
+    assert [outcome.state for outcome in batch] == ["settled", "settled"]
+    assert read_books(guerdon).gold == {"Bob": "200.00"}

@@ -13,6 +13,7 @@ class Fault(NamedTuple):
     cut        they are not passed on, and both sides are hung up on
     cut after  they are; the server does it and replies, but we are hung up on instead
     swallow    they are; the reply never comes, nor anything after it, and nobody hangs up
+    late       they reach the server after `seconds`; we are hung up on at once
     stall      they are passed on after `seconds`, or when all is calm, and what follows with them
     """
 
@@ -136,8 +137,11 @@ class Proxy:
                     self._calmed.wait(fault.seconds)
                 elif fault is not None:
                     muted.set()
+                if fault is not None and fault.kind == "late":
+                    hang_up(client)
+                    self._closing.wait(fault.seconds)
                 server.sendall(data)
-                if fault == CUT_AFTER:
+                if fault is not None and fault.kind in ("cut after", "late"):
                     assert replied.wait(10)
                     break
         if self._falls and fault in (CUT, CUT_AFTER):
