@@ -19,6 +19,7 @@ from app.database.error_kinds import (
     ErrorKind,
     classify_error,
     concerns_all,
+    disown_error,
     own_error,
     owning,
 )
@@ -68,6 +69,7 @@ class Guarded:
         family: str
         transaction_depth: Any
         get_columns: Any
+        is_closed: Any
         _state: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -90,11 +92,16 @@ class Guarded:
         self._require_whole()
 
     def _require_whole(self) -> None:
-        if self._unit.doomed is not None:
-            raise self._unit.doomed
+        self._raise_doomed()
         self._ask_driver()
         if not self._is_open():
             raise TransactionBroken("a plugin ended the transaction that pays, or left one open")
+
+    def _raise_doomed(self) -> None:
+        """Raised where a plugin handles another database's error, ours has that for its context."""
+        if self._unit.doomed is not None:
+            disown_error(self._unit.doomed)
+            raise self._unit.doomed
 
     def _is_open(self) -> bool:
         """Peewee's stack deeper than our own transaction would end without COMMIT and say nothing."""
@@ -123,8 +130,9 @@ class Guarded:
             if part.is_touched or self.transaction_depth() != 1:
                 self._require_whole()
         except Exception as error:
-            for one in (self._unit.doomed, error):
-                if one is not None and concerns_all(one):
+            for one in filter(None, (self._unit.doomed, error)):
+                disown_error(one)
+                if concerns_all(one):
                     raise one from None
             self._undo(part, error)
             return error
@@ -213,8 +221,7 @@ class Guarded:
         """As Peewee's; in a unit only what cannot end it, and an error dooms it."""
         if not self.is_guarded:
             return self._execute(sql, params)
-        if self._unit.doomed is not None:
-            raise self._unit.doomed  # the server may have rolled back: this would be kept by itself
+        self._raise_doomed()  # the server may have rolled back: this would be kept by itself
         if not HARMLESS.match(sql):
             self.refuse_in_unit(" ".join(sql.split())[:40])
         self._ask_driver()
@@ -249,10 +256,10 @@ class Guarded:
         self.refuse_in_unit("begin")  # MariaDB would commit what went before
         return super().begin(*args, **kwargs)  # type: ignore[misc]
 
-    @owning
     def connect(self, *args: Any, **kwargs: Any) -> Any:
-        """As Peewee's."""
-        return super().connect(*args, **kwargs)  # type: ignore[misc]
+        """As Peewee's, which also says where one is open; that is not the database's word."""
+        connect = super().connect  # type: ignore[misc]
+        return (owning(connect) if self.is_closed() else connect)(*args, **kwargs)
 
     def savepoint(self) -> Block:
         return Block(self)

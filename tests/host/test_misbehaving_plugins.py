@@ -505,3 +505,45 @@ def test_whose_own_database_is_away_and_who_then_asks_ours_costs_nobody_anything
 
     assert [outcome.state for outcome in batch] == ["settled", "settled"]
     assert read_books(guerdon).gold == {"Bob": "200.00"}
+
+
+def test_who_hides_what_ours_refused_and_then_asks_his_own_costs_nobody_else_anything(
+    open_with: Open,
+) -> None:
+    """What dooms a unit is raised again where he asks ours: also while he handles what his own has said."""
+    guerdon = open_with(
+        f"""
+        from peewee import MySQLDatabase, PeeweeException
+
+        @hookimpl
+        def grant_reward(reward, event, db):
+            if reward.kind != "pet":
+                return None
+            if event.id == "evil":
+                try:
+                    db.execute_sql("SELECT nothing FROM nowhere")
+                except PeeweeException:
+                    pass
+                try:
+                    {AWAY}
+                except PeeweeException:
+                    try:
+                        db.execute_sql("SELECT 1")
+                    except PeeweeException:
+                        pass
+            return {{}}
+        """
+    )
+
+    batch = settle(guerdon, *map(make_work, ("good1", "evil", "good2")))
+
+    assert [outcome.state for outcome in batch] == ["settled", "waiting", "settled"]
+    assert read_books(guerdon).gold == {"Bob": "200.00"}
+
+
+def test_who_opens_what_is_open_is_named(open_with: Open) -> None:
+    guerdon = open_with(EVIL.replace("DEED", "db.connect()"))
+
+    [outcome] = settle(guerdon, make_work("evil"))
+
+    assert outcome.reason == "the plugin studio failed in grant_reward: OperationalError"
