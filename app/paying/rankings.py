@@ -77,15 +77,21 @@ class Rankings:
         if self.is_closed(rule, period):
             return False
         self._count_stale()
+        tried: list[Put] = []
         try:
-            put = self._database.transact(lambda is_retry: self._close(rule, period))
+            self._database.transact(lambda is_retry: tried.append(self._close(rule, period)))
         except PeeweeException as error:
             if classify_error(error) != ErrorKind.DUPLICATE:
                 raise
-            return False
+            if not (tried and self._is_kept(tried[-1])):
+                return False
         log.info("ranking closed", ranking=rule.ranking_name, period=period)
-        self._own.pay(put)
+        self._own.pay(tried[-1])
         return True
+
+    def _is_kept(self, put: Put) -> bool:
+        """Whether it is this one, whose COMMIT was not answered, that another try has met."""
+        return self._database.read(lambda: self._own.is_kept(put.deliveries[0], put))
 
     def is_closed(self, rule: Rule, period: str) -> bool:
         ranking = make_ranking(rule.ranking_name, period, {})

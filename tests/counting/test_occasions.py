@@ -20,6 +20,7 @@ from app.testing.books import read_books
 from app.testing.players import add_player
 from tests.counting.test_counting import read_verdicts
 from tests.world.books import make_work, settle
+from tests.world.proxying import Proxy
 
 Open = Callable[..., Guerdon]
 HOUR = 3_600_000
@@ -197,6 +198,25 @@ def test_closing_by_hand_and_by_two_hosts_at_once_pays_once(
 
     assert not guerdon.rankings.close(rule, "month:2026-11")
     assert read_books(guerdon).gold["Bob"] == "10.00"
+
+
+@pytest.mark.on_servers
+def test_who_closes_a_month_and_hears_no_answer_to_commit_has_closed_it(
+    open_service: Open, proxied_url: str, proxy: Proxy, clock: Any
+) -> None:
+    """And pays at once: nobody waits until his lease of what he put has run out."""
+    clock.now = at("2026-11-20T12:00")
+    guerdon = open_service(rewards=MONTH, url=proxied_url)
+    vote_in_november(guerdon)
+    rule = guerdon.rules.all[0]
+    assert not guerdon.rankings.is_closed(rule, "month:2026-11")
+
+    proxy.cut(b"\x03COMMIT", forwarded=True)
+    is_ours = guerdon.rankings.close(rule, "month:2026-11")
+
+    assert (is_ours, proxy.cuts_left) == (True, 0)
+    assert read_books(guerdon).gold["Bob"] == "10.00"
+    assert not guerdon.rankings.close(rule, "month:2026-11")
 
 
 def test_a_vote_that_waits_keeps_its_month_open(open_service: Open, clock: Any) -> None:
