@@ -69,7 +69,6 @@ class Guarded:
         family: str
         transaction_depth: Any
         get_columns: Any
-        is_closed: Any
         _state: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -98,7 +97,7 @@ class Guarded:
             raise TransactionBroken("a plugin ended the transaction that pays, or left one open")
 
     def _raise_doomed(self) -> None:
-        """Raised where a plugin handles another database's error, ours has that for its context."""
+        """Raise what dooms the unit, judged without what a plugin was handling as it was raised before."""
         if self._unit.doomed is not None:
             disown_error(self._unit.doomed)
             raise self._unit.doomed
@@ -255,11 +254,6 @@ class Guarded:
     def begin(self, *args: Any, **kwargs: Any) -> Any:
         self.refuse_in_unit("begin")  # MariaDB would commit what went before
         return super().begin(*args, **kwargs)  # type: ignore[misc]
-
-    def connect(self, *args: Any, **kwargs: Any) -> Any:
-        """As Peewee's, which also says where one is open; that is not the database's word."""
-        connect = super().connect  # type: ignore[misc]
-        return (owning(connect) if self.is_closed() else connect)(*args, **kwargs)
 
     def savepoint(self) -> Block:
         return Block(self)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from peewee import OperationalError, PeeweeException
 
-from app.database.error_kinds import LOST_CONNECTION, ErrorKind, classify_error
+from app.database.error_kinds import LOST_CONNECTION, ErrorKind, classify_error, owning
 from app.database.guarding import Guarded
 from app.database.pool import NoConnectionLeft
 from app.porch.errors import ConnectionLost, DatabaseUnavailable
@@ -28,7 +28,6 @@ class Transactions(Guarded):
     """Mixed into a pooled Peewee database: `transact`, `read`, and who gives a connection back."""
 
     if TYPE_CHECKING:  # what Peewee brings
-        connect: Any
         is_closed: Any
         atomic: Any
         in_transaction: Any
@@ -142,6 +141,14 @@ class Transactions(Guarded):
         with self.give_back():
             self.connect(reuse_if_open=True)
             yield
+
+    def connect(self, reuse_if_open: bool = False) -> Any:
+        """As Peewee's. That one is open already is its word about who asks, and not the database's."""
+        return self._open_one() if self.is_closed() else super().connect(reuse_if_open)  # type: ignore[misc]
+
+    @owning
+    def _open_one(self) -> Any:
+        return super().connect()  # type: ignore[misc]
 
     def _connect(self) -> Any:
         """As the pool's; right after a failure others fail at once instead of queueing to wait."""

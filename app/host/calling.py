@@ -149,7 +149,7 @@ class Calling:
         except NotReady as error:
             raise forget_way(error) from None
         except Exception as error:
-            if isinstance(error, GuerdonError) or is_own_error(error):
+            if is_of_guerdon(error):
                 raise
             raisers = (one.plugin for one in witness.answers if one.error is error)
             raise PluginFailed(next(raisers, "a plugin"), hook, error) from error
@@ -172,6 +172,11 @@ class Calling:
             except Exception as error:
                 disown_error(error)
                 yield Answer(name, error=error)
+
+
+def is_of_guerdon(error: Exception) -> bool:
+    """Whether what came out of a plugin is our error, or our database's: no fault of the plugin."""
+    return isinstance(error, GuerdonError) or is_own_error(error)
 
 
 def forget_way(error: Answered) -> Answered:
@@ -223,8 +228,7 @@ def watch(
 
 def count_error(error: Exception, place: tuple[str, str]) -> None:
     """Once, where it was raised, and not where it passes by; what Guerdon's own errors say is no fault."""
-    is_ours = isinstance(error, GuerdonError) or is_own_error(error)
-    if is_ours or hasattr(error, "counted_by_guerdon"):
+    if is_of_guerdon(error) or hasattr(error, "counted_by_guerdon"):
         return
     with suppress(AttributeError):  # it is of slots: counted again by each wrapper around it
         error.counted_by_guerdon = True  # type: ignore[attr-defined]

@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from app.database.error_kinds import disown_error, is_own_error
+from app.database.error_kinds import disown_error
 from app.database.opening import Database
+from app.host.calling import is_of_guerdon
 from app.host.loading import Plugins
-from app.porch.errors import GuerdonError, NotReady, PluginFailed
+from app.porch.errors import NotReady, PluginFailed
 from app.porch.types import Event, Grant, Player
 from app.rules.gifts import Gift
 
@@ -43,7 +44,7 @@ def call_plugin(
         return function(*args, **kwargs)
     except Exception as error:
         disown_error(error)
-        if isinstance(error, GuerdonError) or is_own_error(error):
+        if is_of_guerdon(error):
             raise
         raise PluginFailed(plugin, hook, error) from error
 

@@ -108,7 +108,7 @@ def test_it_works(open_service: Open, add_plugin: AddPlugin, tmp_path: Path) -> 
 def test_a_plugin_that_ends_the_transaction_costs_no_voter_anything(
     open_service: Open, add_plugin: AddPlugin, tmp_path: Path, deed: str
 ) -> None:
-    """No votes are in a round of which nobody knows: they were marked before the plugin was asked."""
+    """No votes are in a round of which nobody knows."""
     moody = tmp_path / "moody"
     pets = make_rule("pets", "party = { every = 3 }", 'reward = "pet"')
     source = MOODY.format(file=str(moody), deed=deed)

@@ -477,29 +477,41 @@ def test_what_a_plugins_own_database_says_is_not_taken_for_ours(
     assert read_books(guerdon).gold == {"Bob": "300.00"}
 
 
+BOTH = f"""
+from peewee import MySQLDatabase, PeeweeException
+
+def hide(ask):
+    try:
+        ask()
+    except PeeweeException:
+        pass
+
+def ask_elsewhere(then):
+    try:
+        {AWAY}
+    except PeeweeException:
+        hide(then)
+
+@hookimpl
+def grant_reward(reward, event, db):
+    if reward.kind == "pet":
+        give(event, db)
+        return {{}}
+"""
+
+
 def test_whose_own_database_is_away_and_who_then_asks_ours_costs_nobody_anything(
     open_with: Open,
 ) -> None:
     """What our database refuses meanwhile is not for the other's absence: a duplicate, which he handles."""
-    guerdon = open_with(
-        f"""
-        from peewee import IntegrityError, MySQLDatabase, OperationalError
-
-        @hookimpl
-        def grant_reward(reward, event, db):
-            if reward.kind != "pet":
-                return None
-            try:
-                {AWAY}
-            except OperationalError:
-                try:
-                    with db.atomic():
-                        db.execute_sql("INSERT INTO players SELECT * FROM players")
-                except IntegrityError:
-                    pass
-            return {{}}
-        """
-    )
+    deed = """
+def give(event, db):
+    def insert():
+        with db.atomic():
+            db.execute_sql("INSERT INTO players SELECT * FROM players")
+    ask_elsewhere(insert)
+"""
+    guerdon = open_with(BOTH + deed)
 
     batch = settle(guerdon, *map(make_work, ("good1", "good2")))
 
@@ -511,29 +523,13 @@ def test_who_hides_what_ours_refused_and_then_asks_his_own_costs_nobody_else_any
     open_with: Open,
 ) -> None:
     """What dooms a unit is raised again where he asks ours: also while he handles what his own has said."""
-    guerdon = open_with(
-        f"""
-        from peewee import MySQLDatabase, PeeweeException
-
-        @hookimpl
-        def grant_reward(reward, event, db):
-            if reward.kind != "pet":
-                return None
-            if event.id == "evil":
-                try:
-                    db.execute_sql("SELECT nothing FROM nowhere")
-                except PeeweeException:
-                    pass
-                try:
-                    {AWAY}
-                except PeeweeException:
-                    try:
-                        db.execute_sql("SELECT 1")
-                    except PeeweeException:
-                        pass
-            return {{}}
-        """
-    )
+    deed = """
+def give(event, db):
+    if event.id == "evil":
+        hide(lambda: db.execute_sql("SELECT nothing FROM nowhere"))
+        ask_elsewhere(lambda: db.execute_sql("SELECT 1"))
+"""
+    guerdon = open_with(BOTH + deed)
 
     batch = settle(guerdon, *map(make_work, ("good1", "evil", "good2")))
 
